@@ -1,0 +1,1 @@
+//! Floor 1: accelerators, models, prices, engines and agent archetypes, each figure with its source.

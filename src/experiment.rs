@@ -1,0 +1,1 @@
+//! Floor 6: many trials and what they say.

@@ -1,0 +1,3 @@
+//! The `tokenfleet` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Floor 7: results as tables and files.

@@ -1,0 +1,1 @@
+//! Floor 4: how servers batch, cache and route.
