@@ -1,7 +1,11 @@
 //! Floor 0: time, chance and statistics. Knows nothing of servers or agents.
 
 pub mod calendar;
+pub mod error;
 pub mod time;
+pub mod units;
 
 pub use calendar::{Calendar, EventKey};
+pub use error::{Fault, Faults, Place, SourceId, Sources};
 pub use time::{SimDuration, SimTime};
+pub use units::Dimension;
