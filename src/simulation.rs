@@ -1,1 +1,3 @@
 //! Floor 5: one trial.
+
+pub mod scenario;

@@ -153,6 +153,11 @@ impl Faults {
         self.0.iter()
     }
 
+    /// Keeps only the faults of which `keep` holds.
+    pub fn retain(&mut self, keep: impl FnMut(&Fault) -> bool) {
+        self.0.retain(keep);
+    }
+
     /// Adds the faults of `others` that are not known yet, each with a line of help that says under
     /// which circumstance it shows, such as `in variant rubin`. A fault that is known at the same
     /// place without that circumstance is not repeated.

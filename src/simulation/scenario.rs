@@ -1,0 +1,4 @@
+//! Scenarios: what is simulated, read from TOML with units in its text.
+
+pub mod document;
+pub mod overlay;
