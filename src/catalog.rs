@@ -1,1 +1,347 @@
-//! Floor 1: accelerators, models, prices, engines and agent archetypes, each figure with its source.
+//! Floor 1: accelerators, models, precisions, engines, prices and regions, each figure with its
+//! source, date and confidence.
+//!
+//! The data lie beside the code (`src/catalog/*.toml`, `prices.csv`) and are compiled in. A file is
+//! read when something of it is first asked for. What is recalled, inferred or a placeholder is
+//! marked *assumed* and can be listed with [`Catalog::assumptions`].
+//!
+//! ```
+//! use tokenfleet::catalog::Catalog;
+//!
+//! let mut catalog = Catalog::embedded();
+//! let changes: toml::Table = r#"memory = "96 GiB""#.parse()?;
+//! catalog.add_accelerator("h100-96", Some("h100-sxm"), &changes, "scenario")?;
+//! assert_eq!(catalog.accelerator("h100-96")?.memory()?, 96.0 * (1u64 << 30) as f64);
+//!
+//! let error = catalog.accelerator("h10-sxm").unwrap_err();
+//! assert!(error.to_string().contains("did you mean `h100-sxm`"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod accelerator;
+mod engine;
+mod figure;
+mod model;
+mod name;
+mod precision;
+mod price;
+mod quantity;
+mod record;
+mod region;
+
+pub use accelerator::{Accelerator, Field, FieldKind, MissingFigure};
+pub use engine::{Engine, Fit, SchedulerDefaults, StepCoefficients};
+pub use figure::{Confidence, Figure, Provenance, Source};
+pub use model::{
+    Attention, Compressed, ConfigError, ConfigFault, ContextStream, FeedForward, Heads, Latent,
+    LayerGroup, Linear, Model, Moe, Parameters, Selection, StreamRole, hugging_face,
+};
+pub use name::{Named, UnknownName};
+pub use precision::{ComputeFormat, NumberFormat, Precision, UnsupportedPrecision};
+pub use price::{BadDate, Date, Price, PriceError, Prices};
+pub use quantity::{BadQuantity, Unit};
+pub use record::FieldError;
+pub use region::Region;
+
+use std::sync::OnceLock;
+
+use name::Shelf;
+
+/// Everything that is known of hardware, models, engines, prices and places.
+///
+/// Entries can be added and changed, which is how a scenario brings its own.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    accelerators: OnceLock<Shelf<Accelerator>>,
+    models: OnceLock<Shelf<model::read::Entry>>,
+    engines: OnceLock<Shelf<Engine>>,
+    regions: OnceLock<Shelf<Region>>,
+    prices: OnceLock<Prices>,
+}
+
+/// An entry that could not be added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// The entry to build on is not there.
+    #[error(transparent)]
+    Base(#[from] UnknownName),
+    /// A field cannot be set.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// No model can be built from the configuration.
+    #[error("model `{key}`: {error}")]
+    Config {
+        /// Key of the model.
+        key: String,
+        /// What is wrong.
+        error: ConfigError,
+    },
+    /// The entry needs one to build on.
+    #[error("{kind} `{key}` needs a `base` to build on")]
+    NoBase {
+        /// What kind of entry.
+        kind: &'static str,
+        /// Its key.
+        key: String,
+    },
+}
+
+impl Catalog {
+    /// The catalog that is compiled in.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self::default()
+    }
+
+    /// The accelerator of this key or alias.
+    ///
+    /// # Errors
+    /// [`UnknownName`], with the nearest and all valid names; likewise below.
+    pub fn accelerator(&self, name: &str) -> Result<&Accelerator, UnknownName> {
+        self.accelerator_shelf().get(name)
+    }
+
+    /// The model of this key, alias or Hugging Face id.
+    ///
+    /// # Errors
+    /// [`UnknownName`].
+    pub fn model(&self, name: &str) -> Result<&Model, UnknownName> {
+        self.model_shelf().get(name).map(|entry| &entry.model)
+    }
+
+    /// The engine of this key or alias.
+    ///
+    /// # Errors
+    /// [`UnknownName`].
+    pub fn engine(&self, name: &str) -> Result<&Engine, UnknownName> {
+        self.engine_shelf().get(name)
+    }
+
+    /// The region of this key or alias.
+    ///
+    /// # Errors
+    /// [`UnknownName`].
+    pub fn region(&self, name: &str) -> Result<&Region, UnknownName> {
+        self.region_shelf().get(name)
+    }
+
+    /// Prices of hosted models.
+    pub fn prices(&self) -> &Prices {
+        self.prices.get_or_init(|| {
+            Prices::from_csv(include_str!("catalog/prices.csv")).unwrap_or_else(|e| broken(&e))
+        })
+    }
+
+    /// All accelerators.
+    pub fn accelerators(&self) -> impl Iterator<Item = &Accelerator> {
+        self.accelerator_shelf().iter()
+    }
+
+    /// All models.
+    pub fn models(&self) -> impl Iterator<Item = &Model> {
+        self.model_shelf().iter().map(|entry| &entry.model)
+    }
+
+    /// All engines.
+    pub fn engines(&self) -> impl Iterator<Item = &Engine> {
+        self.engine_shelf().iter()
+    }
+
+    /// All regions.
+    pub fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.region_shelf().iter()
+    }
+
+    /// Adds or replaces the accelerator `key`: `base` (nothing known, where none is named) with
+    /// `changes`. `by` says who states them and becomes their source.
+    ///
+    /// # Errors
+    /// [`EntryError`] for an unknown base, an unknown field or an unreadable value.
+    pub fn add_accelerator(
+        &mut self,
+        key: &str,
+        base: Option<&str>,
+        changes: &toml::Table,
+        by: &str,
+    ) -> Result<(), EntryError> {
+        let mut entry = match base {
+            Some(base) => self.accelerator(base)?.clone(),
+            None => Accelerator::empty(key),
+        };
+        rename(&mut entry.key, &mut entry.aliases, key);
+        for (name, value) in changes {
+            entry.set(name, value, by)?;
+        }
+        self.accelerator_shelf();
+        if let Some(shelf) = self.accelerators.get_mut() {
+            shelf.put(entry);
+        }
+        Ok(())
+    }
+
+    /// Adds or replaces the model `key`: `base` with `changes` to the keys of its `config.json`,
+    /// or, without a base, a whole configuration.
+    ///
+    /// # Errors
+    /// [`EntryError`] for an unknown base or a faulty configuration.
+    pub fn add_model(
+        &mut self,
+        key: &str,
+        base: Option<&str>,
+        changes: &toml::Table,
+        by: &str,
+    ) -> Result<(), EntryError> {
+        let built = match base {
+            Some(base) => self.model_shelf().get(base)?.derive(key, changes, by),
+            None => model::read::Entry::whole(key, changes, by),
+        };
+        let entry = built.map_err(|error| EntryError::Config { key: key.to_owned(), error })?;
+        self.put_model(entry);
+        Ok(())
+    }
+
+    /// Adds or replaces the model `key` by the text of a Hugging Face `config.json`.
+    ///
+    /// # Errors
+    /// [`EntryError::Config`], naming every fault of the file.
+    pub fn add_model_config(&mut self, key: &str, text: &str, by: &str) -> Result<(), EntryError> {
+        let entry = model::read::Entry::from_json(key, text, by)
+            .map_err(|error| EntryError::Config { key: key.to_owned(), error })?;
+        self.put_model(entry);
+        Ok(())
+    }
+
+    fn put_model(&mut self, entry: model::read::Entry) {
+        self.model_shelf();
+        if let Some(shelf) = self.models.get_mut() {
+            shelf.put(entry);
+        }
+    }
+
+    /// Adds or replaces the engine `key`: `base` with `changes` to coefficients and defaults.
+    ///
+    /// # Errors
+    /// [`EntryError`] for a missing or unknown base, an unknown field or an impossible value.
+    pub fn add_engine(
+        &mut self,
+        key: &str,
+        base: Option<&str>,
+        changes: &toml::Table,
+    ) -> Result<(), EntryError> {
+        let no_base = || EntryError::NoBase { kind: "engine", key: key.to_owned() };
+        let mut entry = self.engine(base.ok_or_else(no_base)?)?.clone();
+        rename(&mut entry.key, &mut entry.aliases, key);
+        for (name, value) in changes {
+            entry.set(name, value)?;
+        }
+        self.engine_shelf();
+        if let Some(shelf) = self.engines.get_mut() {
+            shelf.put(entry);
+        }
+        Ok(())
+    }
+
+    /// Adds or replaces the region `key`: `base` with `changes`.
+    ///
+    /// # Errors
+    /// [`EntryError`] for a missing or unknown base, an unknown field or an impossible value.
+    pub fn add_region(
+        &mut self,
+        key: &str,
+        base: Option<&str>,
+        changes: &toml::Table,
+        by: &str,
+    ) -> Result<(), EntryError> {
+        let no_base = || EntryError::NoBase { kind: "region", key: key.to_owned() };
+        let mut entry = self.region(base.ok_or_else(no_base)?)?.clone();
+        rename(&mut entry.key, &mut entry.aliases, key);
+        for (name, value) in changes {
+            entry.set(name, value, by)?;
+        }
+        self.region_shelf();
+        if let Some(shelf) = self.regions.get_mut() {
+            shelf.put(entry);
+        }
+        Ok(())
+    }
+
+    /// Every figure that is recalled, inferred or a placeholder.
+    #[must_use]
+    pub fn assumptions(&self) -> Vec<Provenance> {
+        let accelerators = self.accelerators().flat_map(Accelerator::provenance);
+        let models = self.models().flat_map(Model::provenance);
+        let engines = self.engines().flat_map(|engine| engine.provenance(None));
+        let regions = self.regions().flat_map(Region::provenance);
+        let prices = self.prices().iter().flat_map(Price::provenance);
+        let all = accelerators.chain(models).chain(engines).chain(regions).chain(prices);
+        all.filter(|row| row.assumed).collect()
+    }
+
+    /// The sources of every figure that a deployment stands on, for a result's manifest.
+    ///
+    /// # Errors
+    /// [`UnknownName`].
+    pub fn sources_of(
+        &self,
+        accelerator: &str,
+        model: &str,
+        engine: &str,
+    ) -> Result<Vec<Provenance>, UnknownName> {
+        let accelerator = self.accelerator(accelerator)?;
+        let mut rows = accelerator.provenance();
+        rows.extend(self.model(model)?.provenance());
+        rows.extend(self.engine(engine)?.provenance(Some(&accelerator.key)));
+        Ok(rows)
+    }
+
+    fn accelerator_shelf(&self) -> &Shelf<Accelerator> {
+        self.accelerators.get_or_init(|| {
+            let file = table(include_str!("catalog/accelerators.toml"));
+            let entries = accelerator::read_all(&file).unwrap_or_else(|error| broken(&error));
+            Shelf::from_entries("accelerator", entries)
+        })
+    }
+
+    fn model_shelf(&self) -> &Shelf<model::read::Entry> {
+        self.models.get_or_init(|| {
+            let file = table(include_str!("catalog/models.toml"));
+            let entries = model::read::read_all(&file).unwrap_or_else(|error| broken(&error));
+            Shelf::from_entries("model", entries)
+        })
+    }
+
+    fn engine_shelf(&self) -> &Shelf<Engine> {
+        self.engines.get_or_init(|| {
+            let file: Result<engine::EngineFile, _> =
+                toml::from_str(include_str!("catalog/engines.toml"));
+            let file = file.unwrap_or_else(|error| broken(&error));
+            Shelf::from_entries("engine", file.engine)
+        })
+    }
+
+    fn region_shelf(&self) -> &Shelf<Region> {
+        self.regions.get_or_init(|| {
+            let file = table(include_str!("catalog/regions.toml"));
+            let entries = region::read_all(&file).unwrap_or_else(|error| broken(&error));
+            Shelf::from_entries("region", entries)
+        })
+    }
+}
+
+/// An entry under a new key leaves the names of its base to the base.
+fn rename(key: &mut String, aliases: &mut Vec<String>, new: &str) {
+    if key != new {
+        new.clone_into(key);
+        aliases.clear();
+    }
+}
+
+fn table(text: &str) -> toml::Table {
+    text.parse().unwrap_or_else(|error| broken(&error))
+}
+
+/// The compiled-in files are part of the program: a fault in them is a fault of the program, which
+/// the tests of this floor would have found.
+fn broken(error: &dyn std::fmt::Display) -> ! {
+    unreachable!("embedded catalog: {error}")
+}

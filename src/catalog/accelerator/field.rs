@@ -1,0 +1,129 @@
+//! The figures that an accelerator may have.
+
+use std::fmt;
+
+use crate::catalog::precision::ComputeFormat;
+use crate::catalog::quantity::Unit;
+
+/// What a [`Field`] is about, for grouping in listings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FieldKind {
+    /// Memory and arithmetic of the chip.
+    Chip,
+    /// Links to other chips and to the host.
+    Link,
+    /// Electrical power.
+    Power,
+    /// Money.
+    Price,
+}
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $unit:ident, $kind:ident;)*) => {
+        /// A figure of an accelerator. Its name is the key in data files and scenarios.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Field {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Field {
+            /// Every field, in listing order.
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$variant),*];
+            pub(super) const COUNT: usize = [$($name),*].len();
+
+            /// Name, as data files and scenarios write it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Its unit.
+            #[must_use]
+            pub const fn unit(self) -> Unit {
+                match self { $(Self::$variant => Unit::$unit,)* }
+            }
+
+            /// What it is about.
+            #[must_use]
+            pub const fn kind(self) -> FieldKind {
+                match self { $(Self::$variant => FieldKind::$kind,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    /// Bytes that a process may allocate.
+    Memory = "memory", Bytes, Chip;
+    /// Peak bytes per second of that memory.
+    MemoryBandwidth = "memory_bandwidth", BytesPerSecond, Chip;
+    /// Peak dense rate in IEEE single precision.
+    PeakFp32 = "fp32", FlopPerSecond, Chip;
+    /// Peak dense rate in 19-bit single precision on matrix units.
+    PeakTf32 = "tf32", FlopPerSecond, Chip;
+    /// Peak dense rate in 16-bit floating point.
+    PeakBf16 = "bf16", FlopPerSecond, Chip;
+    /// Peak dense rate in 8-bit floating point.
+    PeakFp8 = "fp8", FlopPerSecond, Chip;
+    /// Peak dense rate in 4-bit floating point.
+    PeakFp4 = "fp4", FlopPerSecond, Chip;
+    /// Peak dense rate in 8-bit integers.
+    PeakInt8 = "int8", FlopPerSecond, Chip;
+    /// Bytes per second and direction over the scale-up links.
+    LinkBandwidth = "link_bandwidth", BytesPerSecond, Link;
+    /// Chips that the scale-up links join.
+    LinkDomain = "link_domain", One, Link;
+    /// Bytes per second and direction over the scale-out network.
+    ScaleOutBandwidth = "scale_out_bandwidth", BytesPerSecond, Link;
+    /// Bytes per second and direction to the host's memory.
+    HostBandwidth = "host_bandwidth", BytesPerSecond, Link;
+    /// Design power of the chip.
+    Tdp = "tdp", Watts, Power;
+    /// Power of the chip with nothing to do.
+    IdlePower = "idle_power", Watts, Power;
+    /// Power of the chip while it decodes a batch of one.
+    BatchOnePower = "batch_one_power", Watts, Power;
+    /// Power of server or rack per chip, at full load.
+    ServerPower = "server_power", Watts, Power;
+    /// Power at the facility's meter per chip, at full load, cooling included.
+    FacilityPower = "facility_power", Watts, Power;
+    /// Price of one chip as it is sold: a module, a card, or its share of a rack system.
+    Purchase = "purchase", Usd, Price;
+    /// Capital per chip of a whole cluster: servers, network and storage included.
+    ClusterCost = "cluster_cost", Usd, Price;
+    /// Rent on demand.
+    OnDemand = "on_demand", UsdPerHour, Price;
+    /// Rent under a contract of a year or so.
+    Reserved = "reserved", UsdPerHour, Price;
+    /// Rent that may be taken away at any time.
+    Spot = "spot", UsdPerHour, Price;
+    /// An owner's whole cost: capital, power, space, network, staff.
+    OwnerCost = "owner_cost", UsdPerHour, Price;
+}
+
+impl Field {
+    /// The field of a peak rate.
+    #[must_use]
+    pub const fn peak(format: ComputeFormat) -> Self {
+        match format {
+            ComputeFormat::Fp32 => Self::PeakFp32,
+            ComputeFormat::Tf32 => Self::PeakTf32,
+            ComputeFormat::Bf16 => Self::PeakBf16,
+            ComputeFormat::Fp8 => Self::PeakFp8,
+            ComputeFormat::Fp4 => Self::PeakFp4,
+            ComputeFormat::Int8 => Self::PeakInt8,
+        }
+    }
+
+    /// The field of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

@@ -1,0 +1,108 @@
+//! Regions: what electricity costs, how much of it reaches the chips, how clean it is.
+
+use super::figure::{Confidence, Figure, Provenance, Source};
+use super::name::Named;
+use super::quantity::Unit;
+use super::record::{self, FieldError, Sources, Standing};
+
+const KIND: &str = "region";
+
+/// A place to run accelerators in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Region {
+    /// Stable name, such as `us-virginia`.
+    pub key: String,
+    /// Name in prose.
+    pub name: String,
+    /// Other names.
+    pub aliases: Vec<String>,
+    /// Dollars per kilowatt-hour delivered, before cooling.
+    pub electricity: Figure<f64>,
+    /// Power usage effectiveness: facility power over power of the machines.
+    pub pue: Figure<f64>,
+    /// Grams of carbon dioxide equivalent per kilowatt-hour, where a figure is known.
+    pub carbon: Option<Figure<f64>>,
+}
+
+impl Region {
+    /// Sets `electricity` (`"$0.08 /kWh"`), `pue` (`1.2`) or `carbon` (`"350 g/kWh"`).
+    ///
+    /// # Errors
+    /// [`FieldError`] for an unknown name or an unreadable value.
+    pub fn set(&mut self, name: &str, value: &toml::Value, by: &str) -> Result<(), FieldError> {
+        let read = |unit| {
+            record::figure(value, unit, &Sources::default(), &Standing::stated(by))
+                .map_err(|reason| FieldError::bad(KIND, &self.key, name, reason))
+        };
+        match name {
+            "electricity" => self.electricity = read(Unit::UsdPerKilowattHour)?,
+            "carbon" => self.carbon = Some(read(Unit::GramsPerKilowattHour)?),
+            "pue" => {
+                let pue = read(Unit::One)?;
+                if pue.value < 1.0 {
+                    let reason = format!("{} is below 1", pue.value);
+                    return Err(FieldError::bad(KIND, &self.key, name, reason));
+                }
+                self.pue = pue;
+            }
+            _ => {
+                let valid = ["electricity", "pue", "carbon"].map(str::to_owned).to_vec();
+                return Err(FieldError::unknown(KIND, &self.key, name, valid));
+            }
+        }
+        Ok(())
+    }
+
+    /// One row per figure, for manifests and listings.
+    #[must_use]
+    pub fn provenance(&self) -> Vec<Provenance> {
+        let figures = [
+            ("electricity", Some(&self.electricity), Unit::UsdPerKilowattHour),
+            ("pue", Some(&self.pue), Unit::One),
+            ("carbon", self.carbon.as_ref(), Unit::GramsPerKilowattHour),
+        ];
+        let row = |(name, figure, unit): (&str, Option<&Figure<f64>>, Unit)| {
+            Some(figure?.provenance(&self.key, name, |&value| unit.show(value)))
+        };
+        figures.into_iter().filter_map(row).collect()
+    }
+}
+
+/// Reads every `[[region]]` of a data file.
+pub(super) fn read_all(file: &toml::Table) -> Result<Vec<Region>, FieldError> {
+    let sources = Sources::read(file.get("sources"));
+    let entries = file.get("region").and_then(toml::Value::as_array).into_iter().flatten();
+    entries.filter_map(toml::Value::as_table).map(|entry| read(entry, &sources)).collect()
+}
+
+fn read(entry: &toml::Table, sources: &Sources) -> Result<Region, FieldError> {
+    let key = record::text(entry, "key");
+    let bad = |name: &str, reason: String| FieldError::bad(KIND, &key, name, reason);
+    let standing =
+        Standing { source: Source::default().into(), confidence: Confidence::C, assumed: true };
+    let standing = standing.with(entry, sources).map_err(|reason| bad("source", reason))?;
+    let figure = |name: &str, unit| {
+        let value = entry.get(name)?;
+        Some(record::figure(value, unit, sources, &standing).map_err(|reason| bad(name, reason)))
+    };
+    let needed = |name: &str, unit| {
+        figure(name, unit).unwrap_or_else(|| Err(bad(name, "is missing".to_owned())))
+    };
+    Ok(Region {
+        name: record::text(entry, "name"),
+        aliases: record::texts(entry, "aliases"),
+        electricity: needed("electricity", Unit::UsdPerKilowattHour)?,
+        pue: needed("pue", Unit::One)?,
+        carbon: figure("carbon", Unit::GramsPerKilowattHour).transpose()?,
+        key,
+    })
+}
+
+impl Named for Region {
+    fn key(&self) -> &str {
+        &self.key
+    }
+    fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+}
