@@ -25,7 +25,6 @@ mod model;
 mod name;
 mod precision;
 mod price;
-mod quantity;
 mod record;
 mod region;
 
@@ -39,7 +38,6 @@ pub use model::{
 pub use name::{Named, UnknownName};
 pub use precision::{ComputeFormat, NumberFormat, Precision, UnsupportedPrecision};
 pub use price::{BadDate, Date, Price, PriceError, Prices};
-pub use quantity::{BadQuantity, Unit};
 pub use record::FieldError;
 pub use region::Region;
 
@@ -298,7 +296,7 @@ impl Catalog {
         self.accelerators.get_or_init(|| {
             let file = table(include_str!("catalog/accelerators.toml"));
             let entries = accelerator::read_all(&file).unwrap_or_else(|error| broken(&error));
-            Shelf::from_entries("accelerator", entries)
+            Shelf::new("accelerator", entries)
         })
     }
 
@@ -306,7 +304,7 @@ impl Catalog {
         self.models.get_or_init(|| {
             let file = table(include_str!("catalog/models.toml"));
             let entries = model::read::read_all(&file).unwrap_or_else(|error| broken(&error));
-            Shelf::from_entries("model", entries)
+            Shelf::new("model", entries)
         })
     }
 
@@ -315,7 +313,7 @@ impl Catalog {
             let file: Result<engine::EngineFile, _> =
                 toml::from_str(include_str!("catalog/engines.toml"));
             let file = file.unwrap_or_else(|error| broken(&error));
-            Shelf::from_entries("engine", file.engine)
+            Shelf::new("engine", file.engine)
         })
     }
 
@@ -323,7 +321,7 @@ impl Catalog {
         self.regions.get_or_init(|| {
             let file = table(include_str!("catalog/regions.toml"));
             let entries = region::read_all(&file).unwrap_or_else(|error| broken(&error));
-            Shelf::from_entries("region", entries)
+            Shelf::new("region", entries)
         })
     }
 }

@@ -155,7 +155,7 @@ impl Accelerator {
     pub fn provenance(&self) -> Vec<Provenance> {
         self.figures()
             .map(|(field, figure)| {
-                figure.provenance(&self.key, field.name(), |&value| field.unit().show(value))
+                figure.provenance(&self.key, field.name(), |&value| field.show(value))
             })
             .collect()
     }
@@ -186,7 +186,7 @@ impl fmt::Display for MissingFigure {
             f,
             "no {field} is published for `{accelerator}`; state one: {field} = \"{}\" in an entry \
              with base = \"{accelerator}\"",
-            field.unit().example()
+            field.dimension().examples()[0]
         )
     }
 }

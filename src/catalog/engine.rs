@@ -218,25 +218,32 @@ impl Engine {
     pub fn provenance(&self, accelerator: Option<&str>) -> Vec<Provenance> {
         let overrides = accelerator.and_then(|key| self.accelerators.get(key));
         let mut step = accelerator.map_or(self.step, |key| self.step_on(key));
-        let row = |figure: &str, value: String, source: &str, date: &str, assumed: bool| Provenance {
-            what: self.key.clone(),
-            figure: figure.to_owned(),
-            value,
-            low: String::new(),
-            high: String::new(),
-            source: source.to_owned(),
-            date: date.to_owned(),
-            confidence: if assumed { Confidence::C } else { self.fit.confidence },
-            assumed,
-            note: String::new(),
-        };
+        let row =
+            |figure: &str, value: String, source: &str, date: &str, assumed: bool| Provenance {
+                what: self.key.clone(),
+                figure: figure.to_owned(),
+                value,
+                low: String::new(),
+                high: String::new(),
+                source: source.to_owned(),
+                date: date.to_owned(),
+                confidence: if assumed { Confidence::C } else { self.fit.confidence },
+                assumed,
+                note: String::new(),
+            };
         let mut rows = Vec::new();
         for name in StepCoefficients::NAMES {
             let own = overrides.filter(|changes| changes.contains_key(name));
             let source = own.and_then(|changes| changes.get("source")?.as_str());
             let assumed = own.is_none() && self.fit.assumed.iter().any(|assumed| assumed == name);
             let value = step.slot(name).map(|value| format!("{value}")).unwrap_or_default();
-            rows.push(row(name, value, source.unwrap_or(&self.fit.source), &self.fit.date, assumed));
+            rows.push(row(
+                name,
+                value,
+                source.unwrap_or(&self.fit.source),
+                &self.fit.date,
+                assumed,
+            ));
         }
         for (name, value) in self.scheduler.named() {
             rows.push(row(name, value, &self.scheduler_source, "", name == "reserve_bytes"));

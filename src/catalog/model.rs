@@ -27,9 +27,11 @@ mod context;
 pub mod hugging_face;
 mod layer;
 pub(super) mod read;
+#[cfg(test)]
+mod tests;
 
-pub use hugging_face::{ConfigError, ConfigFault};
 pub use context::{ContextStream, StreamRole};
+pub use hugging_face::{ConfigError, ConfigFault};
 pub use layer::{
     Attention, Compressed, FeedForward, Heads, Latent, LayerGroup, Linear, Moe, Selection,
 };
@@ -154,7 +156,8 @@ impl Model {
         };
         for LayerGroup { count, attention, ffn } in &self.layers {
             parameters.attention += count * attention.weights(hidden);
-            let parts = u64::from(*attention != Attention::None) + u64::from(*ffn != FeedForward::None);
+            let parts =
+                u64::from(*attention != Attention::None) + u64::from(*ffn != FeedForward::None);
             parameters.norms += count * parts * hidden;
             match ffn {
                 FeedForward::Dense { dim, matrices } => {
@@ -178,8 +181,7 @@ impl Model {
     #[must_use]
     pub fn weight_bytes(&self, precision: &Precision) -> u64 {
         let parameters = self.parameters();
-        let plain =
-            parameters.embedding + parameters.head + parameters.router + parameters.norms;
+        let plain = parameters.embedding + parameters.head + parameters.router + parameters.norms;
         precision.unquantised().bytes(plain)
             + precision.weights.bytes(parameters.linear())
             + precision.experts.bytes(parameters.routed_experts)
@@ -259,9 +261,10 @@ impl Model {
             ("total_parameters", &self.published_total),
             ("active_parameters", &self.published_active),
         ];
-        let shape = self.shape.iter().map(|figure| {
-            figure.provenance(&self.key, "shape", std::clone::Clone::clone)
-        });
+        let shape = self
+            .shape
+            .iter()
+            .map(|figure| figure.provenance(&self.key, "shape", std::clone::Clone::clone));
         let counts = published.into_iter().filter_map(|(name, figure)| {
             Some(figure.as_ref()?.provenance(&self.key, name, billions))
         });

@@ -350,7 +350,7 @@ mod tests {
         assert_eq!("FP16".parse(), Ok(NumberFormat::Bf16));
         assert_eq!("nvfp4".parse(), Ok(NumberFormat::Nvfp4));
         let error = "fp9".parse::<NumberFormat>().unwrap_err();
-        assert_eq!(error.nearest.first().map(String::as_str), Some("fp8"));
+        assert_eq!(error.meant.as_deref(), Some("fp8"));
         assert_eq!(error.valid.len(), NumberFormat::ALL.len());
     }
 }

@@ -193,7 +193,11 @@ impl Prices {
             normal(&price.model) == wanted || full == wanted
         };
         let rows: Vec<&Price> = self.0.iter().filter(named).collect();
-        if rows.is_empty() { Err(UnknownName::new("priced model", model, self.names())) } else { Ok(rows) }
+        if rows.is_empty() {
+            Err(UnknownName::new("priced model", model, self.names()))
+        } else {
+            Ok(rows)
+        }
     }
 
     /// What a model cost on `day`: the last row from before or on it; the maker's own service comes

@@ -15,17 +15,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::figure::{Confidence, Figure, Source};
-use super::name::nearest;
-use super::quantity::Unit;
+use super::name::did_you_mean;
+use crate::foundations::error::{choices, suggest};
+use crate::foundations::units::Dimension;
 
 /// A field of an entry that cannot be set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
     /// There is no such field.
     #[error(
-        "unknown field `{name}` of {kind} `{key}`{}; valid fields: {}",
-        nearest.first().map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default(),
-        valid.join(", ")
+        "unknown field `{name}` of {kind} `{key}`{}; choose from: {}",
+        did_you_mean(meant.as_deref()),
+        choices(name, valid.iter().map(String::as_str))
     )]
     Unknown {
         /// What kind of entry: `accelerator`, `engine`, ...
@@ -34,8 +35,8 @@ pub enum FieldError {
         key: String,
         /// The field as it was written.
         name: String,
-        /// Names that look like it.
-        nearest: Vec<String>,
+        /// The field that was probably meant.
+        meant: Option<String>,
         /// Every valid name.
         valid: Vec<String>,
     },
@@ -54,17 +55,17 @@ pub enum FieldError {
 }
 
 impl FieldError {
-    pub(super) fn unknown(
+    pub(super) fn unknown(kind: &'static str, key: &str, name: &str, valid: Vec<String>) -> Self {
+        let meant = suggest(name, valid.iter().map(String::as_str)).map(str::to_owned);
+        Self::Unknown { kind, key: key.to_owned(), name: name.to_owned(), meant, valid }
+    }
+
+    pub(super) fn bad(
         kind: &'static str,
         key: &str,
         name: &str,
-        valid: Vec<String>,
+        reason: impl Into<String>,
     ) -> Self {
-        let nearest = nearest(name, valid.iter().map(String::as_str));
-        Self::Unknown { kind, key: key.to_owned(), name: name.to_owned(), nearest, valid }
-    }
-
-    pub(super) fn bad(kind: &'static str, key: &str, name: &str, reason: impl Into<String>) -> Self {
         Self::Bad { kind, key: key.to_owned(), name: name.to_owned(), reason: reason.into() }
     }
 }
@@ -126,10 +127,10 @@ impl Standing {
     }
 }
 
-/// Reads a figure of the given unit: a number, a quantity as text, or a table with a standing.
+/// Reads a figure: a bare quantity, or a table with one and its standing.
 pub(super) fn figure(
     value: &toml::Value,
-    unit: Unit,
+    dimension: Dimension,
     sources: &Sources,
     standing: &Standing,
 ) -> Result<Figure<f64>, String> {
@@ -144,12 +145,12 @@ pub(super) fn figure(
         note: String::new(),
     };
     let Some(table) = value.as_table() else {
-        return Ok(bare(quantity(value, unit)?, standing.clone()));
+        return Ok(bare(quantity(value, dimension)?, standing.clone()));
     };
     if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!("unknown key `{key}`; a figure has {}", KEYS.join(", ")));
     }
-    let part = |key: &str| table.get(key).map(|value| quantity(value, unit)).transpose();
+    let part = |key: &str| table.get(key).map(|value| quantity(value, dimension)).transpose();
     let value = part("value")?.ok_or("a figure needs a `value`")?;
     let (low, high) = (part("low")?, part("high")?);
     if low.is_some_and(|low| low > value) || high.is_some_and(|high| high < value) {
@@ -159,18 +160,19 @@ pub(super) fn figure(
     Ok(Figure { low, high, note, ..bare(value, standing.with(table, sources)?) })
 }
 
-/// A positive, finite number in the unit's base, from a number or from text with a unit.
-fn quantity(value: &toml::Value, unit: Unit) -> Result<f64, String> {
+/// A positive number in the base unit of `dimension`.
+fn quantity(value: &toml::Value, dimension: Dimension) -> Result<f64, String> {
     let number = match value {
-        toml::Value::Integer(number) => *number as f64,
-        toml::Value::Float(number) => *number,
-        toml::Value::String(text) => unit.parse(text).map_err(|error| error.to_string())?,
-        other => return Err(format!("expected a number or text, found {}", other.type_str())),
+        toml::Value::Integer(number) => dimension.from_number(*number as f64),
+        toml::Value::Float(number) => dimension.from_number(*number),
+        toml::Value::String(text) => dimension.parse(text),
+        other => return Err(format!("expected a quantity, found {}", other.type_str())),
     };
+    let number = number.map_err(|error| error.to_string())?;
     if number.is_finite() && number > 0.0 {
         Ok(number)
     } else {
-        Err(format!("{number} is not a positive, finite number"))
+        Err(format!("expected a number greater than 0, found {number}"))
     }
 }
 

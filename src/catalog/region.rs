@@ -2,7 +2,8 @@
 
 use super::figure::{Confidence, Figure, Provenance, Source};
 use super::name::Named;
-use super::quantity::Unit;
+use crate::foundations::units::Dimension;
+
 use super::record::{self, FieldError, Sources, Standing};
 
 const KIND: &str = "region";
@@ -21,24 +22,24 @@ pub struct Region {
     /// Power usage effectiveness: facility power over power of the machines.
     pub pue: Figure<f64>,
     /// Grams of carbon dioxide equivalent per kilowatt-hour, where a figure is known.
-    pub carbon: Option<Figure<f64>>,
+    pub carbon_g_per_kwh: Option<Figure<f64>>,
 }
 
 impl Region {
-    /// Sets `electricity` (`"$0.08 /kWh"`), `pue` (`1.2`) or `carbon` (`"350 g/kWh"`).
+    /// Sets `electricity` (`"$0.08 /kWh"`), `pue` (`1.2`) or `carbon_g_per_kwh`.
     ///
     /// # Errors
     /// [`FieldError`] for an unknown name or an unreadable value.
     pub fn set(&mut self, name: &str, value: &toml::Value, by: &str) -> Result<(), FieldError> {
-        let read = |unit| {
-            record::figure(value, unit, &Sources::default(), &Standing::stated(by))
+        let read = |dimension| {
+            record::figure(value, dimension, &Sources::default(), &Standing::stated(by))
                 .map_err(|reason| FieldError::bad(KIND, &self.key, name, reason))
         };
         match name {
-            "electricity" => self.electricity = read(Unit::UsdPerKilowattHour)?,
-            "carbon" => self.carbon = Some(read(Unit::GramsPerKilowattHour)?),
+            "electricity" => self.electricity = read(Dimension::MoneyPerKwh)?,
+            "carbon_g_per_kwh" => self.carbon_g_per_kwh = Some(read(Dimension::Number)?),
             "pue" => {
-                let pue = read(Unit::One)?;
+                let pue = read(Dimension::Number)?;
                 if pue.value < 1.0 {
                     let reason = format!("{} is below 1", pue.value);
                     return Err(FieldError::bad(KIND, &self.key, name, reason));
@@ -46,7 +47,7 @@ impl Region {
                 self.pue = pue;
             }
             _ => {
-                let valid = ["electricity", "pue", "carbon"].map(str::to_owned).to_vec();
+                let valid = ["electricity", "pue", "carbon_g_per_kwh"].map(str::to_owned).to_vec();
                 return Err(FieldError::unknown(KIND, &self.key, name, valid));
             }
         }
@@ -57,12 +58,12 @@ impl Region {
     #[must_use]
     pub fn provenance(&self) -> Vec<Provenance> {
         let figures = [
-            ("electricity", Some(&self.electricity), Unit::UsdPerKilowattHour),
-            ("pue", Some(&self.pue), Unit::One),
-            ("carbon", self.carbon.as_ref(), Unit::GramsPerKilowattHour),
+            ("electricity", Some(&self.electricity), " USD/kWh"),
+            ("pue", Some(&self.pue), ""),
+            ("carbon_g_per_kwh", self.carbon_g_per_kwh.as_ref(), " g/kWh"),
         ];
-        let row = |(name, figure, unit): (&str, Option<&Figure<f64>>, Unit)| {
-            Some(figure?.provenance(&self.key, name, |&value| unit.show(value)))
+        let row = |(name, figure, unit): (&str, Option<&Figure<f64>>, &str)| {
+            Some(figure?.provenance(&self.key, name, |value| format!("{value}{unit}")))
         };
         figures.into_iter().filter_map(row).collect()
     }
@@ -81,19 +82,22 @@ fn read(entry: &toml::Table, sources: &Sources) -> Result<Region, FieldError> {
     let standing =
         Standing { source: Source::default().into(), confidence: Confidence::C, assumed: true };
     let standing = standing.with(entry, sources).map_err(|reason| bad("source", reason))?;
-    let figure = |name: &str, unit| {
+    let figure = |name: &str, dimension| {
         let value = entry.get(name)?;
-        Some(record::figure(value, unit, sources, &standing).map_err(|reason| bad(name, reason)))
+        Some(
+            record::figure(value, dimension, sources, &standing)
+                .map_err(|reason| bad(name, reason)),
+        )
     };
-    let needed = |name: &str, unit| {
-        figure(name, unit).unwrap_or_else(|| Err(bad(name, "is missing".to_owned())))
+    let needed = |name: &str, dimension| {
+        figure(name, dimension).unwrap_or_else(|| Err(bad(name, "is missing".to_owned())))
     };
     Ok(Region {
         name: record::text(entry, "name"),
         aliases: record::texts(entry, "aliases"),
-        electricity: needed("electricity", Unit::UsdPerKilowattHour)?,
-        pue: needed("pue", Unit::One)?,
-        carbon: figure("carbon", Unit::GramsPerKilowattHour).transpose()?,
+        electricity: needed("electricity", Dimension::MoneyPerKwh)?,
+        pue: needed("pue", Dimension::Number)?,
+        carbon_g_per_kwh: figure("carbon_g_per_kwh", Dimension::Number).transpose()?,
         key,
     })
 }

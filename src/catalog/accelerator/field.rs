@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::catalog::precision::ComputeFormat;
-use crate::catalog::quantity::Unit;
+use crate::foundations::units::Dimension;
 
 /// What a [`Field`] is about, for grouping in listings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,10 +37,10 @@ macro_rules! fields {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// Its unit.
+            /// What it measures, and so its unit.
             #[must_use]
-            pub const fn unit(self) -> Unit {
-                match self { $(Self::$variant => Unit::$unit,)* }
+            pub const fn dimension(self) -> Dimension {
+                match self { $(Self::$variant => Dimension::$unit,)* }
             }
 
             /// What it is about.
@@ -56,49 +56,49 @@ fields! {
     /// Bytes that a process may allocate.
     Memory = "memory", Bytes, Chip;
     /// Peak bytes per second of that memory.
-    MemoryBandwidth = "memory_bandwidth", BytesPerSecond, Chip;
+    MemoryBandwidth = "memory_bandwidth", Bandwidth, Chip;
     /// Peak dense rate in IEEE single precision.
-    PeakFp32 = "fp32", FlopPerSecond, Chip;
+    PeakFp32 = "fp32", Flops, Chip;
     /// Peak dense rate in 19-bit single precision on matrix units.
-    PeakTf32 = "tf32", FlopPerSecond, Chip;
+    PeakTf32 = "tf32", Flops, Chip;
     /// Peak dense rate in 16-bit floating point.
-    PeakBf16 = "bf16", FlopPerSecond, Chip;
+    PeakBf16 = "bf16", Flops, Chip;
     /// Peak dense rate in 8-bit floating point.
-    PeakFp8 = "fp8", FlopPerSecond, Chip;
+    PeakFp8 = "fp8", Flops, Chip;
     /// Peak dense rate in 4-bit floating point.
-    PeakFp4 = "fp4", FlopPerSecond, Chip;
+    PeakFp4 = "fp4", Flops, Chip;
     /// Peak dense rate in 8-bit integers.
-    PeakInt8 = "int8", FlopPerSecond, Chip;
+    PeakInt8 = "int8", Flops, Chip;
     /// Bytes per second and direction over the scale-up links.
-    LinkBandwidth = "link_bandwidth", BytesPerSecond, Link;
+    LinkBandwidth = "link_bandwidth", Bandwidth, Link;
     /// Chips that the scale-up links join.
-    LinkDomain = "link_domain", One, Link;
+    LinkDomain = "link_domain", Number, Link;
     /// Bytes per second and direction over the scale-out network.
-    ScaleOutBandwidth = "scale_out_bandwidth", BytesPerSecond, Link;
+    ScaleOutBandwidth = "scale_out_bandwidth", Bandwidth, Link;
     /// Bytes per second and direction to the host's memory.
-    HostBandwidth = "host_bandwidth", BytesPerSecond, Link;
+    HostBandwidth = "host_bandwidth", Bandwidth, Link;
     /// Design power of the chip.
-    Tdp = "tdp", Watts, Power;
+    Tdp = "tdp", Power, Power;
     /// Power of the chip with nothing to do.
-    IdlePower = "idle_power", Watts, Power;
+    IdlePower = "idle_power", Power, Power;
     /// Power of the chip while it decodes a batch of one.
-    BatchOnePower = "batch_one_power", Watts, Power;
+    BatchOnePower = "batch_one_power", Power, Power;
     /// Power of server or rack per chip, at full load.
-    ServerPower = "server_power", Watts, Power;
+    ServerPower = "server_power", Power, Power;
     /// Power at the facility's meter per chip, at full load, cooling included.
-    FacilityPower = "facility_power", Watts, Power;
+    FacilityPower = "facility_power", Power, Power;
     /// Price of one chip as it is sold: a module, a card, or its share of a rack system.
-    Purchase = "purchase", Usd, Price;
+    Purchase = "purchase", Money, Price;
     /// Capital per chip of a whole cluster: servers, network and storage included.
-    ClusterCost = "cluster_cost", Usd, Price;
+    ClusterCost = "cluster_cost", Money, Price;
     /// Rent on demand.
-    OnDemand = "on_demand", UsdPerHour, Price;
+    OnDemand = "on_demand", MoneyPerHour, Price;
     /// Rent under a contract of a year or so.
-    Reserved = "reserved", UsdPerHour, Price;
+    Reserved = "reserved", MoneyPerHour, Price;
     /// Rent that may be taken away at any time.
-    Spot = "spot", UsdPerHour, Price;
+    Spot = "spot", MoneyPerHour, Price;
     /// An owner's whole cost: capital, power, space, network, staff.
-    OwnerCost = "owner_cost", UsdPerHour, Price;
+    OwnerCost = "owner_cost", MoneyPerHour, Price;
 }
 
 impl Field {
@@ -115,11 +115,33 @@ impl Field {
         }
     }
 
+    /// `value` with its unit, to six digits, as the data files write it.
+    #[must_use]
+    pub fn show(self, value: f64) -> String {
+        let in_units = |scale: f64, unit: &str| format!("{} {unit}", digits(value / scale));
+        match self.dimension() {
+            Dimension::Bytes => in_units(1_073_741_824.0, "GiB"),
+            Dimension::Bandwidth if value >= 1e12 => in_units(1e12, "TB/s"),
+            Dimension::Bandwidth => in_units(1e9, "GB/s"),
+            Dimension::Flops => in_units(1e12, "TFLOPS"),
+            Dimension::Power => in_units(1.0, "W"),
+            Dimension::Money => format!("${}", digits(value)),
+            Dimension::MoneyPerHour => format!("${} /h", digits(value)),
+            _ => digits(value),
+        }
+    }
+
     /// The field of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name() == name)
     }
+}
+
+/// Six decimals at most and no trailing zeros: conversions between units leave no dust.
+fn digits(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 impl fmt::Display for Field {

@@ -27,11 +27,8 @@ pub(in crate::catalog) fn read_all(file: &toml::Table) -> Result<Vec<Accelerator
 
 fn read(entry: &toml::Table, sources: &Sources) -> Result<Accelerator, FieldError> {
     let mut accelerator = Accelerator::empty(&record::text(entry, "key"));
-    let unstated = Standing {
-        source: Source::default().into(),
-        confidence: Confidence::C,
-        assumed: true,
-    };
+    let unstated =
+        Standing { source: Source::default().into(), confidence: Confidence::C, assumed: true };
     let standing = unstated
         .with(entry, sources)
         .map_err(|reason| FieldError::bad(KIND, &accelerator.key, "source", reason))?;
@@ -65,8 +62,7 @@ impl Accelerator {
         }
     }
 
-    /// Sets one field: a [`Field`] by its name, to a number in base units, a quantity as text
-    /// (`"80 GiB"`) or a table with `value`, `low`, `high`, `note`; or a text such as `name`.
+    /// Sets one field: a [`Field`] by its name, to a quantity (`"80 GiB"`) or a table with `value`, `low`, `high`, `note`; or a text such as `name`.
     ///
     /// # Errors
     /// [`FieldError`] for an unknown field (with the valid ones) or an unreadable value.
@@ -82,7 +78,7 @@ impl Accelerator {
         standing: &Standing,
     ) -> Result<(), FieldError> {
         if let Some(field) = Field::from_name(name) {
-            let figure = record::figure(value, field.unit(), sources, standing)
+            let figure = record::figure(value, field.dimension(), sources, standing)
                 .map_err(|reason| FieldError::bad(KIND, &self.key, name, reason))?;
             self.figures[field as usize] = Some(figure);
             return Ok(());
@@ -147,7 +143,10 @@ mod tests {
         );
         let all = read_all(&file).unwrap();
         let tdp = all[0].figure(Field::Tdp).unwrap();
-        assert_eq!((tdp.value, tdp.source.date.as_str(), tdp.assumed), (700.0, "2026-01-02", false));
+        assert_eq!(
+            (tdp.value, tdp.source.date.as_str(), tdp.assumed),
+            (700.0, "2026-01-02", false)
+        );
         let spot = all[0].figure(Field::Spot).unwrap();
         assert_eq!((spot.high, spot.confidence, spot.assumed), (Some(2.0), Confidence::C, true));
     }

@@ -36,9 +36,10 @@ pub use keys::{ConfigFault, Problem};
 
 use serde_json::{Map, Value};
 
-use super::layer::{Attention, FeedForward, LayerGroup};
 use super::Model;
-use crate::catalog::name::nearest;
+use super::layer::{Attention, FeedForward, LayerGroup};
+use crate::catalog::name::did_you_mean;
+use crate::foundations::error::suggest;
 use keys::Keys;
 
 /// One layer, before equal ones are counted together.
@@ -93,15 +94,15 @@ pub enum ConfigError {
     /// Its `model_type` is none of those that are understood.
     #[error(
         "unknown model_type `{found}`{}; known: {}{}",
-        nearest.first().map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default(),
+        did_you_mean(*meant),
         known.join(", "),
         list(faults)
     )]
     UnknownType {
         /// The type as it is written; empty where there is none.
         found: String,
-        /// Known types that look like it.
-        nearest: Vec<String>,
+        /// The type that was probably meant.
+        meant: Option<&'static str>,
         /// Every known type.
         known: Vec<&'static str>,
         /// Keys that any type would need and that are faulty too.
@@ -233,8 +234,8 @@ fn unknown_type(found: String, mut keys: Keys<'_>) -> ConfigError {
         keys.missing("model_type");
     }
     let known = known_model_types();
-    let nearest = nearest(&found, known.iter().copied());
-    ConfigError::UnknownType { found, nearest, known, faults: keys.faults }
+    let meant = suggest(&found, known.iter().copied());
+    ConfigError::UnknownType { found, meant, known, faults: keys.faults }
 }
 
 fn kind(value: &Value) -> &'static str {

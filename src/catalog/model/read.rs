@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::{ConfigError, Model};
 use crate::catalog::figure::{Confidence, Figure, Source};
 use crate::catalog::name::Named;
-use crate::catalog::quantity::Unit;
 use crate::catalog::record::{self, FieldError, Sources, Standing};
+use crate::foundations::units::Dimension;
 
 const KIND: &str = "model";
 
@@ -43,10 +43,11 @@ fn read(entry: &toml::Table, sources: &Sources) -> Result<Entry, FieldError> {
         Some(toml::Value::Table(table)) => json_object(table),
         _ => return Err(bad("config", "is missing".to_owned())),
     };
-    let mut model = Model::from_config(&config).map_err(|error| bad("config", error.to_string()))?;
+    let mut model =
+        Model::from_config(&config).map_err(|error| bad("config", error.to_string()))?;
 
     let count = |name: &str| {
-        let figure = record::figure(entry.get(name)?, Unit::One, sources, &standing);
+        let figure = record::figure(entry.get(name)?, Dimension::Number, sources, &standing);
         let scaled = figure.map(|figure| Figure { value: figure.value * 1e9, ..figure });
         Some(scaled.map_err(|reason| bad(name, reason)))
     };

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
+use super::Layer;
 use super::keys::Keys;
 use super::patterns;
-use super::Layer;
 use crate::catalog::model::layer::{Attention, FeedForward, Heads, Moe};
 
 /// Gemma 3 and 4 share a vocabulary, and leave it out of their configurations.

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
+use super::Layer;
 use super::dense::{gated, heads};
 use super::keys::{Keys, LAYERS};
 use super::latent::latent;
 use super::mixture::{experts, qwen_experts};
 use super::patterns;
-use super::Layer;
 use crate::catalog::model::layer::{Attention, FeedForward, Heads, Linear};
 
 /// Qwen 3 Next and 3.5: gated delta rule beside gated attention; with or without experts.

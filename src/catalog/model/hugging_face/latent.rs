@@ -2,14 +2,12 @@
 
 use serde_json::Value;
 
+use super::Layer;
 use super::dense::gated;
 use super::keys::Keys;
 use super::mixture::experts;
 use super::patterns;
-use super::Layer;
-use crate::catalog::model::layer::{
-    Attention, Compressed, FeedForward, Latent, Moe, Selection,
-};
+use crate::catalog::model::layer::{Attention, Compressed, FeedForward, Latent, Moe, Selection};
 
 const NAMES: (&[&str], &[&str]) = (&["n_routed_experts"], &["num_experts_per_tok"]);
 

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use super::Layer;
 use super::dense::{attention, check_grouping, gated, heads, window};
 use super::keys::Keys;
 use super::patterns;
-use super::Layer;
 use crate::catalog::model::layer::{Attention, FeedForward, Heads, Moe, Selection};
 
 /// Experts by the names of one family. The shared width is that of all shared experts together.
@@ -212,10 +212,8 @@ pub(super) fn mimo(keys: &mut Keys<'_>) -> Vec<Layer> {
 pub(super) fn step(keys: &mut Keys<'_>) -> Vec<Layer> {
     let layers = keys.layers("num_hidden_layers");
     let full = heads(keys);
-    let short = Heads {
-        kv: keys.maybe_heads("swa_num_key_value_heads").unwrap_or(full.kv),
-        ..full
-    };
+    let short =
+        Heads { kv: keys.maybe_heads("swa_num_key_value_heads").unwrap_or(full.kv), ..full };
     check_grouping(keys, short.query, short.kv);
     let window = window(keys, "sliding_window");
     if window.is_some() && !keys.get("layer_types").is_some_and(Value::is_array) {
