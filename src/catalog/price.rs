@@ -35,7 +35,8 @@ impl Date {
     /// # Errors
     /// [`BadDate`] where there is no such day.
     pub fn new(year: u16, month: u8, day: u8) -> Result<Self, BadDate> {
-        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let leap =
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let days = match month {
             1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
             4 | 6 | 9 | 11 => 30,
@@ -173,7 +174,7 @@ impl Prices {
     pub fn from_csv(text: &str) -> Result<Self, csv::Error> {
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let mut rows: Vec<Price> = reader.deserialize().collect::<Result<_, _>>()?;
-        rows.sort_by(|a, b| a.from.cmp(&b.from)); // stable: rows of one day keep their order
+        rows.sort_by_key(|price| price.from); // stable: rows of one day keep their order
         Ok(Self(rows))
     }
 
@@ -207,13 +208,10 @@ impl Prices {
     /// [`PriceError`] for an unknown name or a day before the first price.
     pub fn price_at(&self, model: &str, day: Date) -> Result<&Price, PriceError> {
         let rows = self.history(model)?;
-        let first_party = |price: &&&Price| price.host == "first-party";
         let held = |price: &&&Price| price.from <= day;
-        let own = rows.iter().filter(first_party).filter(held).next_back();
-        own.or_else(|| rows.iter().rfind(held)).copied().ok_or_else(|| PriceError::TooEarly {
-            model: model.to_owned(),
-            day,
-            first: rows[0].from,
+        let own = |price: &&&Price| held(price) && price.host == "first-party";
+        rows.iter().rfind(own).or_else(|| rows.iter().rfind(held)).copied().ok_or_else(|| {
+            PriceError::TooEarly { model: model.to_owned(), day, first: rows[0].from }
         })
     }
 

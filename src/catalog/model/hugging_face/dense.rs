@@ -25,7 +25,7 @@ pub(super) fn heads(keys: &mut Keys<'_>) -> Heads {
 }
 
 pub(super) fn check_grouping(keys: &mut Keys<'_>, query: u64, kv: u64) {
-    if query % kv != 0 {
+    if !query.is_multiple_of(kv) {
         keys.wrong("num_key_value_heads", format!("is {kv}, which does not divide {query} heads"));
     }
 }
@@ -182,7 +182,7 @@ fn nas_block(block: &Value, query: u64, head_dim: u64, hidden: u64) -> Result<La
         Attention::None
     } else {
         let group = attention.get("n_heads_in_group").and_then(Value::as_u64);
-        let group = group.filter(|&group| group > 0 && query % group == 0);
+        let group = group.filter(|&group| group > 0 && query.is_multiple_of(group));
         let group = group.ok_or("has no fitting `n_heads_in_group`")?;
         Attention::Full(Heads::plain(query, query / group, head_dim))
     };

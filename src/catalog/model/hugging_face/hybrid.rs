@@ -168,11 +168,10 @@ fn pattern(keys: &mut Keys<'_>) -> Option<Vec<char>> {
     if let Some(other) = letters.iter().find(|letter| !"M*E-".contains(**letter)) {
         keys.wrong("hybrid_override_pattern", format!("has a layer `{other}`; known: M * E -"));
     }
-    if let Some(layers) = keys.maybe_layers("num_hidden_layers") {
-        if layers != letters.len() as u64 {
-            let why = format!("is {layers}, but the pattern has {} layers", letters.len());
-            keys.wrong("num_hidden_layers", why);
-        }
+    let layers = letters.len() as u64;
+    if let Some(said) = keys.maybe_layers("num_hidden_layers").filter(|&said| said != layers) {
+        let why = format!("is {said}, but the pattern has {layers} layers");
+        keys.wrong("num_hidden_layers", why);
     }
     Some(letters)
 }
