@@ -1,1 +1,3 @@
 //! Floor 3: what agents do. Knows no server.
+
+pub mod trace;

@@ -1,0 +1,198 @@
+//! Mooncake request traces: JSON lines of arrival, sizes and chained block hashes.
+//!
+//! ```json
+//! {"timestamp": 3000, "input_length": 6758, "output_length": 500, "hash_ids": [0, 1, 2]}
+//! ```
+//!
+//! `timestamp` is in milliseconds from the start of the trace; `hash_ids` has one hash per 512
+//! tokens of input, the last block partly filled. Every line becomes a session of one call: the
+//! format does not say which requests belong to one conversation, only what they share.
+//!
+//! The published conversation trace was stamped by a clock that stands on a grid of 3 s. Requests of
+//! one line of the grid truly came somewhere in the interval, so [`Trace::clock_grid`] says how wide
+//! it is, and replay spreads them in it (see [`Arrivals`](crate::workload::arrival::Arrivals)).
+//!
+//! Source: R. Qin et al., *Mooncake: Trading More Storage for Less Computation*, FAST 2025, and
+//! <https://github.com/kvcache-ai/Mooncake>.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::block_ids::BlockIds;
+use super::context_tree::{ContextTree, Full};
+use super::lines::{Lines, malformed};
+use super::{
+    Gap, KeyScope, RecordedAction, RecordedCall, RecordedSession, RecordedStep, Trace, TraceError,
+};
+use crate::foundations::SimDuration;
+use crate::foundations::time::PS_PER_S;
+
+const PS_PER_MS: u64 = PS_PER_S / 1000;
+
+/// What a line must look like, for messages.
+const EXPECTED: &str = "a Mooncake line is {\"timestamp\": milliseconds, \"input_length\": tokens, \
+    \"output_length\": tokens, \"hash_ids\": [one per block of input]}";
+
+/// How to read a Mooncake trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MooncakeOptions {
+    /// Tokens of a block. 512 in the published traces.
+    pub block_size: u32,
+}
+
+impl Default for MooncakeOptions {
+    fn default() -> Self {
+        Self { block_size: 512 }
+    }
+}
+
+#[derive(Deserialize)]
+struct Row {
+    timestamp: f64,
+    input_length: u32,
+    output_length: u32,
+    hash_ids: BlockIds,
+}
+
+/// Reads a trace from a file.
+///
+/// # Errors
+/// As [`read`], and where the file cannot be opened.
+pub fn read_path(path: &Path, options: MooncakeOptions) -> Result<Trace, TraceError> {
+    let file = path.display().to_string();
+    let opened = File::open(path);
+    let opened = opened.map_err(|source| TraceError::Unreadable { file: file.clone(), source })?;
+    read(&file, BufReader::with_capacity(1 << 16, opened), options)
+}
+
+/// Reads a trace line by line; `file` is its name in messages.
+///
+/// # Errors
+/// The first line that is not as [`Row`](self) says, and a file without lines.
+pub fn read(
+    file: &str,
+    reader: impl BufRead,
+    options: MooncakeOptions,
+) -> Result<Trace, TraceError> {
+    let too_large = |Full| TraceError::TooLarge { file: file.to_owned(), what: "blocks" };
+    let mut lines = Lines::new(file, reader);
+    let mut tree = ContextTree::new(options.block_size);
+    let mut trace = Trace { name: file.to_owned(), scope: KeyScope::Global, ..Trace::default() };
+    trace.models.push("recorded".to_owned());
+    let mut times_ms = Vec::new();
+    let (mut backwards, mut no_output, mut uncovered) = (0_u64, 0_u64, 0_u64);
+    while lines.read()? {
+        let row: Row = lines.parse(EXPECTED)?;
+        let wrong = |field: &str, problem: String, mend: &str| {
+            let place = super::TracePlace { path: field.to_owned(), ..lines.place().clone() };
+            Err(malformed(place, problem, mend))
+        };
+        let blocks = row.hash_ids.0.len() as u64;
+        let needed = u64::from(row.input_length).div_ceil(u64::from(tree.block_size()));
+        if row.input_length == 0 {
+            return wrong("input_length", "a request without input".into(), "remove the line");
+        }
+        if blocks > needed {
+            let problem = format!(
+                "{blocks} blocks of {} tokens for {} tokens of input, at most {needed} expected",
+                options.block_size, row.input_length
+            );
+            return wrong("hash_ids", problem, "set `block_size` to the trace's own");
+        }
+        let Some(time_ms) = whole_ms(row.timestamp) else {
+            let problem = format!("{} is no time in this trace", row.timestamp);
+            return wrong("timestamp", problem, "give milliseconds from 0 to 213 days");
+        };
+        backwards += u64::from(times_ms.last().is_some_and(|&before| time_ms < before));
+        no_output += u64::from(row.output_length == 0);
+        uncovered += u64::from(blocks < needed);
+        tree.insert(&row.hash_ids.0, row.input_length).map_err(too_large)?;
+        times_ms.push(time_ms);
+        trace.calls.push(RecordedCall {
+            input: row.input_length,
+            output: row.output_length.max(1),
+            pieces: 0..0,
+            model: 0,
+            recorded_ttft: None,
+            recorded_time: None,
+        });
+    }
+    if trace.calls.is_empty() {
+        return Err(TraceError::Empty { file: file.to_owned(), expected: EXPECTED });
+    }
+    let resolved = tree.resolve(0, &mut trace.pieces).map_err(too_large)?;
+    trace.keys = resolved.next_key;
+    for (call, pieces) in trace.calls.iter_mut().zip(resolved.prompts) {
+        call.pieces = pieces;
+    }
+    let grid_ms = clock_grid_ms(&times_ms);
+    trace.add_sessions(&times_ms, grid_ms);
+    trace.clock_grid = SimDuration(grid_ms * PS_PER_MS);
+    let mut note = |count: u64, what: &str| {
+        if count > 0 {
+            trace.notes.push(format!("{count} {what}"));
+        }
+    };
+    note(lines.blank, "blank lines passed over");
+    note(backwards, "requests stood before their predecessor in time: sorted, ties in file order");
+    note(no_output, "requests had no output: replayed with one token");
+    note(uncovered, "requests had fewer blocks than input: the rest is shared with nobody");
+    note(grid_ms, "ms is the grid of the recording clock: starts spread within it at replay");
+    Ok(trace)
+}
+
+impl Trace {
+    /// One session per call, in the order of their times.
+    fn add_sessions(&mut self, times_ms: &[u64], grid_ms: u64) {
+        let on_grid = |ms: u64| match grid_ms {
+            0 => ms,
+            grid => (ms + grid / 2) / grid * grid,
+        };
+        let mut order: Vec<u32> = (0..times_ms.len() as u32).collect();
+        order.sort_by_key(|&call| times_ms[call as usize]);
+        for (session, call) in order.into_iter().enumerate() {
+            let session = session as u32;
+            self.actions.push(RecordedAction {
+                delay: SimDuration::ZERO,
+                gap: Gap::None,
+                starts_task: true,
+                step: RecordedStep::Call(call),
+            });
+            let start = SimDuration(on_grid(times_ms[call as usize]) * PS_PER_MS);
+            let actions = session..session + 1;
+            self.sessions.push(RecordedSession { start, actions, name: Box::default() });
+            self.roots.push(session);
+        }
+    }
+}
+
+/// Milliseconds as an integer, where they are a time that can be simulated. Fractions are a finer
+/// clock's, and rounded to the nearest.
+fn whole_ms(timestamp: f64) -> Option<u64> {
+    const LAST: f64 = (u64::MAX / PS_PER_MS) as f64;
+    (0.0..LAST).contains(&timestamp).then(|| libm::round(timestamp) as u64)
+}
+
+/// The grid on which a recording clock stood, in milliseconds; 0 where it ran freely.
+///
+/// The grid is about the smallest distance of times that are not the same up to rounding, and every
+/// time must lie on a multiple of it up to rounding. Of a free clock tens of times do so by chance
+/// with a probability of `(5 / 50)^20` at most; and over that many lines a grid that is wrong by a
+/// millisecond drifts off.
+fn clock_grid_ms(times_ms: &[u64]) -> u64 {
+    const ROUNDING: u64 = 2;
+    const FINEST: u64 = 50;
+    const FEWEST_LINES: usize = 20;
+    let mut times = times_ms.to_vec();
+    times.sort_unstable();
+    times.dedup_by(|next, kept| next.abs_diff(*kept) <= ROUNDING);
+    let step = times.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or(0);
+    if times.len() < FEWEST_LINES || step < FINEST {
+        return 0;
+    }
+    let holds = |&grid: &u64| times.iter().all(|time| (time + ROUNDING) % grid <= 2 * ROUNDING);
+    (step - ROUNDING..=step + ROUNDING).find(holds).unwrap_or(0)
+}
