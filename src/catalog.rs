@@ -29,7 +29,7 @@ mod record;
 mod region;
 
 pub use accelerator::{Accelerator, Field, FieldKind, MissingFigure};
-pub use engine::{Engine, Fit, SchedulerDefaults, StepCoefficients};
+pub use engine::{Engine, Fit, SchedulerDefaults, StepCoefficients, UtilizationOf};
 pub use figure::{Confidence, Figure, Provenance, Source};
 pub use model::{
     Attention, Compressed, ConfigError, ConfigFault, ContextStream, FeedForward, Heads, Latent,

@@ -26,6 +26,8 @@
 
 mod field;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use field::{Field, FieldKind};
 
@@ -164,6 +166,9 @@ impl Accelerator {
 impl Named for Accelerator {
     fn key(&self) -> &str {
         &self.key
+    }
+    fn name(&self) -> &str {
+        &self.name
     }
     fn aliases(&self) -> &[String] {
         &self.aliases

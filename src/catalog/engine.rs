@@ -34,6 +34,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::accelerator::Accelerator;
 use super::figure::{Confidence, Provenance};
 use super::name::Named;
 use super::record::FieldError;
@@ -55,10 +56,16 @@ pub struct Engine {
     pub fit: Fit,
     /// Where the scheduler's defaults come from.
     pub scheduler_source: String,
+    /// Defaults that were put in by hand.
+    #[serde(default)]
+    pub assumed_defaults: Vec<String>,
     /// Coefficients of the step time.
     pub step: StepCoefficients,
-    /// Defaults of the scheduler.
+    /// Defaults of the scheduler, on accelerators with much memory.
     pub scheduler: SchedulerDefaults,
+    /// Where the engine chooses smaller batches.
+    #[serde(default)]
+    small: Option<SmallBatches>,
     /// What differs on some accelerators, by key: [`StepCoefficients`] by name, and a `source`.
     #[serde(default)]
     accelerators: BTreeMap<String, toml::Table>,
@@ -140,14 +147,45 @@ pub struct SchedulerDefaults {
     pub max_running: u64,
     /// Tokens of one KV block.
     pub block_size: u64,
-    /// Share of an accelerator's memory that the engine takes.
+    /// Share of an accelerator's memory that weights, KV blocks and (but for `utilization_of`
+    /// `free`) everything else may take.
     pub memory_utilization: f64,
-    /// True where prompts are computed in chunks beside decodes.
+    /// What that is a share of.
+    pub utilization_of: UtilizationOf,
+    /// True where prompts are computed in chunks.
     pub chunked_prefill: bool,
+    /// True where one step may hold decodes and parts of prompts; else prompts go first.
+    pub mixed_steps: bool,
     /// True where finished prefixes are kept for reuse.
     pub prefix_cache: bool,
-    /// Bytes kept free of KV blocks for activations, graphs and libraries, per accelerator.
+    /// Bytes per accelerator beside weights, activations and KV blocks: libraries, captured graphs,
+    /// communication buffers.
     pub reserve_bytes: u64,
+}
+
+/// What `memory_utilization` is a share of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UtilizationOf {
+    /// The whole memory; weights, activations and reserve come out of the share.
+    Total,
+    /// The whole memory; only weights and KV blocks come out of the share, the rest is the reserve.
+    WeightsAndCache,
+    /// What weights, activations and reserve leave free.
+    Free,
+}
+
+/// Defaults that hold on accelerators with less memory or of some generations.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SmallBatches {
+    /// Bytes of memory below which they hold.
+    below_bytes: f64,
+    /// Generations on which they hold whatever the memory.
+    #[serde(default)]
+    generations: Vec<String>,
+    max_batched_tokens: u64,
+    max_running: u64,
 }
 
 impl Engine {
@@ -162,6 +200,24 @@ impl Engine {
             }
         }
         step
+    }
+
+    /// The scheduler's defaults on `accelerator`: engines choose smaller batches where there is
+    /// little memory.
+    #[must_use]
+    pub fn scheduler_on(&self, accelerator: &Accelerator) -> SchedulerDefaults {
+        let applies = |small: &&SmallBatches| {
+            small.generations.contains(&accelerator.generation)
+                || accelerator.memory().is_ok_and(|bytes| bytes < small.below_bytes)
+        };
+        match self.small.as_ref().filter(applies) {
+            Some(small) => SchedulerDefaults {
+                max_batched_tokens: small.max_batched_tokens,
+                max_running: small.max_running,
+                ..self.scheduler
+            },
+            None => self.scheduler,
+        }
     }
 
     /// Keys of the accelerators that have coefficients of their own.
@@ -190,15 +246,23 @@ impl Engine {
             }
             return Ok(());
         }
-        let whole = || value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
-        let whole = whole().ok_or(bad("must be a whole number greater than 0"));
+        let whole = value.as_integer().and_then(|number| u64::try_from(number).ok());
+        let whole = whole.filter(|number| *number > 0 || name == "reserve_bytes");
+        let whole = whole.ok_or(bad("must be a whole number greater than 0"));
         let flag = value.as_bool().ok_or(bad("must be true or false"));
         match name {
-            "max_batched_tokens" => self.scheduler.max_batched_tokens = whole?,
-            "max_running" => self.scheduler.max_running = whole?,
+            "max_batched_tokens" => {
+                self.scheduler.max_batched_tokens = whole?;
+                self.small = None;
+            }
+            "max_running" => {
+                self.scheduler.max_running = whole?;
+                self.small = None;
+            }
             "block_size" => self.scheduler.block_size = whole?,
             "reserve_bytes" => self.scheduler.reserve_bytes = whole?,
             "chunked_prefill" => self.scheduler.chunked_prefill = flag?,
+            "mixed_steps" => self.scheduler.mixed_steps = flag?,
             "prefix_cache" => self.scheduler.prefix_cache = flag?,
             "memory_utilization" => {
                 let share = number(value).filter(|share| *share > 0.0 && *share <= 1.0);
@@ -246,7 +310,13 @@ impl Engine {
             ));
         }
         for (name, value) in self.scheduler.named() {
-            rows.push(row(name, value, &self.scheduler_source, "", name == "reserve_bytes"));
+            rows.push(row(
+                name,
+                value,
+                &self.scheduler_source,
+                "",
+                self.assumed_defaults.iter().any(|d| d == name),
+            ));
         }
         rows
     }
@@ -299,23 +369,25 @@ slots! {
 
 impl SchedulerDefaults {
     /// Names of all defaults.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         "max_batched_tokens",
         "max_running",
         "block_size",
         "memory_utilization",
         "chunked_prefill",
+        "mixed_steps",
         "prefix_cache",
         "reserve_bytes",
     ];
 
-    fn named(&self) -> [(&'static str, String); 7] {
+    fn named(&self) -> [(&'static str, String); 8] {
         let values = [
             self.max_batched_tokens.to_string(),
             self.max_running.to_string(),
             self.block_size.to_string(),
             self.memory_utilization.to_string(),
             self.chunked_prefill.to_string(),
+            self.mixed_steps.to_string(),
             self.prefix_cache.to_string(),
             self.reserve_bytes.to_string(),
         ];
@@ -328,6 +400,9 @@ impl Named for Engine {
     fn key(&self) -> &str {
         &self.key
     }
+    fn name(&self) -> &str {
+        &self.name
+    }
     fn aliases(&self) -> &[String] {
         &self.aliases
     }
@@ -338,4 +413,73 @@ impl Named for Engine {
 #[serde(deny_unknown_fields)]
 pub(super) struct EngineFile {
     pub(super) engine: Vec<Engine>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn small_and_old_accelerators_get_small_batches() {
+        let catalog = Catalog::embedded();
+        let vllm = catalog.engine("vllm").unwrap();
+        let on = |key: &str| vllm.scheduler_on(catalog.accelerator(key).unwrap());
+        let batch = |key: &str| (on(key).max_batched_tokens, on(key).max_running);
+        assert_eq!(batch("h100-sxm"), (8192, 1024));
+        assert_eq!(batch("a100-sxm-80gb"), (2048, 256));
+        assert_eq!(batch("l40s"), (2048, 256));
+    }
+
+    #[test]
+    fn an_accelerator_may_have_coefficients_of_its_own() {
+        let text = include_str!("engines.toml");
+        let mut file: EngineFile = toml::from_str(text).unwrap();
+        let own = toml::toml! {
+            kernel_launch_s = 9e-6
+            source = "measured"
+        };
+        let engine = &mut file.engine[0];
+        engine.accelerators.insert("h20".to_owned(), own);
+        assert_eq!(engine.step_on("h20").kernel_launch_s, 9e-6);
+        assert_eq!(engine.step_on("h20").sequence_s, engine.step.sequence_s);
+        assert_eq!(engine.step_on("h100-sxm"), engine.step);
+        let rows = engine.provenance(Some("h20"));
+        let launch = rows.iter().find(|row| row.figure == "kernel_launch_s").unwrap();
+        assert_eq!((launch.source.as_str(), launch.value.as_str()), ("measured", "0.000009"));
+        // What the user states holds everywhere.
+        engine.set("kernel_launch_s", &3e-6.into()).unwrap();
+        assert_eq!(engine.step_on("h20").kernel_launch_s, 3e-6);
+    }
+
+    #[test]
+    fn impossible_values_are_refused() {
+        let catalog = Catalog::embedded();
+        let mut vllm = catalog.engine("vllm").unwrap().clone();
+        for (name, value) in [
+            ("compute_efficiency", toml::Value::from(0.0)),
+            ("kernel_launch_s", toml::Value::from(-1.0)),
+            ("kernel_launch_s", toml::Value::from(f64::NAN)),
+            ("block_size", toml::Value::from(0)),
+            ("memory_utilization", toml::Value::from(1.5)),
+            ("prefix_cache", toml::Value::from(1)),
+        ] {
+            assert!(vllm.set(name, &value).is_err(), "{name} = {value}");
+        }
+        let error = vllm.set("blok_size", &16.into()).unwrap_err();
+        assert!(error.to_string().contains("did you mean `block_size`?"), "{error}");
+    }
+
+    #[test]
+    fn every_coefficient_has_a_name_and_every_engine_reads() {
+        let catalog = Catalog::embedded();
+        for engine in catalog.engines() {
+            let mut step = engine.step;
+            for name in StepCoefficients::NAMES {
+                assert!(step.slot(name).is_some_and(|value| *value >= 0.0), "{name}");
+            }
+            let rows = engine.provenance(None);
+            assert_eq!(rows.len(), StepCoefficients::NAMES.len() + SchedulerDefaults::NAMES.len());
+        }
+    }
 }

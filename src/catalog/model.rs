@@ -281,6 +281,9 @@ impl Named for Model {
     fn key(&self) -> &str {
         &self.key
     }
+    fn name(&self) -> &str {
+        &self.name
+    }
     fn aliases(&self) -> &[String] {
         &self.aliases
     }

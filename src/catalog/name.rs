@@ -61,6 +61,8 @@ pub(super) fn normal(name: &str) -> String {
 pub trait Named {
     /// The entry's stable key.
     fn key(&self) -> &str;
+    /// Its name in prose, by which it is found too.
+    fn name(&self) -> &str;
     /// Its other names.
     fn aliases(&self) -> &[String];
 }
@@ -89,8 +91,8 @@ impl<T: Named> Shelf<T> {
             self.index.insert(normal(key), position);
         }
         for (position, entry) in self.entries.iter().enumerate() {
-            for alias in entry.aliases() {
-                self.index.entry(normal(alias)).or_insert(position);
+            for name in entry.aliases().iter().map(String::as_str).chain([entry.name()]) {
+                self.index.entry(normal(name)).or_insert(position);
             }
         }
     }
@@ -142,6 +144,9 @@ mod tests {
 
     impl Named for Entry {
         fn key(&self) -> &str {
+            self.0
+        }
+        fn name(&self) -> &str {
             self.0
         }
         fn aliases(&self) -> &[String] {

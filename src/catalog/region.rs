@@ -106,6 +106,9 @@ impl Named for Region {
     fn key(&self) -> &str {
         &self.key
     }
+    fn name(&self) -> &str {
+        &self.name
+    }
     fn aliases(&self) -> &[String] {
         &self.aliases
     }

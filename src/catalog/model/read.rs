@@ -21,6 +21,9 @@ impl Named for Entry {
     fn key(&self) -> &str {
         &self.model.key
     }
+    fn name(&self) -> &str {
+        &self.model.name
+    }
     fn aliases(&self) -> &[String] {
         &self.model.aliases
     }
