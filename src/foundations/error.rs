@@ -104,6 +104,12 @@ impl Fault {
     }
 }
 
+impl From<String> for Fault {
+    fn from(message: String) -> Self {
+        Fault::new(message)
+    }
+}
+
 impl Ord for Fault {
     fn cmp(&self, other: &Self) -> Ordering {
         self.cmp_but_help(other).then_with(|| self.help.cmp(&other.help))

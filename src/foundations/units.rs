@@ -126,6 +126,12 @@ impl Dimension {
         }
     }
 
+    /// What is expected of this dimension, for a message: `a time such as "2 h" or "300 ms"`.
+    pub fn expected(self) -> String {
+        let [first, second] = self.examples();
+        format!("{} such as \"{first}\" or \"{second}\"", self.noun())
+    }
+
     /// The unit of parsed values, as a table's header would show it; empty for a plain number.
     pub const fn base_unit(self) -> &'static str {
         match self {
@@ -216,12 +222,10 @@ impl UnitError {
 
 impl fmt::Display for UnitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [first, second] = self.dimension.examples();
         // Long text is cut: it is shown at its place anyhow.
         let found: String = self.found.chars().take(40).collect();
         let found = if found.len() < self.found.len() { found + "..." } else { found };
-        let noun = self.dimension.noun();
-        write!(f, "expected {noun} such as \"{first}\" or \"{second}\", found ")?;
+        write!(f, "expected {}, found ", self.dimension.expected())?;
         match &self.reason {
             Reason::NoNumber => write!(f, "\"{found}\""),
             Reason::NoUnit => write!(f, "{found} without a unit"),

@@ -15,13 +15,14 @@
 //! assert_eq!(horizon.origin.span(), 16..21);
 //! ```
 
+mod build;
 mod syntax;
 
 use std::ops::Range;
 
 use crate::foundations::error::{Place, SourceId, shortened};
 
-pub use syntax::{parse, parse_bytes, parse_value};
+pub use syntax::{parse, parse_bare, parse_bytes, parse_value};
 
 /// How deep tables and lists may nest, counting the parts of dotted keys. Deeper input has no
 /// meaning and would only exhaust the stack of whatever walks it.

@@ -12,7 +12,7 @@
 //! What was changed keeps the place where it was written, so a fault in it points at the flag or
 //! at the variant.
 
-use super::document::{DEEPEST, Entry, Node, Origin, Table, Value, join_path, parse_value};
+use super::document::{DEEPEST, Entry, Node, Origin, Table, Value, join_path, parse_bare};
 use crate::foundations::error::{Fault, Faults, Sources};
 
 /// One part of a dotted path.
@@ -74,16 +74,7 @@ pub fn set_flag(root: &mut Node, argument: &str, sources: &mut Sources) -> Resul
     let path = parse_path(&argument[..equals], Origin { end: start + equals, ..whole })?;
     let written = &argument[equals + 1..];
     let value_start = start + equals + 1 + (written.len() - written.trim_start().len());
-    let origin = Origin { source, start: value_start, end };
-    let value = written.trim();
-    let node = match parse_value(source, sources, value_start..value_start + value.len()) {
-        Ok(node) => node,
-        Err(faults) if value.starts_with(['[', '{', '"', '\'']) => return Err(faults),
-        Err(_) => Node {
-            value: Value::String(value.to_owned()),
-            origin: Origin { end: value_start + value.len(), ..origin },
-        },
-    };
+    let node = parse_bare(source, sources, value_start..value_start + written.trim().len())?;
     Ok(set(root, &path, node)?)
 }
 
