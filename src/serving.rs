@@ -1,1 +1,16 @@
-//! Floor 4: how servers batch, cache and route.
+//! Floor 4: how servers batch, cache and route. Knows requests, not agents.
+
+pub mod batch;
+pub mod kv_cache;
+pub mod prefix_tree;
+pub mod replica;
+pub mod request;
+pub mod router;
+pub mod step_table;
+pub mod usage;
+
+pub use kv_cache::KvCache;
+pub use replica::{Replica, ReplicaSpec};
+pub use request::{Finished, Piece, Request, RequestId};
+pub use router::{Router, RouterPolicy};
+pub use usage::Usage;

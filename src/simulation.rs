@@ -1,3 +1,24 @@
+<<<<<<< HEAD
 //! Floor 5: one trial.
 
 pub mod scenario;
+=======
+//! Floor 5: one trial, from a resolved scenario to its outcome.
+
+mod actor;
+mod call;
+mod event;
+pub mod outcome;
+pub mod plan;
+mod replay;
+pub mod scenario;
+pub mod series;
+mod slab;
+pub mod task_sample;
+mod walk;
+pub mod world;
+
+pub use outcome::TrialOutcome;
+pub use plan::Plan;
+pub use world::World;
+>>>>>>> 1c7fa52 (wip)

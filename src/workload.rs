@@ -1,3 +1,11 @@
 //! Floor 3: what agents do. Knows no server.
 
+pub mod arrival;
+pub mod context;
+pub mod program;
+pub mod retry;
+pub mod tool;
 pub mod trace;
+
+pub use context::{Context, Key};
+pub use program::{Branch, Program, Step, StepIndex};

@@ -1,0 +1,233 @@
+//! The decode batch: requests that produce one token in every step.
+//!
+//! Nothing is touched per step. The batch keeps a step counter and the sums that the step time
+//! needs; a request stores the step at which it ends and what its context was when it joined.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use smallvec::SmallVec;
+
+use super::usage::Progression;
+use crate::performance::{StepModel, WindowCost};
+
+/// A request's stay in the batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stay {
+    /// Steps the batch had done when it joined.
+    pub(super) joined: u64,
+    /// Context read in its first step: everything cached plus the token it computes.
+    pub(super) context: u32,
+}
+
+/// Contexts inside one attention window.
+#[derive(Clone, Debug, Default)]
+struct Window {
+    /// Requests whose context is still shorter than the window.
+    growing: u64,
+    /// Sum over requests of min(context, window).
+    context: u64,
+    /// (step, ticket) at which a growing request fills the window.
+    fills: BinaryHeap<Reverse<(u64, u32, u32)>>,
+}
+
+/// See the module's page.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DecodeBatch {
+    /// Decode steps done since the start.
+    pub(super) steps: u64,
+    /// Requests decoding.
+    pub(super) size: u64,
+    /// Sum of the contexts read in the next step.
+    context: u64,
+    windows: SmallVec<[Window; 2]>,
+    /// (step, slot, ticket) at which a request has produced all. May hold requests that left
+    /// early; their ticket says so.
+    ends: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// Requests by (context - steps) modulo the block size: which step takes a block.
+    phases: Vec<u32>,
+}
+
+impl DecodeBatch {
+    pub(super) fn clear(&mut self, model: &StepModel, block: u32) {
+        (self.steps, self.size, self.context) = (0, 0, 0);
+        self.windows.clear();
+        self.windows.resize_with(model.windows.len(), Window::default);
+        self.ends.clear();
+        self.phases.clear();
+        self.phases.resize(block as usize, 0);
+    }
+
+    /// Adds a request that reads `context` tokens in its next step and makes `remaining` more.
+    pub(super) fn join(
+        &mut self,
+        model: &StepModel,
+        slot: u32,
+        ticket: u32,
+        context: u32,
+        remaining: u32,
+    ) -> Stay {
+        self.size += 1;
+        self.context += u64::from(context);
+        for (window, cost) in self.windows.iter_mut().zip(&model.windows) {
+            window.context += u64::from(context.min(cost.window));
+            if context < cost.window {
+                window.growing += 1;
+                let full = self.steps + u64::from(cost.window - context);
+                window.fills.push(Reverse((full, slot, ticket)));
+            }
+        }
+        let phase = self.phase_of(context);
+        self.phases[phase] += 1;
+        self.ends.push(Reverse((self.steps + u64::from(remaining), slot, ticket)));
+        Stay { joined: self.steps, context }
+    }
+
+    /// Takes a request out; returns the steps it stayed.
+    pub(super) fn leave(&mut self, model: &StepModel, stay: Stay) -> u64 {
+        let stayed = self.steps - stay.joined;
+        let context = u64::from(stay.context) + stayed;
+        self.size -= 1;
+        self.context -= context;
+        for (window, cost) in self.windows.iter_mut().zip(&model.windows) {
+            let full = u64::from(cost.window);
+            window.context -= context.min(full);
+            if context < full {
+                window.growing -= 1;
+            }
+        }
+        let phase = self.phase_of(context as u32);
+        self.phases[phase] -= 1;
+        stayed
+    }
+
+    /// The token a request computes lies at position context - 1; it takes a block where that is a
+    /// multiple of the block size.
+    fn phase_of(&self, context: u32) -> usize {
+        let block = self.phases.len() as u64;
+        ((u64::from(context) + block - 1 + block - self.steps % block) % block) as usize
+    }
+
+    /// Blocks that the next `steps` steps take.
+    pub(super) fn blocks_for(&self, steps: u64) -> u64 {
+        let block = self.phases.len() as u64;
+        let rest = steps % block;
+        let part: u64 = (0..rest).map(|i| self.blocks_in_step(i)).sum();
+        steps / block * self.size + part
+    }
+
+    /// Blocks that the `ahead`-th step from now takes.
+    fn blocks_in_step(&self, ahead: u64) -> u64 {
+        let block = self.phases.len() as u64;
+        u64::from(self.phases[((block - (self.steps + ahead) % block) % block) as usize])
+    }
+
+    /// The most steps, up to `limit`, that `blocks` blocks last for.
+    fn steps_within(&self, blocks: u64, limit: u64) -> u64 {
+        if self.blocks_for(limit) <= blocks {
+            return limit;
+        }
+        let block = self.phases.len() as u64;
+        let cycles = blocks / self.size.max(1);
+        let mut left = blocks - cycles * self.size;
+        let mut steps = cycles * block;
+        while steps < limit {
+            let taken = self.blocks_in_step(steps % block);
+            if taken > left {
+                break;
+            }
+            left -= taken;
+            steps += 1;
+        }
+        steps
+    }
+
+    /// Steps until something in the batch changes: a request ends, a window fills, or the blocks
+    /// run out. Zero when not even the next step's blocks can be had.
+    pub(super) fn undisturbed(&mut self, blocks: u64, alive: impl Fn(u32, u32) -> bool) -> u64 {
+        while let Some(&Reverse((_, slot, ticket))) = self.ends.peek()
+            && !alive(slot, ticket)
+        {
+            self.ends.pop();
+        }
+        let mut steps = self.ends.peek().map_or(u64::MAX, |Reverse((end, ..))| end - self.steps);
+        for window in &self.windows {
+            if let Some(Reverse((full, ..))) = window.fills.peek() {
+                steps = steps.min(full - self.steps);
+            }
+        }
+        self.steps_within(blocks, steps)
+    }
+
+    /// Attention time of the next step and what each further step adds, ps.
+    pub(super) fn attention(&self, model: &StepModel) -> Progression {
+        let mut base = self.context * model.context.ps;
+        let mut slope = self.size * model.context.ps;
+        for (window, WindowCost { cost, .. }) in self.windows.iter().zip(&model.windows) {
+            base += window.context * cost.ps;
+            slope += window.growing * cost.ps;
+        }
+        Progression { base, slope }
+    }
+
+    /// FLOP and bytes of attention over the next `steps` steps, on each GPU.
+    pub(super) fn attention_work(&self, model: &StepModel, steps: u64) -> (u128, u128) {
+        let triangle = u128::from(steps) * u128::from(steps.saturating_sub(1)) / 2;
+        let sum = |now: u64, growth: u64| {
+            u128::from(now) * u128::from(steps) + u128::from(growth) * triangle
+        };
+        let context = sum(self.context, self.size);
+        let mut flops = context * u128::from(model.context.flops);
+        let mut bytes = context * u128::from(model.context.bytes);
+        for (window, WindowCost { cost, .. }) in self.windows.iter().zip(&model.windows) {
+            let context = sum(window.context, window.growing);
+            flops += context * u128::from(cost.flops);
+            bytes += context * u128::from(cost.bytes);
+        }
+        (flops, bytes)
+    }
+
+    /// Attention time charged to a request for its first `steps` steps, ps.
+    pub(super) fn attention_share(model: &StepModel, stay: Stay, steps: u64) -> u128 {
+        let triangle = |first: u64, n: u64| {
+            let [f, n] = [first, n].map(u128::from);
+            f * n + n * n.saturating_sub(1) / 2
+        };
+        let first = u64::from(stay.context);
+        let mut ps = triangle(first, steps) * u128::from(model.context.ps);
+        for &WindowCost { window, cost } in &model.windows {
+            let full = u64::from(window);
+            let growing = full.saturating_sub(first).min(steps);
+            let sum = triangle(first.min(full), growing)
+                + u128::from(steps - growing) * u128::from(full);
+            ps += sum * u128::from(cost.ps);
+        }
+        ps
+    }
+
+    /// Moves on by `steps` undisturbed steps.
+    pub(super) fn advance(&mut self, steps: u64, alive: impl Fn(u32, u32) -> bool) {
+        self.steps += steps;
+        self.context += self.size * steps;
+        for window in &mut self.windows {
+            window.context += window.growing * steps;
+            while let Some(&Reverse((full, slot, ticket))) = window.fills.peek() {
+                let gone = !alive(slot, ticket);
+                if !gone && full > self.steps {
+                    break;
+                }
+                window.fills.pop();
+                if !gone {
+                    window.growing -= 1;
+                }
+            }
+        }
+    }
+
+    /// The next request that has produced all, if any.
+    pub(super) fn pop_end(&mut self) -> Option<(u32, u32)> {
+        let &Reverse((end, slot, ticket)) = self.ends.peek()?;
+        (end <= self.steps).then(|| self.ends.pop())?;
+        Some((slot, ticket))
+    }
+}

@@ -1,0 +1,699 @@
+//! One model server: continuous batching with chunked prefill over paged KV.
+//!
+//! At each step boundary the server gives every decoding request its token, goes on with prompts
+//! that are partly computed, and admits waiting requests in their order while token budget, batch
+//! slots and KV blocks last. A step without prompt tokens repeats unchanged until a request ends, a
+//! window fills or blocks run out, so the server leaps over all of those steps at once; an arrival
+//! that could be admitted cuts the leap at the next boundary. When a running request can't be given
+//! its next block, the one admitted last loses its blocks and is computed again later.
+
+use std::collections::VecDeque;
+
+use super::batch::{DecodeBatch, Stay};
+use super::kv_cache::{Holding, KvCache};
+use super::request::{Finished, Piece, Request, RequestId};
+use super::step_table::StepTable;
+use super::usage::{Progression, SHARE_BITS, Usage};
+use crate::foundations::{SimDuration, SimTime};
+use crate::performance::{PrefillCost, StepCost, StepModel};
+
+/// What all replicas of a pool have in common.
+#[derive(Clone, Debug)]
+pub struct ReplicaSpec {
+    /// Step times of the model on its hardware.
+    pub model: StepModel,
+    /// Most new tokens in a step.
+    pub token_budget: u32,
+    /// Most requests running at once.
+    pub batch_limit: u32,
+    /// Whether a prompt may be computed over several steps.
+    pub chunked_prefill: bool,
+    /// Tokens in a KV block.
+    pub block: u32,
+    /// KV blocks of a replica.
+    pub kv_blocks: u64,
+    /// Whether finished requests leave their context cached.
+    pub prefix_cache: bool,
+    /// Most steps to leap over; 1 makes every step an event of its own.
+    pub longest_leap: u64,
+}
+
+impl ReplicaSpec {
+    /// Tokens of a prompt with `left` to go that fit into a step with `budget` left.
+    fn chunk(&self, left: u32, budget: u32) -> u32 {
+        if self.chunked_prefill || budget == 0 { left.min(budget) } else { left }
+    }
+
+    /// Whether a request of so many tokens can ever run.
+    pub fn can_hold(&self, prompt: u32, output: u32) -> bool {
+        (u64::from(prompt) + u64::from(output)).div_ceil(u64::from(self.block)) <= self.kv_blocks
+    }
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Waiting,
+    Prefill,
+    Decode,
+    /// Its prompt was all it had to compute; about to leave.
+    Done,
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+struct Sequence {
+    generation: u32,
+    phase: Phase,
+    /// Changes whenever it joins or leaves the batch.
+    ticket: u32,
+    tag: u32,
+    /// Range of its pieces in no common store: requests have few.
+    pieces: smallvec::SmallVec<[Piece; 4]>,
+    kept: u32,
+    prompt: u32,
+    output: u32,
+    produced: u32,
+    /// Tokens to compute before it decodes, and how many are.
+    target: u32,
+    computed: u32,
+    holding: Option<Holding>,
+    /// Its place in `running`, and its number among all admissions.
+    place: u32,
+    admission: u64,
+    stay: Stay,
+    share_at_join: u128,
+    share: u128,
+    submitted: SimTime,
+    scheduled: Option<SimTime>,
+    first_token: Option<SimTime>,
+    cached: u32,
+    preemptions: u32,
+    cancelled: bool,
+}
+
+/// A prompt's part of a step.
+#[derive(Clone, Copy, Debug)]
+struct Chunk {
+    slot: u32,
+    tokens: u32,
+    /// Time and work of its attention.
+    attention: PrefillCost,
+}
+
+/// What the server is doing until its next boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Activity {
+    Idle,
+    /// Decode steps of one batch: when they began, what is the same in each, how many.
+    Leap { start: SimTime, run: Progression, fixed: u64, bytes: u64, steps: u64 },
+    /// One step with prompt tokens in it.
+    Mixed { start: SimTime, length: u64, cost: StepCost },
+}
+
+/// See the module's page.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    kv: KvCache,
+    sequences: Vec<Sequence>,
+    vacant: Vec<u32>,
+    waiting: VecDeque<u32>,
+    running: Vec<u32>,
+    /// Admitted requests whose prompt is not computed yet, oldest first.
+    prefilling: VecDeque<u32>,
+    /// The prompts in the mixed step under way.
+    chunks: Vec<Chunk>,
+    /// Requests cancelled since the last boundary.
+    cancelled: Vec<u32>,
+    batch: DecodeBatch,
+    activity: Activity,
+    admissions: u64,
+    /// Time charged for one token in every step so far, ps x 2^20.
+    share_per_token: u128,
+    /// KV tokens of running requests outside shared nodes.
+    own_tokens: u64,
+    usage: Usage,
+    /// Up to when the queue's length is booked.
+    queue_clock: SimTime,
+    /// Time in steps and time charged before measuring began.
+    before: Account,
+}
+
+/// What a replica has in hand; for checking that nothing was lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// KV blocks of running requests.
+    pub blocks_held: u64,
+    /// Time in steps since the start of the trial, ps.
+    pub busy_ps: u128,
+    /// Time charged to requests that left, ps.
+    pub charged_ps: u128,
+}
+
+impl Replica {
+    /// An idle server.
+    pub fn new(spec: &ReplicaSpec) -> Self {
+        let mut replica = Self {
+            kv: KvCache::new(spec.kv_blocks, spec.block, spec.prefix_cache),
+            sequences: Vec::new(),
+            vacant: Vec::new(),
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            prefilling: VecDeque::new(),
+            chunks: Vec::new(),
+            cancelled: Vec::new(),
+            batch: DecodeBatch::default(),
+            activity: Activity::Idle,
+            admissions: 0,
+            share_per_token: 0,
+            own_tokens: 0,
+            usage: Usage::default(),
+            queue_clock: SimTime::ZERO,
+            before: Account::default(),
+        };
+        replica.clear(spec);
+        replica
+    }
+
+    /// Back to idle and empty for the next trial, keeping memory.
+    pub fn clear(&mut self, spec: &ReplicaSpec) {
+        self.kv.clear();
+        self.sequences.clear();
+        self.vacant.clear();
+        self.waiting.clear();
+        self.running.clear();
+        self.prefilling.clear();
+        self.chunks.clear();
+        self.cancelled.clear();
+        self.batch.clear(&spec.model, spec.block);
+        self.activity = Activity::Idle;
+        (self.admissions, self.share_per_token, self.own_tokens) = (0, 0, 0);
+        self.usage.clear();
+        (self.queue_clock, self.before) = (SimTime::ZERO, Account::default());
+    }
+
+    /// Begins the running sums anew, at the end of a warm-up.
+    pub fn start_measuring(&mut self) {
+        self.before.busy_ps += u128::from(self.usage.busy_ps);
+        self.before.charged_ps += u128::from(self.usage.charged_ps());
+        self.usage.clear();
+    }
+
+    /// What it has in hand, as of the last settled boundary.
+    pub fn account(&self) -> Account {
+        let own = |&slot: &u32| {
+            let sequence = &self.sequences[slot as usize];
+            let stayed = match sequence.phase {
+                Phase::Decode => (self.batch.steps - sequence.stay.joined) as u32,
+                _ => 0,
+            };
+            sequence.holding.map_or(0, |held| self.kv.own_blocks(&held, sequence.target + stayed))
+        };
+        Account {
+            blocks_held: self.kv.shared_blocks() + self.running.iter().map(own).sum::<u64>(),
+            busy_ps: self.before.busy_ps + u128::from(self.usage.busy_ps),
+            charged_ps: self.before.charged_ps + u128::from(self.usage.charged_ps()),
+        }
+    }
+
+    /// Books the queue's length up to now; before every change of it.
+    fn book_queue(&mut self, now: SimTime) {
+        let since = now.since(self.queue_clock).0;
+        self.usage.waiting_ps += u128::from(since) * self.waiting.len() as u128;
+        self.queue_clock = now;
+    }
+
+    /// Requests waiting to be admitted.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Requests admitted and not done.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.activity == Activity::Idle
+    }
+
+    /// Running sums up to the last boundary; see [`Replica::settle`].
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// The KV memory as of the last settled boundary.
+    pub fn kv(&self) -> &KvCache {
+        &self.kv
+    }
+
+    /// When the present step or leap ends.
+    pub fn boundary(&self) -> Option<SimTime> {
+        match self.activity {
+            Activity::Idle => None,
+            Activity::Leap { start, run, steps, .. } => {
+                Some(start + SimDuration(run.elapsed(steps)))
+            }
+            Activity::Mixed { start, length } => Some(start + SimDuration(length)),
+        }
+    }
+
+    /// Puts a request into the queue. It can be admitted at the next boundary; a leap is cut there
+    /// if it would be. The caller asks for [`Replica::boundary`] again.
+    pub fn submit(&mut self, spec: &ReplicaSpec, request: Request<'_>, now: SimTime) -> RequestId {
+        self.book_queue(now);
+        let id = self.enter(request, now);
+        let admissible =
+            self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
+        self.waiting.push_back(id.slot);
+        if admissible {
+            self.cut(spec, now);
+        }
+        id
+    }
+
+    /// Takes a request back; it leaves at the next boundary, as [`Finished`] with `cancelled` set.
+    /// Does nothing when it is gone already.
+    pub fn cancel(&mut self, spec: &ReplicaSpec, id: RequestId, now: SimTime) {
+        let sequence = &mut self.sequences[id.slot as usize];
+        if sequence.generation != id.generation || sequence.phase == Phase::Gone {
+            return;
+        }
+        if !std::mem::replace(&mut sequence.cancelled, true) {
+            self.cancelled.push(id.slot);
+            self.cut(spec, now);
+        }
+    }
+
+    /// Books the steps of the present leap that are done by `now`, so that usage, KV memory and
+    /// prefix cache are those of that instant. Changes nothing that happens.
+    pub fn settle(&mut self, spec: &ReplicaSpec, now: SimTime) {
+        self.book_queue(now);
+        if let Activity::Leap { start, run, fixed, bytes, steps } = self.activity {
+            let done = run.completed(now.since(start).0, steps);
+            if done > 0 {
+                self.book_leap(spec, run, fixed, bytes, done);
+                let start = start + SimDuration(run.elapsed(done));
+                let run = Progression { base: run.base + run.slope * done, ..run };
+                self.activity = Activity::Leap { start, run, fixed, bytes, steps: steps - done };
+            }
+        }
+    }
+
+    /// Ends the present leap at the next boundary.
+    fn cut(&mut self, spec: &ReplicaSpec, now: SimTime) {
+        self.settle(spec, now);
+        if let Activity::Leap { steps, .. } = &mut self.activity {
+            *steps = (*steps).min(1);
+        }
+    }
+
+    /// Ends the present step or leap at its boundary and begins the next; requests that are done
+    /// go to `finished`. Also wakes an idle server that has been given a request.
+    pub fn step(
+        &mut self,
+        spec: &ReplicaSpec,
+        table: &mut StepTable,
+        now: SimTime,
+        finished: &mut Vec<Finished>,
+    ) {
+        self.book_queue(now);
+        match std::mem::replace(&mut self.activity, Activity::Idle) {
+            Activity::Idle => {}
+            Activity::Leap { run, fixed, bytes, steps, .. } => {
+                self.book_leap(spec, run, fixed, bytes, steps);
+            }
+            Activity::Mixed { length, cost, .. } => {
+                self.end_mixed(spec, length, cost, now, finished);
+            }
+        }
+        while let Some((slot, ticket)) = self.batch.pop_end() {
+            if alive(&self.sequences, slot, ticket) {
+                self.leave(spec, slot, now, finished);
+            }
+        }
+        let mut cancelled = std::mem::take(&mut self.cancelled);
+        for slot in cancelled.drain(..) {
+            if self.sequences[slot as usize].phase != Phase::Gone
+                && self.sequences[slot as usize].cancelled
+            {
+                self.leave(spec, slot, now, finished);
+            }
+        }
+        self.cancelled = cancelled;
+        self.begin(spec, table, now);
+    }
+
+    fn enter(&mut self, request: Request<'_>, now: SimTime) -> RequestId {
+        let fresh = Sequence {
+            generation: 0,
+            phase: Phase::Waiting,
+            ticket: 0,
+            tag: request.tag,
+            pieces: request.pieces.into(),
+            kept: request.kept,
+            prompt: request.prompt.max(1),
+            output: request.output.max(1),
+            produced: 0,
+            target: request.prompt.max(1),
+            computed: 0,
+            holding: None,
+            place: u32::MAX,
+            admission: 0,
+            stay: Stay::default(),
+            share_at_join: 0,
+            share: 0,
+            submitted: now,
+            scheduled: None,
+            first_token: None,
+            cached: 0,
+            preemptions: 0,
+            cancelled: false,
+        };
+        match self.vacant.pop() {
+            Some(slot) => {
+                let old = &mut self.sequences[slot as usize];
+                let (generation, ticket) = (old.generation, old.ticket);
+                *old = Sequence { generation, ticket, ..fresh };
+                RequestId { slot, generation }
+            }
+            None => {
+                self.sequences.push(fresh);
+                RequestId { slot: (self.sequences.len() - 1) as u32, generation: 0 }
+            }
+        }
+    }
+
+    /// Decides what the next step computes.
+    fn begin(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) {
+        let preempted = self.make_room(spec);
+        let decoding = self.batch.size as u32;
+        let mut budget = spec.token_budget.saturating_sub(decoding);
+        self.chunks.clear();
+        for &slot in &self.prefilling {
+            let sequence = &self.sequences[slot as usize];
+            let tokens = spec.chunk(sequence.target - sequence.computed, budget);
+            if tokens == 0 {
+                break;
+            }
+            self.chunks.push(Chunk { slot, tokens, attention: PrefillCost::default() });
+            budget = budget.saturating_sub(tokens);
+        }
+        while budget > 0 && !preempted && self.running.len() < spec.batch_limit as usize {
+            let Some(&slot) = self.waiting.front() else { break };
+            let Some(left) = self.admit(slot, spec, budget, now) else { break };
+            self.waiting.pop_front();
+            let tokens = spec.chunk(left, budget);
+            self.chunks.push(Chunk { slot, tokens, attention: PrefillCost::default() });
+            budget = budget.saturating_sub(tokens);
+        }
+        self.activity = if !self.chunks.is_empty() {
+            self.begin_mixed(spec, table, now)
+        } else if self.batch.size > 0 {
+            self.begin_leap(spec, table, now)
+        } else {
+            Activity::Idle
+        };
+    }
+
+    /// Preempts until the next step's blocks can be had; whether it had to.
+    fn make_room(&mut self, spec: &ReplicaSpec) -> bool {
+        let mut preempted = false;
+        while self.batch.blocks_for(1) > self.kv.available() {
+            let last = self.running.iter().copied();
+            let Some(slot) = last.max_by_key(|&s| self.sequences[s as usize].admission) else {
+                break;
+            };
+            self.preempt(spec, slot);
+            preempted = true;
+        }
+        preempted
+    }
+
+    /// Admits a waiting request if its blocks can be had; returns the tokens it has to compute.
+    fn admit(
+        &mut self,
+        slot: u32,
+        spec: &ReplicaSpec,
+        budget: u32,
+        now: SimTime,
+    ) -> Option<u32> {
+        let reserve = self.batch.blocks_for(1);
+        let first_in_step = self.chunks.is_empty();
+        let sequence = &mut self.sequences[slot as usize];
+        if !spec.chunked_prefill && !first_in_step {
+            let cached = self.kv.cached_tokens(&sequence.pieces, sequence.target);
+            if sequence.target - cached > budget {
+                return None;
+            }
+        }
+        let holding = self.kv.admit(&sequence.pieces, sequence.target, reserve)?;
+        sequence.phase = Phase::Prefill;
+        sequence.holding = Some(holding);
+        sequence.computed = holding.cached_tokens;
+        sequence.admission = self.admissions;
+        sequence.place = self.running.len() as u32;
+        if sequence.scheduled.is_none() {
+            sequence.scheduled = Some(now);
+            sequence.cached = holding.cached_tokens;
+            self.usage.cached_tokens += u64::from(holding.cached_tokens);
+            self.usage.prompt_tokens += u64::from(sequence.prompt);
+        }
+        self.own_tokens += u64::from(sequence.target) - self.kv.tree_tokens(&holding);
+        self.admissions += 1;
+        self.running.push(slot);
+        self.prefilling.push_back(slot);
+        Some(sequence.target - sequence.computed)
+    }
+
+    fn begin_leap(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) -> Activity {
+        let size = self.batch.size as u32;
+        let sequences = &self.sequences;
+        let steps = self
+            .batch
+            .undisturbed(self.kv.available(), |slot, ticket| alive(sequences, slot, ticket))
+            .clamp(1, spec.longest_leap.max(1));
+        let cost = table.batch(&spec.model, size, size, size, false);
+        let attention = self.batch.attention(&spec.model);
+        let run = Progression { base: cost.ps + attention.base, slope: attention.slope };
+        Activity::Leap { start: now, run, fixed: cost.ps, bytes: cost.bytes, steps }
+    }
+
+    /// Books decode steps: `fixed` ps of each are the same for every token in the batch.
+    fn book_leap(
+        &mut self,
+        spec: &ReplicaSpec,
+        run: Progression,
+        fixed: u64,
+        bytes: u64,
+        steps: u64,
+    ) {
+        let size = self.batch.size;
+        let (flops, traffic) = self.batch.attention_work(&spec.model, steps);
+        let kv_tokens = self.own_tokens + self.shared_tokens();
+        let usage = &mut self.usage;
+        let elapsed = run.elapsed(steps);
+        let per_token = (u128::from(fixed) << SHARE_BITS) / u128::from(size.max(1));
+        usage.busy_ps += elapsed;
+        usage.steps += steps;
+        usage.leaps += 1;
+        usage.batch_ps += u128::from(size) * u128::from(elapsed);
+        usage.kv_token_ps += run.weighted(kv_tokens, size, steps);
+        usage.output_tokens += size * steps;
+        usage.flops += flops
+            + u128::from(steps) * u128::from(size) * u128::from(spec.model.token_flops());
+        usage.bytes += traffic + u128::from(steps) * u128::from(bytes);
+        usage.inter_token.record_progression(run.base, run.slope, steps, size);
+        self.share_per_token += per_token * u128::from(steps);
+        self.own_tokens += size * steps;
+        self.advance_batch(steps);
+    }
+
+    /// Moves the decode batch on and gives it the blocks it grew into.
+    fn advance_batch(&mut self, steps: u64) {
+        self.kv.take(self.batch.blocks_for(steps));
+        let sequences = &self.sequences;
+        self.batch.advance(steps, |slot, ticket| alive(sequences, slot, ticket));
+    }
+
+    fn shared_tokens(&self) -> u64 {
+        self.kv.shared_blocks() * u64::from(self.kv.block_tokens())
+    }
+
+    fn begin_mixed(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) -> Activity {
+        let model = &spec.model;
+        let decoding = self.batch.size as u32;
+        let (mut new, mut emitting, mut attention_ps) = (0, decoding, 0);
+        for chunk in &mut self.chunks {
+            let sequence = &self.sequences[chunk.slot as usize];
+            chunk.attention = model.prefill_attention(chunk.tokens, sequence.computed);
+            attention_ps += chunk.attention.ps;
+            new += chunk.tokens;
+            emitting += u32::from(sequence.computed + chunk.tokens == sequence.target);
+        }
+        let sequences = decoding + self.chunks.len() as u32;
+        let cost = table.batch(model, decoding + new, sequences, emitting, true);
+        let length = cost.ps + self.batch.attention(model).base + attention_ps;
+        Activity::Mixed { start: now, length, cost }
+    }
+
+    fn end_mixed(
+        &mut self,
+        spec: &ReplicaSpec,
+        length: u64,
+        cost: StepCost,
+        now: SimTime,
+        finished: &mut Vec<Finished>,
+    ) {
+        let model = &spec.model;
+        let size = self.batch.size;
+        let new: u64 = self.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
+        let per_token = (u128::from(cost.ps) << SHARE_BITS) / u128::from((size + new).max(1));
+        let (decode_flops, decode_bytes) = self.batch.attention_work(model, 1);
+        let prefill_flops: u128 =
+            self.chunks.iter().map(|chunk| u128::from(chunk.attention.flops)).sum();
+        let kv_tokens = self.own_tokens + self.shared_tokens();
+        let usage = &mut self.usage;
+        usage.busy_ps += length;
+        usage.steps += 1;
+        usage.batch_ps += u128::from(size) * u128::from(length);
+        usage.kv_token_ps += u128::from(kv_tokens) * u128::from(length);
+        usage.output_tokens += size;
+        usage.prefill_tokens += new;
+        usage.inter_token.record_n(length, size);
+        usage.flops += decode_flops
+            + prefill_flops
+            + u128::from(size) * u128::from(model.token_flops())
+            + u128::from(new) * u128::from(model.prompt_token_flops());
+        usage.bytes += decode_bytes + u128::from(cost.bytes);
+        self.share_per_token += per_token;
+        self.own_tokens += size;
+        self.advance_batch(1);
+        let mut chunks = std::mem::take(&mut self.chunks);
+        for Chunk { slot, tokens, attention } in chunks.drain(..) {
+            let sequence = &mut self.sequences[slot as usize];
+            sequence.computed += tokens;
+            sequence.share +=
+                per_token * u128::from(tokens) + (u128::from(attention.ps) << SHARE_BITS);
+            if sequence.computed == sequence.target {
+                self.emit_first(spec, slot, now, finished);
+            }
+        }
+        self.chunks = chunks;
+        let sequences = &self.sequences;
+        self.prefilling.retain(|&slot| sequences[slot as usize].phase == Phase::Prefill);
+    }
+
+    /// The prompt is computed and gives one token; the rest is decoded.
+    fn emit_first(
+        &mut self,
+        spec: &ReplicaSpec,
+        slot: u32,
+        now: SimTime,
+        finished: &mut Vec<Finished>,
+    ) {
+        self.usage.output_tokens += 1;
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.produced += 1;
+        sequence.first_token.get_or_insert(now);
+        sequence.ticket = sequence.ticket.wrapping_add(1);
+        let remaining = sequence.output - sequence.produced;
+        if remaining == 0 {
+            sequence.phase = Phase::Done;
+            self.leave(spec, slot, now, finished);
+            return;
+        }
+        sequence.phase = Phase::Decode;
+        sequence.share_at_join = self.share_per_token;
+        let (context, ticket) = (sequence.target + 1, sequence.ticket);
+        sequence.stay = self.batch.join(&spec.model, slot, ticket, context, remaining);
+    }
+
+    /// Takes a running request out of batch and memory; its tokens stay known to it.
+    fn withdraw(&mut self, spec: &ReplicaSpec, slot: u32) {
+        let sequence = &mut self.sequences[slot as usize];
+        let mut length = sequence.computed;
+        if sequence.phase == Phase::Decode {
+            let stayed = self.batch.leave(&spec.model, sequence.stay);
+            sequence.produced += stayed as u32;
+            length = sequence.target + stayed as u32;
+            sequence.share += self.share_per_token - sequence.share_at_join;
+            let attention = DecodeBatch::attention_share(&spec.model, sequence.stay, stayed);
+            sequence.share += attention << SHARE_BITS;
+            self.own_tokens -= stayed;
+        } else if sequence.phase == Phase::Prefill {
+            self.prefilling.retain(|&other| other != slot);
+        }
+        sequence.ticket = sequence.ticket.wrapping_add(1);
+        if let Some(holding) = sequence.holding.take() {
+            self.own_tokens -= u64::from(sequence.target) - self.kv.tree_tokens(&holding);
+            // Blocks were taken for the whole target even where it is not computed yet.
+            let held = length.max(sequence.target);
+            let kept = if sequence.cancelled { 0 } else { sequence.kept };
+            let computed = length.min(sequence.prompt.saturating_add(kept));
+            let tail = sequence.pieces.last().map(|piece| piece.key);
+            self.kv.release(holding, held, computed, tail);
+        }
+        let place = std::mem::replace(&mut sequence.place, u32::MAX) as usize;
+        self.running.swap_remove(place);
+        if let Some(&moved) = self.running.get(place) {
+            self.sequences[moved as usize].place = place as u32;
+        }
+    }
+
+    /// Takes a request's blocks away; it is computed again, first in the queue.
+    fn preempt(&mut self, spec: &ReplicaSpec, slot: u32) {
+        self.withdraw(spec, slot);
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.phase = Phase::Waiting;
+        sequence.preemptions += 1;
+        // All that is produced is prompt now; the last token was never computed.
+        sequence.target = sequence.prompt + sequence.produced;
+        sequence.computed = 0;
+        if let Some(last) = sequence.pieces.last_mut() {
+            last.end = last.end.max(sequence.target);
+        }
+        self.usage.preemptions += 1;
+        self.waiting.push_front(slot);
+    }
+
+    /// A request is done or cancelled.
+    fn leave(
+        &mut self,
+        spec: &ReplicaSpec,
+        slot: u32,
+        now: SimTime,
+        finished: &mut Vec<Finished>,
+    ) {
+        if self.sequences[slot as usize].phase == Phase::Waiting {
+            self.waiting.retain(|&other| other != slot);
+        } else {
+            self.withdraw(spec, slot);
+        }
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.phase = Phase::Gone;
+        sequence.generation = sequence.generation.wrapping_add(1);
+        self.usage.charged += sequence.share;
+        finished.push(Finished {
+            tag: sequence.tag,
+            submitted: sequence.submitted,
+            scheduled: sequence.scheduled,
+            first_token: sequence.first_token,
+            finished: now,
+            prompt: sequence.prompt,
+            cached: sequence.cached,
+            produced: sequence.produced,
+            preemptions: sequence.preemptions,
+            share: SimDuration((sequence.share >> SHARE_BITS) as u64),
+            cancelled: sequence.cancelled && sequence.produced < sequence.output,
+        });
+        self.vacant.push(slot);
+    }
+}
+
+/// Whether a ticket that the batch holds still stands for a request that decodes.
+fn alive(sequences: &[Sequence], slot: u32, ticket: u32) -> bool {
+    let sequence = &sequences[slot as usize];
+    sequence.phase == Phase::Decode && sequence.ticket == ticket
+}

@@ -1,0 +1,55 @@
+//! What a server is asked for, and what it reports when it is done.
+
+use crate::foundations::{SimDuration, SimTime};
+pub use crate::workload::context::Piece;
+
+/// One LLM request as a server sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The caller's own number for the request, given back when it is done.
+    pub tag: u32,
+    /// The prompt's pieces, first token first. The last may be private to the session.
+    pub pieces: &'a [Piece],
+    /// Prompt tokens, at least 1.
+    pub prompt: u32,
+    /// Tokens to produce, at least 1; the first comes out of the prefill.
+    pub output: u32,
+    /// Produced tokens that later prompts of the conversation begin with, behind this prompt: all
+    /// of them where the answer joins the context as it is, none where later prompts are known by
+    /// other keys or leave the answer out.
+    pub kept: u32,
+}
+
+/// Names a request inside its replica. Outlives the request harmlessly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    pub(super) slot: u32,
+    pub(super) generation: u32,
+}
+
+/// A request that left its replica, produced in full or cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The caller's number.
+    pub tag: u32,
+    /// When it reached the replica.
+    pub submitted: SimTime,
+    /// When its first prompt token entered a step.
+    pub scheduled: Option<SimTime>,
+    /// When its first token came out.
+    pub first_token: Option<SimTime>,
+    /// When its last token came out, or when it was cancelled.
+    pub finished: SimTime,
+    /// Prompt tokens.
+    pub prompt: u32,
+    /// Prompt tokens found in the prefix cache when it was first admitted.
+    pub cached: u32,
+    /// Tokens produced; less than asked for when cancelled.
+    pub produced: u32,
+    /// Times it lost its blocks and was computed again.
+    pub preemptions: u32,
+    /// Its share of the time of every step it sat in.
+    pub share: SimDuration,
+    /// Whether it was cancelled.
+    pub cancelled: bool,
+}

@@ -1,0 +1,43 @@
+//! Step times looked up by batch, each computed once.
+
+use crate::performance::{StepCost, StepModel};
+
+/// Lazily filled tables over a [`StepModel`]: the smooth maxima cost a few powers each, a table
+/// costs a load.
+#[derive(Clone, Debug, Default)]
+pub struct StepTable {
+    tokens: Vec<StepCost>,
+    head: Vec<StepCost>,
+}
+
+/// What is not computed yet; no step takes no time.
+const UNKNOWN: StepCost = StepCost { ps: 0, bytes: 0 };
+
+fn lookup(table: &mut Vec<StepCost>, index: u32, compute: impl Fn(u32) -> StepCost) -> StepCost {
+    let at = index as usize;
+    if at >= table.len() {
+        table.resize(at + 1, UNKNOWN);
+    }
+    if table[at] == UNKNOWN {
+        table[at] = compute(index);
+    }
+    table[at]
+}
+
+impl StepTable {
+    /// Cost of everything but attention over contexts: `tokens` new tokens, `sequences` requests in
+    /// the step, of which `emitting` produce a token; `prefill` where prompts are part of it.
+    pub(super) fn batch(
+        &mut self,
+        model: &StepModel,
+        tokens: u32,
+        sequences: u32,
+        emitting: u32,
+        prefill: bool,
+    ) -> StepCost {
+        let body = lookup(&mut self.tokens, tokens, |n| model.tokens(n));
+        let head = lookup(&mut self.head, emitting, |n| model.head(n));
+        let host = model.host_ps(sequences, prefill);
+        StepCost { ps: (body.ps + head.ps + host).max(1), bytes: body.bytes + head.bytes }
+    }
+}

@@ -1,0 +1,155 @@
+//! What a replica has done, as integers that add up exactly.
+//!
+//! Between two events a decode batch changes only in that every context grows by one token, so the
+//! steps of a leap last `base`, `base + slope`, `base + 2 slope`, ...; every sum over them has a
+//! closed form in integers, and leaping gives the bits that single steps give.
+
+use crate::foundations::histogram::Histogram;
+
+/// Fixed-point fraction bits of the time a token is charged.
+pub(super) const SHARE_BITS: u32 = 20;
+
+/// Steps of a decode batch that nothing disturbs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Progression {
+    /// Time of the first step, ps.
+    pub(super) base: u64,
+    /// What each step takes longer than the one before, ps.
+    pub(super) slope: u64,
+}
+
+impl Progression {
+    /// Time of the first `steps` steps, ps.
+    pub(super) fn elapsed(&self, steps: u64) -> u64 {
+        let (n, base, slope) = (u128::from(steps), u128::from(self.base), u128::from(self.slope));
+        let ps = n * base + slope * (n * n.saturating_sub(1) / 2);
+        u64::try_from(ps).unwrap_or(u64::MAX)
+    }
+
+    /// Whole steps done after `gap` ps, at most `limit`: a square root and a correction.
+    pub(super) fn completed(&self, gap: u64, limit: u64) -> u64 {
+        let (base, slope, gap_ps) = (self.base as f64, self.slope as f64, gap as f64);
+        let guess = if self.slope == 0 {
+            gap_ps / base
+        } else {
+            let half = base - slope / 2.0;
+            (libm::sqrt(half * half + 2.0 * slope * gap_ps) - half) / slope
+        };
+        let mut steps = (guess as u64).min(limit);
+        while steps > 0 && self.elapsed(steps) > gap {
+            steps -= 1;
+        }
+        while steps < limit && self.elapsed(steps + 1) <= gap {
+            steps += 1;
+        }
+        steps
+    }
+
+    /// Sum over `steps` steps of (`value` + `growth` i) x (time of step i).
+    pub(super) fn weighted(&self, value: u64, growth: u64, steps: u64) -> u128 {
+        let [n, v, g, b, s] = [steps, value, growth, self.base, self.slope].map(u128::from);
+        if n == 0 {
+            return 0;
+        }
+        let first = n * (n - 1) / 2;
+        let second = (n - 1) * n * (2 * n - 1) / 6;
+        n * v * b + (v * s + g * b) * first + g * s * second
+    }
+}
+
+/// Running sums of one replica since the start of the trial.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Time in steps, ps.
+    pub busy_ps: u64,
+    /// Steps (engine iterations).
+    pub steps: u64,
+    /// Jumps over one or more undisturbed decode steps.
+    pub leaps: u64,
+    /// Decoding requests x time, ps.
+    pub batch_ps: u128,
+    /// Requests waiting x time, ps.
+    pub waiting_ps: u128,
+    /// Tokens of KV held by running requests x time, token ps.
+    pub kv_token_ps: u128,
+    /// Prompt tokens computed.
+    pub prefill_tokens: u64,
+    /// Tokens produced.
+    pub output_tokens: u64,
+    /// Prompt tokens found in the prefix cache, and prompt tokens of those requests.
+    pub cached_tokens: u64,
+    /// Prompt tokens of admitted requests.
+    pub prompt_tokens: u64,
+    /// Arithmetic done, FLOP per GPU.
+    pub flops: u128,
+    /// Memory traffic of weights and KV, bytes per GPU.
+    pub bytes: u128,
+    /// Requests that lost their blocks.
+    pub preemptions: u64,
+    /// Time charged to requests, in ps x 2^20.
+    pub charged: u128,
+    /// Gaps between tokens, ps.
+    pub inter_token: Histogram,
+}
+
+impl Usage {
+    /// Time charged to requests, ps.
+    pub fn charged_ps(&self) -> u64 {
+        (self.charged >> SHARE_BITS) as u64
+    }
+
+    /// Adds another replica's sums.
+    pub fn add(&mut self, other: &Self) {
+        self.busy_ps += other.busy_ps;
+        self.steps += other.steps;
+        self.leaps += other.leaps;
+        self.batch_ps += other.batch_ps;
+        self.waiting_ps += other.waiting_ps;
+        self.kv_token_ps += other.kv_token_ps;
+        self.prefill_tokens += other.prefill_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cached_tokens += other.cached_tokens;
+        self.prompt_tokens += other.prompt_tokens;
+        self.flops += other.flops;
+        self.bytes += other.bytes;
+        self.preemptions += other.preemptions;
+        self.charged += other.charged;
+        self.inter_token.merge(&other.inter_token);
+    }
+
+    /// Forgets everything, keeping memory.
+    pub fn clear(&mut self) {
+        let mut inter_token = std::mem::take(&mut self.inter_token);
+        inter_token.reset();
+        *self = Self { inter_token, ..Self::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn closed_forms_equal_single_steps(
+            base in 1u64..50_000_000_000, slope in 0u64..10_000_000, n in 0u64..300,
+            value in 0u64..5_000_000, growth in 0u64..1_000, part in 0.0f64..1.0,
+        ) {
+            let run = Progression { base, slope };
+            let (mut time, mut area) = (0u64, 0u128);
+            for i in 0..n {
+                let step = base + slope * i;
+                area += u128::from(value + growth * i) * u128::from(step);
+                time += step;
+            }
+            prop_assert_eq!(run.elapsed(n), time);
+            prop_assert_eq!(run.weighted(value, growth, n), area);
+            let gap = (time as f64 * part) as u64;
+            let done = run.completed(gap, n);
+            prop_assert!(run.elapsed(done) <= gap);
+            prop_assert!(done == n || run.elapsed(done + 1) > gap);
+        }
+    }
+}

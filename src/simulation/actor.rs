@@ -1,0 +1,215 @@
+//! What is in flight: actors (agents and sub-agents), their tasks, their calls.
+
+use smallvec::SmallVec;
+
+use super::event::Handle;
+use crate::foundations::random::Stream;
+use crate::foundations::{EventKey, SimTime};
+use crate::serving::RequestId;
+use crate::workload::context::Context;
+use crate::workload::program::StepIndex;
+
+/// What an actor follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Script {
+    /// A program, by its place in the plan.
+    Program(u16),
+    /// A recorded session: its trace, its next action and the one after its last.
+    Recorded { trace: u16, next: u32, end: u32 },
+}
+
+/// What an actor does when it wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnWake {
+    /// Starts the session's next task.
+    StartTask,
+    /// Goes on with a step, a wait being over.
+    Enter(StepIndex),
+    /// Goes on behind a tool step, all its calls having returned.
+    ToolsReturned,
+    /// Tries its call again.
+    Attempt,
+    /// Performs its next recorded action.
+    Replay,
+    /// Begins a recorded session: waits for its first action.
+    Await,
+}
+
+/// Why a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallReason {
+    /// The program's present step asks for it.
+    Step,
+    /// It summarises a context that has grown too long.
+    Compaction,
+    /// It was recorded.
+    Recorded,
+}
+
+/// The call that an actor is making.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub(super) reason: CallReason,
+    pub(super) pool: u16,
+    pub(super) output: u32,
+    pub(super) reasoning: u32,
+    /// Produced tokens that join the context, and those of them that the server may keep cached.
+    pub(super) joins: u32,
+    pub(super) kept: u32,
+    /// Attempts made, and how many more will fail in transport.
+    pub(super) attempts: u32,
+    pub(super) errors_left: u32,
+    /// When the first attempt was made.
+    pub(super) since: SimTime,
+    /// The request at the server.
+    pub(super) request: Handle,
+}
+
+/// An agent at work: the root of a session, or a sub-agent of a task.
+#[derive(Debug)]
+pub(super) struct Actor {
+    pub(super) handle: Handle,
+    pub(super) population: u16,
+    pub(super) client: u32,
+    pub(super) script: Script,
+    pub(super) step: StepIndex,
+    pub(super) pool: u16,
+    /// Name of its random streams and of its part of contexts.
+    pub(super) entity: u64,
+    pub(super) stream: Option<Stream>,
+    pub(super) context: Context,
+    /// By loop of the program: times left, plus one while it runs.
+    pub(super) loops: SmallVec<[u32; 4]>,
+    pub(super) parent: Handle,
+    pub(super) children: SmallVec<[Handle; 4]>,
+    /// Sub-agents started so far, and contexts cut.
+    pub(super) forks: u64,
+    /// Tokens of reports for its context.
+    pub(super) reports: u32,
+    /// Output tokens that the last call added to the context.
+    pub(super) last_joined: u32,
+    pub(super) last_output: u32,
+    /// Tool calls or sub-agents still waited for.
+    pub(super) awaited: u32,
+    pub(super) tool_failed: bool,
+    pub(super) tools_since: SimTime,
+    pub(super) task: Handle,
+    pub(super) tasks_left: u32,
+    pub(super) on_wake: OnWake,
+    pub(super) wake: EventKey,
+    pub(super) call: Option<Call>,
+    pub(super) compacted: bool,
+}
+
+impl Default for Actor {
+    fn default() -> Self {
+        Self {
+            handle: Handle::NONE,
+            population: 0,
+            client: 0,
+            script: Script::Program(0),
+            step: 0,
+            pool: 0,
+            entity: 0,
+            stream: None,
+            context: Context::default(),
+            loops: SmallVec::new(),
+            parent: Handle::NONE,
+            children: SmallVec::new(),
+            forks: 0,
+            reports: 0,
+            last_joined: 0,
+            last_output: 0,
+            awaited: 0,
+            tool_failed: false,
+            tools_since: SimTime::ZERO,
+            task: Handle::NONE,
+            tasks_left: 0,
+            on_wake: OnWake::StartTask,
+            wake: EventKey::NONE,
+            call: None,
+            compacted: false,
+        }
+    }
+}
+
+impl Actor {
+    /// Made anew in the memory of an old one.
+    pub(super) fn renew(&mut self) {
+        let mut context = std::mem::take(&mut self.context);
+        let mut loops = std::mem::take(&mut self.loops);
+        let mut children = std::mem::take(&mut self.children);
+        context.clear();
+        loops.clear();
+        children.clear();
+        *self = Self { context, loops, children, ..Self::default() };
+    }
+}
+
+/// One user request being served.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) number: u64,
+    pub(super) population: u16,
+    pub(super) root: Handle,
+    pub(super) started: SimTime,
+    /// Whether it started after the warm-up.
+    pub(super) counted: bool,
+    pub(super) calls: u32,
+    pub(super) tool_calls: u32,
+    pub(super) input_tokens: u64,
+    pub(super) cached_tokens: u64,
+    pub(super) output_tokens: u64,
+    pub(super) reasoning_tokens: u64,
+    pub(super) charged_pico: u64,
+    pub(super) deadline: EventKey,
+}
+
+impl Default for Task {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            population: 0,
+            root: Handle::NONE,
+            started: SimTime::ZERO,
+            counted: false,
+            calls: 0,
+            tool_calls: 0,
+            input_tokens: 0,
+            cached_tokens: 0,
+            output_tokens: 0,
+            reasoning_tokens: 0,
+            charged_pico: 0,
+            deadline: EventKey::NONE,
+        }
+    }
+}
+
+/// A request at a server, and whom to tell.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) actor: Handle,
+    pub(super) task: Handle,
+    pub(super) population: u16,
+    pub(super) replica: u32,
+    pub(super) request: Option<RequestId>,
+    pub(super) output: u32,
+    /// Whether its task counts.
+    pub(super) counted: bool,
+    pub(super) timeout: EventKey,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self {
+            actor: Handle::NONE,
+            task: Handle::NONE,
+            population: 0,
+            replica: 0,
+            request: None,
+            output: 0,
+            counted: false,
+            timeout: EventKey::NONE,
+        }
+    }
+}

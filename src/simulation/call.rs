@@ -1,0 +1,439 @@
+//! How actors call models: attempts, retries, and what becomes of the answer.
+
+use super::actor::{Call, CallReason, InFlight, OnWake, Script};
+use super::event::{Event, Handle};
+use super::outcome::{Cause, PICO_PER_USD};
+use super::walk::count;
+use super::world::World;
+use crate::foundations::random::{Purpose, derive};
+use crate::foundations::{EventKey, SimTime};
+use crate::serving::{Finished, Request};
+use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
+use crate::workload::retry::RetryPolicy;
+
+/// How an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Transport,
+    Timeout,
+    BreakerOpen,
+}
+
+/// What a population remembers about its calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CallMemory {
+    first_attempts: u64,
+    retries: u64,
+    failures_in_row: u32,
+    open_until: SimTime,
+}
+
+impl World<'_> {
+    /// The actor's step asks for a call: builds the prompt and makes the first attempt.
+    pub(super) fn begin_call(&mut self, actor: Handle, program: &Program, step: &LlmStep) {
+        if let Some(cut) = &program.compaction
+            && self.actors[actor].context.tokens() > cut.above_tokens
+            && !std::mem::replace(&mut self.actors[actor].compacted, true)
+        {
+            return match &cut.summary_tokens {
+                Some(law) => {
+                    let output = self.draw_count(actor, law).max(1);
+                    self.first_attempt(actor, CallReason::Compaction, self.pool_of(actor, step), output, 0, 0, 0);
+                }
+                None => {
+                    self.compact(actor, program);
+                    self.begin_call(actor, program, step);
+                }
+            };
+        }
+        self.actors[actor].compacted = false;
+        if let Some(passages) = &step.passages {
+            self.retrieve(actor, passages);
+        }
+        let input = self.draw_count(actor, &step.input_tokens);
+        self.actors[actor].context.grow(input);
+        let output = self.draw_count(actor, &step.output_tokens).max(1);
+        let share = self.draw(actor, &step.reasoning_share).clamp(0.0, 1.0);
+        let reasoning = count(f64::from(output) * share).min(output);
+        let joins = match (step.keep_output, step.keep_reasoning) {
+            (false, _) => 0,
+            (true, true) => output,
+            (true, false) => output - reasoning,
+        };
+        // The cache holds the output as it was produced; it can be continued only where that is
+        // also how it stands in the context.
+        let kept = if joins == output { output } else { 0 };
+        let pool = self.pool_of(actor, step);
+        self.first_attempt(actor, CallReason::Step, pool, output, reasoning, joins, kept);
+    }
+
+    fn pool_of(&self, actor: Handle, step: &LlmStep) -> u16 {
+        match step.model {
+            ModelChoice::Own => self.actors[actor].pool,
+            ModelChoice::Pool(pool) => pool,
+        }
+    }
+
+    /// Puts retrieved passages into the context, each under its own identity.
+    fn retrieve(&mut self, actor: Handle, passages: &Passages) {
+        for _ in 0..self.draw_count(actor, &passages.count) {
+            let rank = u64::from(self.draw_count(actor, &passages.rank));
+            let identity = derive(passages.collection, rank);
+            let tokens = self.drawn_once(identity, &passages.tokens);
+            let actor = &mut self.actors[actor];
+            actor.forks += 1;
+            let own = derive(actor.entity, actor.forks);
+            actor.context.insert_shared(identity, tokens, own);
+        }
+    }
+
+    fn compact(&mut self, actor: Handle, program: &Program) {
+        if let Some(cut) = &program.compaction {
+            let to = self.draw_count(actor, &cut.to_tokens);
+            let found = &mut self.actors[actor];
+            found.forks += 1;
+            let own = to.saturating_sub(found.context.shared_tokens()).max(1);
+            found.context.compact(derive(found.entity, found.forks), own);
+            let (population, counted) = self.whose(actor);
+            self.tally(population).compactions += u64::from(counted);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each says something else about one call")]
+    pub(super) fn first_attempt(
+        &mut self,
+        actor: Handle,
+        reason: CallReason,
+        pool: u16,
+        output: u32,
+        reasoning: u32,
+        joins: u32,
+        kept: u32,
+    ) {
+        let plan = self.plan;
+        let prompt = self.actors[actor].context.tokens();
+        let most = plan.pools[pool as usize].max_context;
+        let task = self.actors[actor].task;
+        if let Some(cause) = self.limit_reached(actor) {
+            return self.fail_task(task, cause);
+        }
+        if prompt == 0 || prompt >= most {
+            return self.fail_task(task, Cause::ContextOverflow);
+        }
+        // An engine stops at the end of the context, whatever the answer still wanted to say.
+        let output = output.min(most - prompt);
+        let policy = self.retry_policy(actor);
+        let errors_left = match policy.map(|policy| policy.transport_error) {
+            Some(error) if error > 0.0 => {
+                let uniform = self.actors[actor].stream.as_mut().map_or(0.5, |s| s.uniform());
+                count(libm::floor(libm::log(uniform) / libm::log(error)))
+            }
+            _ => 0,
+        };
+        self.tasks[task].calls += 1;
+        self.memory_of(actor).first_attempts += 1;
+        self.actors[actor].call = Some(Call {
+            reason,
+            pool,
+            output,
+            reasoning: reasoning.min(output),
+            joins: joins.min(output),
+            kept: kept.min(output),
+            attempts: 0,
+            errors_left,
+            since: self.now,
+            request: Handle::NONE,
+        });
+        self.attempt(actor);
+    }
+
+    fn limit_reached(&self, actor: Handle) -> Option<Cause> {
+        let task = &self.tasks[self.actors[actor].task];
+        let root = self.actors[task.root].script;
+        let Script::Program(program) = root else { return None };
+        let limits = &self.plan.programs[program as usize].limits;
+        if limits.calls.is_some_and(|most| task.calls >= most) {
+            return Some(Cause::CallLimit);
+        }
+        if limits.tokens.is_some_and(|most| task.input_tokens + task.output_tokens >= most) {
+            return Some(Cause::TokenLimit);
+        }
+        let spent = task.charged_pico as f64 / PICO_PER_USD;
+        limits.usd.is_some_and(|most| spent >= most).then_some(Cause::BudgetLimit)
+    }
+
+    fn retry_policy(&self, actor: Handle) -> Option<&RetryPolicy> {
+        match self.actors[actor].script {
+            Script::Program(program) => Some(&self.plan.programs[program as usize].retry),
+            Script::Recorded { .. } => None,
+        }
+    }
+
+    fn memory_of(&mut self, actor: Handle) -> &mut CallMemory {
+        let population = self.actors[actor].population;
+        &mut self.counters[population as usize].calls
+    }
+
+    /// Sends the actor's call to a server, or fails on the way.
+    pub(super) fn attempt(&mut self, actor: Handle) {
+        let plan = self.plan;
+        let (population, counted) = self.whose(actor);
+        let Some(call) = &mut self.actors[actor].call else { return };
+        call.attempts += 1;
+        let transport_fails = call.errors_left > 0;
+        call.errors_left = call.errors_left.saturating_sub(1);
+        let call = *call;
+        self.tally(population).attempts += u64::from(counted);
+        if self.memory_of(actor).open_until > self.now {
+            return self.attempt_failed(actor, Failure::BreakerOpen);
+        }
+        if transport_fails {
+            return self.attempt_failed(actor, Failure::Transport);
+        }
+        let pool = &plan.pools[call.pool as usize];
+        let prompt = self.actors[actor].context.tokens();
+        if !pool.replica.can_hold(prompt, call.output) {
+            return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
+        }
+        let timeout = self.retry_policy(actor).and_then(|policy| policy.timeout);
+        let (task, root) = (self.actors[actor].task, self.session_of(actor));
+        let request = self.in_flight.insert_with(|entry| {
+            *entry = InFlight {
+                actor,
+                task,
+                population,
+                output: call.output,
+                counted,
+                ..InFlight::default()
+            };
+        });
+        if let Some(call) = &mut self.actors[actor].call {
+            call.request = request;
+        }
+        let replica = self.submit(actor, call, request, root);
+        self.in_flight[request].replica = replica;
+        if let Some(timeout) = timeout {
+            let key = self.schedule(self.now + timeout, Event::Timeout { call: request });
+            self.in_flight[request].timeout = key;
+        }
+    }
+
+    /// Routes and submits; the replica that got it.
+    fn submit(&mut self, actor: Handle, call: Call, request: Handle, session: u64) -> u32 {
+        let plan = self.plan;
+        let pool = call.pool as usize;
+        let spec = &plan.pools[pool].replica;
+        let range = self.pools[pool].replicas.clone();
+        let context = &self.actors[actor].context;
+        let prompt = context.tokens();
+        let chosen = self.pools[pool].router.route(
+            spec,
+            &mut self.replicas[range.clone()],
+            session,
+            context.pieces(),
+            prompt,
+            self.now,
+        );
+        let replica = range.start + chosen;
+        let wanted = Request {
+            tag: request.index,
+            pieces: context.pieces(),
+            prompt,
+            output: call.output,
+            kept: call.kept,
+        };
+        self.tokens_asked += u64::from(call.output);
+        let id = self.replicas[replica].submit(spec, wanted, self.now);
+        self.in_flight[request].request = Some(id);
+        self.follow(replica);
+        replica as u32
+    }
+
+    /// The entity of the session that an actor works for.
+    pub(super) fn session_of(&self, actor: Handle) -> u64 {
+        let task = self.actors[actor].task;
+        self.actors[self.tasks[task].root].entity
+    }
+
+    /// An attempt failed: tries again after a wait, or gives up.
+    fn attempt_failed(&mut self, actor: Handle, failure: Failure) {
+        let (population, counted) = self.whose(actor);
+        if counted {
+            let tally = self.tally(population);
+            match failure {
+                Failure::Transport => tally.transport_errors += 1,
+                Failure::Timeout => tally.timeouts += 1,
+                Failure::BreakerOpen => tally.breaker_refusals += 1,
+            }
+        }
+        let Some(call) = self.actors[actor].call else { return };
+        let (entity, now) = (self.actors[actor].entity, self.now);
+        let Some(policy) = self.retry_policy(actor).cloned() else { return };
+        let memory = self.memory_of(actor);
+        if failure != Failure::BreakerOpen
+            && let Some(breaker) = policy.breaker
+        {
+            memory.failures_in_row += 1;
+            if memory.failures_in_row >= breaker.failures {
+                memory.failures_in_row = 0;
+                memory.open_until = now + breaker.cool_down;
+            }
+        }
+        let affordable = policy.budget.is_none_or(|budget| {
+            ((memory.retries + 1) as f64) <= budget * memory.first_attempts as f64
+        });
+        if call.attempts < policy.attempts && affordable {
+            memory.retries += 1;
+            let task = &self.tasks[self.actors[actor].task];
+            let name = derive(derive(entity, u64::from(task.calls)), u64::from(call.attempts));
+            let uniform = self.streams.stream(Purpose::Retry, name).uniform();
+            self.wake_after(actor, policy.wait(call.attempts + 1, uniform), OnWake::Attempt);
+            return;
+        }
+        self.tally(population).calls_failed += u64::from(counted);
+        self.actors[actor].call = None;
+        let way_out = match (call.reason, self.present_call(actor)) {
+            (CallReason::Step, Some(step)) => step.on_error,
+            _ => None,
+        };
+        match way_out {
+            Some(step) => self.enter(actor, step),
+            None => self.fail_task(self.actors[actor].task, Cause::CallFailed),
+        }
+    }
+
+    /// The model call of the actor's present step.
+    fn present_call(&self, actor: Handle) -> Option<&LlmStep> {
+        let Script::Program(program) = self.actors[actor].script else { return None };
+        let at = self.actors[actor].step as usize;
+        match &self.plan.programs[program as usize].steps[at].kind {
+            StepKind::Llm(step) => Some(step),
+            StepKind::Check(step) => Some(&step.call),
+            _ => None,
+        }
+    }
+
+    /// An attempt takes too long.
+    pub(super) fn timeout(&mut self, request: Handle) {
+        if !self.in_flight.contains(request) {
+            return;
+        }
+        let actor = self.in_flight[request].actor;
+        self.in_flight[request].timeout = EventKey::NONE;
+        if self.actors.contains(actor) {
+            self.abandon_request(request);
+            self.attempt_failed(actor, Failure::Timeout);
+        }
+    }
+
+    /// The actor no longer wants the answer to its call.
+    pub(super) fn abandon_call(&mut self, actor: Handle) {
+        if let Some(call) = self.actors[actor].call.take()
+            && self.in_flight.contains(call.request)
+        {
+            let (population, counted) = self.whose(actor);
+            self.tally(population).abandoned += u64::from(counted);
+            self.abandon_request(call.request);
+        }
+    }
+
+    fn abandon_request(&mut self, request: Handle) {
+        let entry = &mut self.in_flight[request];
+        entry.actor = Handle::NONE;
+        let (replica, id) = (entry.replica as usize, entry.request);
+        let key = std::mem::replace(&mut entry.timeout, EventKey::NONE);
+        self.calendar.cancel(key);
+        if let Some(id) = id {
+            let plan = self.plan;
+            let spec = &plan.pools[self.pool_of_replica[replica] as usize].replica;
+            self.replicas[replica].cancel(spec, id, self.now);
+            self.follow(replica);
+        }
+    }
+
+    /// A request left its server.
+    pub(super) fn answered(&mut self, finished: &Finished, pool: u16) {
+        let plan = self.plan;
+        let request = self.in_flight.handle_at(finished.tag);
+        let entry = &self.in_flight[request];
+        let (actor, task, population) = (entry.actor, entry.task, entry.population);
+        let (counted, asked, key) = (entry.counted, entry.output, entry.timeout);
+        self.calendar.cancel(key);
+        self.in_flight.remove(request);
+        let usd_per_ps = plan.pools[pool as usize].usd_per_replica_h / 3600.0 / 1e12;
+        let pico = libm::round(finished.share.0 as f64 * usd_per_ps * PICO_PER_USD) as u64;
+        self.pools[pool as usize].charged_pico += u128::from(pico);
+        self.tokens_produced += u64::from(finished.produced);
+        self.tokens_cancelled += u64::from(asked - finished.produced.min(asked));
+        if let Some(task) = self.tasks.get_mut(task) {
+            task.charged_pico += pico;
+        }
+        if counted {
+            self.tally(population).charged_pico += u128::from(pico);
+        }
+        if !self.actors.contains(actor) {
+            if counted {
+                let tally = self.tally(population);
+                tally.wasted_tokens += u64::from(finished.produced);
+                tally.wasted_pico += u128::from(pico);
+            }
+            return;
+        }
+        self.bin.calls += 1;
+        self.memory_of(actor).failures_in_row = 0;
+        let Some(call) = self.actors[actor].call.take() else { return };
+        let found = &mut self.tasks[task];
+        found.input_tokens += u64::from(finished.prompt);
+        found.cached_tokens += u64::from(finished.cached);
+        found.output_tokens += u64::from(finished.produced);
+        found.reasoning_tokens += u64::from(call.reasoning);
+        if counted {
+            self.record_call(population, &call, finished);
+        }
+        let waiting = &mut self.actors[actor];
+        waiting.context.grow(call.joins);
+        waiting.last_joined = call.joins;
+        waiting.last_output = finished.produced;
+        self.go_on(actor, call.reason);
+    }
+
+    fn record_call(&mut self, population: u16, call: &Call, finished: &Finished) {
+        let tally = self.tally(population);
+        tally.calls += 1;
+        tally.input_tokens += u64::from(finished.prompt);
+        tally.cached_tokens += u64::from(finished.cached);
+        tally.output_tokens += u64::from(finished.produced);
+        tally.reasoning_tokens += u64::from(call.reasoning);
+        tally.call_latency.record(finished.finished.since(call.since).as_us());
+        let started = finished.scheduled.unwrap_or(finished.finished);
+        tally.queue_time.record(started.since(finished.submitted).as_us());
+        if let Some(first) = finished.first_token {
+            tally.ttft.record(first.since(finished.submitted).as_us());
+            if finished.produced > 1 {
+                let gaps = u64::from(finished.produced - 1);
+                tally.tpot.record(finished.finished.since(first).0 / gaps / 1000);
+            }
+        }
+    }
+
+    /// The answer is there: what the program does with it.
+    fn go_on(&mut self, actor: Handle, reason: CallReason) {
+        let Script::Program(program) = self.actors[actor].script else {
+            return self.replay(actor);
+        };
+        let plan = self.plan;
+        let program = &plan.programs[program as usize];
+        let at = self.actors[actor].step;
+        let next = match (&program.steps[at as usize].kind, reason) {
+            (_, CallReason::Compaction) => {
+                self.compact(actor, program);
+                at
+            }
+            (StepKind::Check(check), _) if !self.chance(actor, check.pass) => check.on_fail,
+            (StepKind::Check(check), _) => self.choose(actor, &check.call.next),
+            (StepKind::Llm(step), _) => self.choose(actor, &step.next),
+            _ => at,
+        };
+        self.enter(actor, next);
+    }
+}

@@ -1,0 +1,351 @@
+//! What a trial leaves behind: integer counts and histograms that merge exactly, in any order.
+
+use super::series::Series;
+use super::task_sample::TaskSample;
+use crate::foundations::histogram::Histogram;
+use crate::foundations::interval::BatchMeans;
+use crate::serving::Usage;
+
+/// Picodollars in a dollar: money is counted in integers.
+pub const PICO_PER_USD: f64 = 1e12;
+
+/// Why a task did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(usize)]
+pub enum Cause {
+    /// Its program ended without success.
+    Program,
+    /// It used up its calls.
+    CallLimit,
+    /// It used up its tokens.
+    TokenLimit,
+    /// It used up its dollars.
+    BudgetLimit,
+    /// It ran past its deadline.
+    Deadline,
+    /// A call failed in every attempt.
+    CallFailed,
+    /// A prompt outgrew the model's context.
+    ContextOverflow,
+    /// A request needs more KV blocks than a replica has.
+    MemoryOverflow,
+}
+
+impl Cause {
+    /// All causes, with the words used for them in results.
+    pub const ALL: [(Self, &'static str); 8] = [
+        (Self::Program, "program"),
+        (Self::CallLimit, "call_limit"),
+        (Self::TokenLimit, "token_limit"),
+        (Self::BudgetLimit, "budget_limit"),
+        (Self::Deadline, "deadline"),
+        (Self::CallFailed, "call_failed"),
+        (Self::ContextOverflow, "context_overflow"),
+        (Self::MemoryOverflow, "memory_overflow"),
+    ];
+}
+
+/// Observations of one quantity, in integers of its unit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observations {
+    /// All of them, in buckets of three digits, with their exact sum.
+    pub histogram: Histogram,
+    /// Means of successive batches: how sure one long trial is of its mean.
+    pub batches: BatchMeans,
+}
+
+impl Observations {
+    /// Adds one.
+    pub fn record(&mut self, value: u64) {
+        self.histogram.record(value);
+        self.batches.record(value as f64);
+    }
+
+    /// Adds another trial's. Batch means stay those of one trial: between trials, trials tell.
+    pub fn merge(&mut self, other: &Self) {
+        self.histogram.merge(&other.histogram);
+    }
+}
+
+/// What the agents of one population did. Only tasks that started after the warm-up count.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AgentTally {
+    /// Tasks that started, and of those: succeeded, failed by [`Cause`], still under way.
+    pub started: u64,
+    /// Tasks that succeeded.
+    pub succeeded: u64,
+    /// Tasks that failed, by cause.
+    pub failed: [u64; Cause::ALL.len()],
+    /// Tasks under way when the trial ended.
+    pub in_flight: u64,
+    /// Tasks that ended, and that succeeded, inside the measured window, whenever they started.
+    pub finished_in_window: u64,
+    /// Tasks that succeeded inside the measured window.
+    pub succeeded_in_window: u64,
+    /// LLM calls that were answered.
+    pub calls: u64,
+    /// Attempts at calls, retries included.
+    pub attempts: u64,
+    /// Calls that failed in every attempt.
+    pub calls_failed: u64,
+    /// Attempts that failed, by reason: in transport, by timeout, by an open circuit breaker, or
+    /// abandoned with their task.
+    pub transport_errors: u64,
+    /// Attempts cancelled for taking too long.
+    pub timeouts: u64,
+    /// Calls refused by an open circuit breaker.
+    pub breaker_refusals: u64,
+    /// Attempts whose task ended before them.
+    pub abandoned: u64,
+    /// Tool calls, and how many returned an error.
+    pub tool_calls: u64,
+    /// Tool calls that returned an error.
+    pub tool_errors: u64,
+    /// Sub-agents started.
+    pub sub_agents: u64,
+    /// Contexts cut for being too long.
+    pub compactions: u64,
+    /// Tokens of answered calls.
+    pub input_tokens: u64,
+    /// Input tokens that were found in a prefix cache.
+    pub cached_tokens: u64,
+    /// Tokens produced by answered calls.
+    pub output_tokens: u64,
+    /// Part of those that was reasoning.
+    pub reasoning_tokens: u64,
+    /// Tokens produced by attempts that were not used.
+    pub wasted_tokens: u64,
+    /// Charged for steps that its calls sat in, picodollars; of that, for attempts not used.
+    pub charged_pico: u128,
+    /// Part of it for attempts that were not used.
+    pub wasted_pico: u128,
+    /// Time of a finished task, us.
+    pub task_latency: Observations,
+    /// Time from a call's first attempt to its last token, us.
+    pub call_latency: Observations,
+    /// Time from the attempt that succeeded to its first token, us.
+    pub ttft: Observations,
+    /// Mean time between the tokens of a call, ns.
+    pub tpot: Observations,
+    /// Time before a server took the call up, us.
+    pub queue_time: Observations,
+    /// Time of a tool step, queue for a slot included, us.
+    pub tool_time: Observations,
+    /// LLM calls of a finished task.
+    pub calls_per_task: Observations,
+    /// Tool calls of a finished task.
+    pub tool_calls_per_task: Observations,
+    /// Input tokens of a finished task.
+    pub input_per_task: Observations,
+    /// Cached input tokens of a finished task.
+    pub cached_per_task: Observations,
+    /// Output tokens of a finished task.
+    pub output_per_task: Observations,
+    /// Reasoning tokens of a finished task.
+    pub reasoning_per_task: Observations,
+    /// Charge of a finished task, nanodollars.
+    pub charge_per_task: Observations,
+}
+
+impl AgentTally {
+    /// Tasks that ended, well or not.
+    pub fn finished(&self) -> u64 {
+        self.succeeded + self.failed.iter().sum::<u64>()
+    }
+
+    /// Adds another tally: of another trial, or of another population.
+    pub fn merge(&mut self, other: &Self) {
+        let counts = [
+            (&mut self.started, other.started),
+            (&mut self.succeeded, other.succeeded),
+            (&mut self.in_flight, other.in_flight),
+            (&mut self.finished_in_window, other.finished_in_window),
+            (&mut self.succeeded_in_window, other.succeeded_in_window),
+            (&mut self.calls, other.calls),
+            (&mut self.attempts, other.attempts),
+            (&mut self.calls_failed, other.calls_failed),
+            (&mut self.transport_errors, other.transport_errors),
+            (&mut self.timeouts, other.timeouts),
+            (&mut self.breaker_refusals, other.breaker_refusals),
+            (&mut self.abandoned, other.abandoned),
+            (&mut self.tool_calls, other.tool_calls),
+            (&mut self.tool_errors, other.tool_errors),
+            (&mut self.sub_agents, other.sub_agents),
+            (&mut self.compactions, other.compactions),
+            (&mut self.input_tokens, other.input_tokens),
+            (&mut self.cached_tokens, other.cached_tokens),
+            (&mut self.output_tokens, other.output_tokens),
+            (&mut self.reasoning_tokens, other.reasoning_tokens),
+            (&mut self.wasted_tokens, other.wasted_tokens),
+        ];
+        for (mine, theirs) in counts {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.failed.iter_mut().zip(other.failed) {
+            *mine += theirs;
+        }
+        self.charged_pico += other.charged_pico;
+        self.wasted_pico += other.wasted_pico;
+        for (mine, theirs) in self.observations_mut().into_iter().zip(other.observations()) {
+            mine.merge(theirs);
+        }
+    }
+
+    fn observations(&self) -> [&Observations; 13] {
+        [
+            &self.task_latency,
+            &self.call_latency,
+            &self.ttft,
+            &self.tpot,
+            &self.queue_time,
+            &self.tool_time,
+            &self.calls_per_task,
+            &self.tool_calls_per_task,
+            &self.input_per_task,
+            &self.cached_per_task,
+            &self.output_per_task,
+            &self.reasoning_per_task,
+            &self.charge_per_task,
+        ]
+    }
+
+    fn observations_mut(&mut self) -> [&mut Observations; 13] {
+        [
+            &mut self.task_latency,
+            &mut self.call_latency,
+            &mut self.ttft,
+            &mut self.tpot,
+            &mut self.queue_time,
+            &mut self.tool_time,
+            &mut self.calls_per_task,
+            &mut self.tool_calls_per_task,
+            &mut self.input_per_task,
+            &mut self.cached_per_task,
+            &mut self.output_per_task,
+            &mut self.reasoning_per_task,
+            &mut self.charge_per_task,
+        ]
+    }
+}
+
+/// What a pool did inside the measured window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PoolTally {
+    /// Sums over its replicas.
+    pub usage: Usage,
+    /// Replicas x window, ps.
+    pub replica_ps: u128,
+    /// KV tokens that all its replicas can hold x window, token ps.
+    pub kv_capacity_ps: u128,
+    /// Requests waiting x time, ps.
+    pub waiting_ps: u128,
+    /// Cached blocks that made room for others.
+    pub evicted_blocks: u64,
+    /// Paid for its replicas over the window, picodollars.
+    pub spent_pico: u128,
+    /// Charged to calls for the steps they sat in, picodollars.
+    pub charged_pico: u128,
+}
+
+/// Sums that must agree, whatever happened; all over the whole trial, warm-up included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conservation {
+    /// Tasks started, and what became of them.
+    pub tasks_started: u64,
+    /// Tasks that succeeded.
+    pub tasks_succeeded: u64,
+    /// Tasks that failed.
+    pub tasks_failed: u64,
+    /// Tasks under way at the end.
+    pub tasks_in_flight: u64,
+    /// Output tokens that requests asked for.
+    pub tokens_asked: u64,
+    /// Output tokens produced.
+    pub tokens_produced: u64,
+    /// Output tokens asked for and not produced, because the request was cancelled.
+    pub tokens_cancelled: u64,
+    /// Output tokens still to be produced at the end.
+    pub tokens_in_flight: u64,
+    /// KV blocks of all replicas, and at the end: free, cached, held by requests.
+    pub blocks_total: u64,
+    /// Blocks free or evictable at the end.
+    pub blocks_available: u64,
+    /// Blocks under running requests at the end.
+    pub blocks_held: u64,
+    /// Replica time in steps, ps.
+    pub busy_ps: u128,
+    /// Replica time charged to requests that left, ps.
+    pub charged_ps: u128,
+}
+
+impl Conservation {
+    /// The sums that do not agree, in words; none unless the program is wrong.
+    pub fn violations(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut equal = |what: &str, left: u64, right: u64| {
+            if left != right {
+                found.push(format!("{what}: {left} is not {right}"));
+            }
+        };
+        equal(
+            "tasks started = succeeded + failed + in flight",
+            self.tasks_started,
+            self.tasks_succeeded + self.tasks_failed + self.tasks_in_flight,
+        );
+        equal(
+            "tokens asked = produced + cancelled + in flight",
+            self.tokens_asked,
+            self.tokens_produced + self.tokens_cancelled + self.tokens_in_flight,
+        );
+        equal(
+            "KV blocks = available + held",
+            self.blocks_total,
+            self.blocks_available + self.blocks_held,
+        );
+        if self.charged_ps > self.busy_ps {
+            let (charged, busy) = (self.charged_ps, self.busy_ps);
+            found.push(format!("time charged <= time in steps: {charged} ps > {busy} ps"));
+        }
+        found
+    }
+}
+
+/// Everything that one trial found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrialOutcome {
+    /// The trial's number, from 0.
+    pub trial: u64,
+    /// Start and end of the measured window, seconds.
+    pub window_s: (f64, f64),
+    /// Whether the trial was stopped before its tasks were done, by the drain limit.
+    pub drain_cut: bool,
+    /// By population, in the scenario's order.
+    pub agents: Vec<AgentTally>,
+    /// By pool, in the scenario's order.
+    pub pools: Vec<PoolTally>,
+    /// Load over time.
+    pub series: Series,
+    /// Some or all tasks.
+    pub tasks: TaskSample,
+    /// Sums that must agree.
+    pub conservation: Conservation,
+    /// Events handled.
+    pub events: u64,
+}
+
+impl TrialOutcome {
+    /// Nothing found yet.
+    pub(super) fn empty(plan: &super::plan::Plan, trial: u64) -> Self {
+        Self {
+            trial,
+            window_s: (0.0, 0.0),
+            drain_cut: false,
+            agents: vec![AgentTally::default(); plan.populations.len()],
+            pools: vec![PoolTally::default(); plan.pools.len()],
+            series: Series::new(plan.bin),
+            tasks: TaskSample::new(plan.task_rows),
+            conservation: Conservation::default(),
+            events: 0,
+        }
+    }
+}

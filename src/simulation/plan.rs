@@ -1,0 +1,118 @@
+//! A scenario resolved: every name looked up, every quantity in base units, ready to simulate.
+//!
+//! A plan is read-only and shared by all trials and threads.
+
+use std::sync::Arc;
+
+use crate::foundations::distribution::Law;
+use crate::foundations::{SimDuration, SimTime};
+use crate::serving::{ReplicaSpec, RouterPolicy};
+use crate::workload::arrival::Arrivals;
+use crate::workload::program::Program;
+use crate::workload::tool::Tool;
+use crate::workload::trace::Trace;
+
+/// One variant of a scenario, ready to simulate.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The variant's name.
+    pub name: String,
+    /// When new tasks stop to start.
+    pub stop: Stop,
+    /// Tasks and usage before this are left out of the results.
+    pub warm_up: SimTime,
+    /// What happens to tasks that are under way when new ones stop.
+    pub ending: Ending,
+    /// Model servers.
+    pub pools: Vec<Pool>,
+    /// Agent programs.
+    pub programs: Vec<Program>,
+    /// Tools.
+    pub tools: Vec<Tool>,
+    /// Recorded workloads.
+    pub traces: Vec<Arc<Trace>>,
+    /// Who sends tasks.
+    pub populations: Vec<Population>,
+    /// Rows of the task table for each trial; a sample where there are more tasks.
+    pub task_rows: usize,
+    /// Length of a bin of the time series to begin with; bins double when there are too many.
+    pub bin: SimDuration,
+}
+
+/// When new tasks stop to start: whichever comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// At this time.
+    pub horizon: Option<SimTime>,
+    /// After so many tasks.
+    pub tasks: Option<u64>,
+}
+
+/// What happens to tasks under way when new ones stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// They are finished, for so long at most.
+    Drain(SimDuration),
+    /// They are left as they are, and counted as in flight.
+    Cut,
+}
+
+/// Identical replicas behind a router.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Name in the scenario.
+    pub name: String,
+    /// Name of the model.
+    pub model: String,
+    /// Name of the accelerator.
+    pub accelerator: String,
+    /// Name of the engine.
+    pub engine: String,
+    /// Step times, limits and memory of a replica.
+    pub replica: ReplicaSpec,
+    /// Replicas.
+    pub replicas: u32,
+    /// GPUs of a replica.
+    pub gpus: u32,
+    /// How requests are spread.
+    pub router: RouterPolicy,
+    /// Longest context that the model takes, prompt and output.
+    pub max_context: u32,
+    /// Price of a replica, USD per hour.
+    pub usd_per_replica_h: f64,
+    /// Arithmetic that a GPU can do in the precision used, FLOP/s.
+    pub peak_flops: f64,
+    /// Memory bandwidth of a GPU, B/s.
+    pub bandwidth: f64,
+}
+
+/// What the agents of a population do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Behaviour {
+    /// They walk a program, by its place in [`Plan::programs`].
+    Program(u16),
+    /// They repeat recorded sessions, by place in [`Plan::traces`].
+    Recorded {
+        /// The trace.
+        trace: u16,
+        /// No recorded gap is waited for longer.
+        longest_gap: SimDuration,
+        /// The pool for each model of the trace; the population's own where this is too short.
+        pools: Vec<u16>,
+    },
+}
+
+/// Agents of one kind and the tasks sent to them.
+#[derive(Clone, Debug)]
+pub struct Population {
+    /// Name in the scenario.
+    pub name: String,
+    /// What they do.
+    pub behaviour: Behaviour,
+    /// The pool that serves them unless a step says otherwise.
+    pub pool: u16,
+    /// When sessions start.
+    pub arrivals: Arrivals,
+    /// Where arrivals are closed: time between a session's end and the same user's next, seconds.
+    pub think_time_s: Option<Law>,
+}

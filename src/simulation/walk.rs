@@ -1,0 +1,515 @@
+//! How actors walk their programs: everything but the calls themselves.
+
+use super::actor::{OnWake, Script};
+use super::event::{Event, Handle};
+use super::outcome::Cause;
+use super::world::World;
+use crate::foundations::distribution::Law;
+use crate::foundations::random::{Purpose, derive};
+use crate::foundations::SimDuration;
+use crate::workload::program::{
+    Branch, Join, LoopStep, ModelChoice, Program, SpawnStep, StepIndex, StepKind, ToolStep,
+};
+
+/// Steps without time or call between two events; a program that goes on longer has no way out.
+const MOST_IDLE_STEPS: u32 = 100_000;
+
+/// A drawn number of tokens or things: rounded, never negative, never past a `u32`.
+pub(super) fn count(drawn: f64) -> u32 {
+    libm::round(drawn).clamp(0.0, f64::from(u32::MAX)) as u32
+}
+
+impl World<'_> {
+    /// A new session: its actor, its context, its first task.
+    pub(super) fn start_session(&mut self, population: u16, client: u32) {
+        let plan = self.plan;
+        let spec = &plan.populations[population as usize];
+        let number = self.counters[population as usize].sessions;
+        self.counters[population as usize].sessions += 1;
+        let entity = derive(u64::from(population) + 1, number);
+        let script = match &spec.behaviour {
+            super::plan::Behaviour::Program(program) => Script::Program(*program),
+            super::plan::Behaviour::Recorded { trace, .. } => {
+                match self.recorded_session(*trace, number) {
+                    Some(script) => script,
+                    None => return,
+                }
+            }
+        };
+        let actor = self.actors.insert_with(|actor| {
+            actor.renew();
+            actor.population = population;
+            actor.client = client;
+            actor.script = script;
+            actor.pool = spec.pool;
+            actor.entity = entity;
+            actor.tasks_left = 1;
+        });
+        self.actors[actor].handle = actor;
+        if let Script::Program(program) = script {
+            let program = &plan.programs[program as usize];
+            self.actors[actor].stream = Some(self.streams.stream(Purpose::Session, entity));
+            let tasks = self.draw_count(actor, &program.session_tasks);
+            self.actors[actor].tasks_left = tasks.max(1);
+            self.open_context(actor, program);
+            self.start_task(actor);
+        } else {
+            self.actors[actor].tasks_left = u32::MAX;
+            self.replay(actor);
+        }
+    }
+
+    fn open_context(&mut self, actor: Handle, program: &Program) {
+        for segment in &program.shared {
+            let variant = u64::from(self.draw_count(actor, &segment.variant));
+            let identity = derive(segment.identity, variant);
+            let tokens = self.drawn_once(identity, &segment.tokens);
+            self.actors[actor].context.append_shared(identity, tokens);
+        }
+        let own = self.draw_count(actor, &program.opening_tokens);
+        let actor = &mut self.actors[actor];
+        actor.context.open(actor.entity);
+        actor.context.grow(own);
+    }
+
+    pub(super) fn start_task(&mut self, actor: Handle) {
+        if !self.accepting {
+            self.end_session(actor);
+            return;
+        }
+        let (now, counted) = (self.now, self.measuring);
+        let number = self.tasks_started;
+        self.tasks_started += 1;
+        let population = self.actors[actor].population;
+        let task = self.tasks.insert_with(|task| {
+            *task = super::actor::Task {
+                number,
+                population,
+                root: actor,
+                started: now,
+                counted,
+                ..Default::default()
+            };
+        });
+        self.bin.tasks_started += 1;
+        self.tally(population).started += u64::from(counted);
+        self.actors[actor].task = task;
+        self.actors[actor].tasks_left -= 1;
+        if self.plan.stop.tasks.is_some_and(|most| self.tasks_started >= most) {
+            self.stop_accepting();
+        }
+        match self.actors[actor].script {
+            Script::Program(program) => {
+                let plan = self.plan;
+                let program = &plan.programs[program as usize];
+                if let Some(deadline) = program.limits.deadline {
+                    let key = self.schedule(now + deadline, Event::Deadline { task });
+                    self.tasks[task].deadline = key;
+                }
+                self.enter(actor, program.start);
+            }
+            Script::Recorded { .. } => self.perform_recorded(actor),
+        }
+    }
+
+    /// Performs steps until one takes time.
+    pub(super) fn enter(&mut self, actor: Handle, step: StepIndex) {
+        let Script::Program(program) = self.actors[actor].script else { return };
+        let plan = self.plan;
+        let program = &plan.programs[program as usize];
+        let mut step = step;
+        for _ in 0..MOST_IDLE_STEPS {
+            self.actors[actor].step = step;
+            let next = match &program.steps[step as usize].kind {
+                StepKind::Llm(call) => return self.begin_call(actor, program, call),
+                StepKind::Check(check) => return self.begin_call(actor, program, &check.call),
+                StepKind::Tool(tool) => self.begin_tools(actor, tool),
+                StepKind::Spawn(spawn) => self.spawn(actor, spawn),
+                StepKind::Wait(wait) => {
+                    let time = self.draw_time(actor, &wait.time_s);
+                    let next = self.choose(actor, &wait.next);
+                    self.wake_after(actor, time, OnWake::Enter(next));
+                    None
+                }
+                StepKind::Loop(repeat) => Some(self.repeat(actor, program, repeat)),
+                StepKind::End { success } => {
+                    let cause = if *success { None } else { Some(Cause::Program) };
+                    return self.reach_end(actor, cause);
+                }
+            };
+            match next {
+                Some(next) => step = next,
+                None => return,
+            }
+        }
+        self.fail_task(self.actors[actor].task, Cause::Program);
+    }
+
+    fn repeat(&mut self, actor: Handle, program: &Program, step: &LoopStep) -> StepIndex {
+        let at = step.counter as usize;
+        if self.actors[actor].loops.len() < program.loops as usize {
+            self.actors[actor].loops.resize(program.loops as usize, 0);
+        }
+        if self.actors[actor].loops[at] == 0 {
+            self.actors[actor].loops[at] = self.draw_count(actor, &step.times).saturating_add(1);
+        }
+        let left = &mut self.actors[actor].loops[at];
+        *left -= 1;
+        if *left > 0 { step.body } else { step.next }
+    }
+
+    /// Calls a step's tools; where to go on at once when that takes no time.
+    fn begin_tools(&mut self, actor: Handle, step: &ToolStep) -> Option<StepIndex> {
+        let plan = self.plan;
+        let tool = &plan.tools[step.tool as usize];
+        let calls = self.draw_count(actor, &step.parallel);
+        self.actors[actor].tools_since = self.now;
+        self.actors[actor].tool_failed = false;
+        let (mut tokens, mut longest) = (0u32, SimDuration::ZERO);
+        for _ in 0..calls {
+            let time = self.draw_time(actor, &tool.latency_s);
+            tokens = tokens.saturating_add(self.draw_count(actor, &tool.result_tokens));
+            let failed = tool.failure > 0.0 && self.chance(actor, tool.failure);
+            self.actors[actor].tool_failed |= failed;
+            let (population, counted) = self.whose(actor);
+            if counted {
+                let tally = self.tally(population);
+                tally.tool_calls += 1;
+                tally.tool_errors += u64::from(failed);
+            }
+            if tool.slots.is_some() {
+                self.actors[actor].awaited += 1;
+                self.use_slot(step.tool, actor, time);
+            }
+            longest = longest.max(time);
+        }
+        let task = self.actors[actor].task;
+        self.tasks[task].tool_calls += calls;
+        self.add_result(actor, tokens, step.result_includes_output);
+        if tool.slots.is_some() && calls > 0 {
+            return None;
+        }
+        if longest == SimDuration::ZERO {
+            return Some(self.behind_tools(actor, step));
+        }
+        self.wake_after(actor, longest, OnWake::ToolsReturned);
+        None
+    }
+
+    /// Puts a tool's result into the context.
+    fn add_result(&mut self, actor: Handle, tokens: u32, includes_output: bool) {
+        let actor = &mut self.actors[actor];
+        let joined = std::mem::take(&mut actor.last_joined);
+        if !includes_output {
+            actor.context.grow(tokens);
+        } else if tokens >= joined {
+            actor.context.grow(tokens - joined);
+        } else {
+            actor.forks += 1;
+            let identity = derive(actor.entity, actor.forks);
+            actor.context.shorten(joined - tokens, identity);
+        }
+    }
+
+    fn use_slot(&mut self, tool: u16, actor: Handle, time: SimDuration) {
+        let slots = self.plan.tools[tool as usize].slots.unwrap_or(u32::MAX);
+        let desk = &mut self.desks[tool as usize];
+        if desk.busy < slots {
+            desk.busy += 1;
+            self.schedule(self.now + time, Event::ToolReturns { tool, actor });
+        } else {
+            desk.queue.push_back((actor, time));
+        }
+    }
+
+    /// A tool call with a slot returns: the next in the queue gets the slot.
+    pub(super) fn tool_returns(&mut self, tool: u16, actor: Handle) {
+        self.desks[tool as usize].busy -= 1;
+        while let Some((next, time)) = self.desks[tool as usize].queue.pop_front() {
+            if self.actors.contains(next) {
+                self.desks[tool as usize].busy += 1;
+                self.schedule(self.now + time, Event::ToolReturns { tool, actor: next });
+                break;
+            }
+        }
+        if let Some(waiting) = self.actors.get_mut(actor) {
+            waiting.awaited = waiting.awaited.saturating_sub(1);
+            if waiting.awaited == 0 {
+                self.tools_returned(actor);
+            }
+        }
+    }
+
+    /// All of a step's tool calls have returned.
+    pub(super) fn tools_returned(&mut self, actor: Handle) {
+        let Script::Program(program) = self.actors[actor].script else { return };
+        let plan = self.plan;
+        let at = self.actors[actor].step as usize;
+        if let StepKind::Tool(step) = &plan.programs[program as usize].steps[at].kind {
+            let next = self.behind_tools(actor, step);
+            self.enter(actor, next);
+        }
+    }
+
+    fn behind_tools(&mut self, actor: Handle, step: &ToolStep) -> StepIndex {
+        let spent = self.now.since(self.actors[actor].tools_since).as_us();
+        let (population, counted) = self.whose(actor);
+        if counted {
+            self.tally(population).tool_time.record(spent);
+        }
+        match step.on_error {
+            Some(next) if self.actors[actor].tool_failed => next,
+            _ => self.choose(actor, &step.next),
+        }
+    }
+
+    /// Starts sub-agents; where to go on at once when there are none.
+    fn spawn(&mut self, parent: Handle, step: &SpawnStep) -> Option<StepIndex> {
+        let count = self.draw_count(parent, &step.count);
+        if count == 0 {
+            return Some(self.choose(parent, &step.next));
+        }
+        let needed = match step.join {
+            Join::All => count,
+            Join::First(some) => some.clamp(1, count),
+        };
+        self.actors[parent].awaited = needed;
+        for _ in 0..count {
+            let child = self.start_sub_agent(parent, step);
+            self.actors[parent].children.push(child);
+        }
+        // Only now may they run: one that ends at once must find its siblings counted.
+        for index in 0..count as usize {
+            let Some(&child) = self.actors[parent].children.get(index) else { break };
+            if self.actors.contains(child) {
+                let start = self.plan.programs[step.program as usize].start;
+                self.wake_after(child, SimDuration::ZERO, OnWake::Enter(start));
+            }
+        }
+        None
+    }
+
+    fn start_sub_agent(&mut self, parent: Handle, step: &SpawnStep) -> Handle {
+        let plan = self.plan;
+        let child = self.sub_agent(parent, Script::Program(step.program));
+        if let ModelChoice::Pool(pool) = step.model {
+            self.actors[child].pool = pool;
+        }
+        if step.fork_context {
+            let origin = self.actors[parent].context.clone();
+            let entity = self.actors[child].entity;
+            self.actors[child].context.fork(&origin, entity);
+        } else {
+            self.open_context(child, &plan.programs[step.program as usize]);
+        }
+        let input = self.draw_count(child, &step.input_tokens);
+        self.actors[child].context.grow(input);
+        child
+    }
+
+    /// A sub-agent with the identity that its parent gives it, not yet under way.
+    pub(super) fn sub_agent(&mut self, parent: Handle, script: Script) -> Handle {
+        self.actors[parent].forks += 1;
+        let above = &self.actors[parent];
+        let (population, client, pool, task) =
+            (above.population, above.client, above.pool, above.task);
+        let entity = derive(above.entity, above.forks);
+        let child = self.actors.insert_with(|child| {
+            child.renew();
+            child.population = population;
+            child.client = client;
+            child.script = script;
+            child.pool = pool;
+            child.entity = entity;
+            child.parent = parent;
+            child.task = task;
+        });
+        self.actors[child].handle = child;
+        self.actors[child].stream = Some(self.streams.stream(Purpose::Session, entity));
+        let (population, counted) = self.whose(child);
+        self.tally(population).sub_agents += u64::from(counted);
+        child
+    }
+
+    /// An actor's program is through.
+    pub(super) fn reach_end(&mut self, actor: Handle, cause: Option<Cause>) {
+        if self.actors[actor].parent == Handle::NONE {
+            self.finish_task(self.actors[actor].task, cause);
+        } else {
+            self.report(actor);
+        }
+    }
+
+    /// A sub-agent is done: its report goes to the parent, who goes on when enough have come.
+    fn report(&mut self, child: Handle) {
+        let plan = self.plan;
+        let parent = self.actors[child].parent;
+        let at = self.actors[parent].step as usize;
+        let spawn = match self.actors[parent].script {
+            Script::Program(program) => match &plan.programs[program as usize].steps[at].kind {
+                StepKind::Spawn(step) => Some(step),
+                _ => None,
+            },
+            Script::Recorded { .. } => None,
+        };
+        if let Some(step) = spawn {
+            let tokens = match &step.report_tokens {
+                Some(law) => self.draw_count(child, law),
+                None => self.actors[child].last_output,
+            };
+            let reports = &mut self.actors[parent].reports;
+            *reports = reports.saturating_add(tokens);
+        }
+        self.remove_actor(child);
+        let above = &mut self.actors[parent];
+        above.awaited = above.awaited.saturating_sub(1);
+        if above.awaited > 0 {
+            return;
+        }
+        let children = std::mem::take(&mut above.children);
+        for &other in &children {
+            self.abandon(other);
+        }
+        let reports = std::mem::take(&mut self.actors[parent].reports);
+        match spawn {
+            Some(step) => {
+                self.actors[parent].context.grow(reports);
+                let next = self.choose(parent, &step.next);
+                self.enter(parent, next);
+            }
+            None => self.replay(parent),
+        }
+    }
+
+    /// Takes an actor and all below it out, whatever they are doing.
+    pub(super) fn abandon(&mut self, actor: Handle) {
+        let mut doomed: smallvec::SmallVec<[Handle; 8]> = smallvec::smallvec![actor];
+        while let Some(next) = doomed.pop() {
+            if let Some(found) = self.actors.get_mut(next) {
+                doomed.extend(found.children.drain(..));
+                self.abandon_call(next);
+                self.remove_actor(next);
+            }
+        }
+    }
+
+    fn remove_actor(&mut self, actor: Handle) {
+        let key = self.actors[actor].wake;
+        self.calendar.cancel(key);
+        self.actors.remove(actor);
+    }
+
+    /// A task must stop, wherever its actors are.
+    pub(super) fn fail_task(&mut self, task: Handle, cause: Cause) {
+        if self.tasks.contains(task) {
+            self.finish_task(task, Some(cause));
+        }
+    }
+
+    fn finish_task(&mut self, handle: Handle, cause: Option<Cause>) {
+        let root = self.tasks[handle].root;
+        let children = std::mem::take(&mut self.actors[root].children);
+        for &child in &children {
+            self.abandon(child);
+        }
+        self.abandon_call(root);
+        let key = std::mem::replace(&mut self.actors[root].wake, crate::foundations::EventKey::NONE);
+        self.calendar.cancel(key);
+        self.actors[root].awaited = 0;
+        self.actors[root].loops.clear();
+        self.record_task(handle, cause);
+        let deadline = self.tasks[handle].deadline;
+        self.calendar.cancel(deadline);
+        self.tasks.remove(handle);
+        let actor = &mut self.actors[root];
+        actor.task = Handle::NONE;
+        if actor.tasks_left == 0 || !self.accepting {
+            self.end_session(root);
+            return;
+        }
+        if let Script::Program(program) = actor.script {
+            let plan = self.plan;
+            let think = self.draw_time(root, &plan.programs[program as usize].think_time_s);
+            self.wake_after(root, think, OnWake::StartTask);
+        } else {
+            self.replay(root);
+        }
+    }
+
+    /// The user is gone; in a closed loop, comes back after thinking.
+    pub(super) fn end_session(&mut self, actor: Handle) {
+        let (population, client) = (self.actors[actor].population, self.actors[actor].client);
+        self.remove_actor(actor);
+        if self.accepting && let Some(think) = &self.plan.populations[population as usize].think_time_s {
+            let number = self.counters[population as usize].returns;
+            self.counters[population as usize].returns += 1;
+            let entity = derive(u64::from(population), number);
+            let time = think.sample(&mut self.streams.stream(Purpose::Think, entity));
+            let at = self.now + SimDuration::from_s_saturating(time);
+            self.schedule(at, Event::Return { population, client });
+        }
+    }
+
+    /// Wakes an actor after some time.
+    pub(super) fn wake_after(&mut self, actor: Handle, time: SimDuration, then: OnWake) {
+        let key = self.schedule(self.now + time, Event::Wake { actor });
+        let actor = &mut self.actors[actor];
+        actor.wake = key;
+        actor.on_wake = then;
+    }
+
+    /// The population an actor belongs to, and whether its task counts.
+    pub(super) fn whose(&self, actor: Handle) -> (u16, bool) {
+        let actor = &self.actors[actor];
+        (actor.population, self.tasks.contains(actor.task) && self.tasks[actor.task].counted)
+    }
+
+    /// A number of tokens that depends on nothing but its name: the same in every conversation.
+    pub(super) fn drawn_once(&self, identity: u64, law: &Law) -> u32 {
+        match law.is_constant() {
+            Some(value) => count(value),
+            None => count(law.sample(&mut self.streams.stream(Purpose::Parameter, identity))),
+        }
+    }
+
+    pub(super) fn draw_count(&mut self, actor: Handle, law: &Law) -> u32 {
+        count(self.draw(actor, law))
+    }
+
+    pub(super) fn draw_time(&mut self, actor: Handle, law: &Law) -> SimDuration {
+        SimDuration::from_s_saturating(self.draw(actor, law))
+    }
+
+    /// What is constant takes nothing from the stream.
+    pub(super) fn draw(&mut self, actor: Handle, law: &Law) -> f64 {
+        match (law.is_constant(), &mut self.actors[actor].stream) {
+            (Some(value), _) => value,
+            (None, Some(stream)) => law.sample(stream),
+            (None, None) => law.mean(),
+        }
+    }
+
+    pub(super) fn chance(&mut self, actor: Handle, probability: f64) -> bool {
+        self.actors[actor].stream.as_mut().is_some_and(|stream| stream.uniform() < probability)
+    }
+
+    pub(super) fn choose(&mut self, actor: Handle, branch: &Branch) -> StepIndex {
+        match (branch.certain(), &mut self.actors[actor].stream) {
+            (Some(only), _) => only,
+            (None, Some(stream)) => branch.choose(stream.uniform()),
+            (None, None) => branch.choose(0.5),
+        }
+    }
+
+    /// An actor's wait is over.
+    pub(super) fn wake(&mut self, actor: Handle) {
+        match self.actors[actor].on_wake {
+            OnWake::StartTask => self.start_task(actor),
+            OnWake::Enter(step) => self.enter(actor, step),
+            OnWake::ToolsReturned => self.tools_returned(actor),
+            OnWake::Attempt => self.attempt(actor),
+            OnWake::Replay => self.perform_recorded(actor),
+            OnWake::Await => self.replay(actor),
+        }
+    }
+}

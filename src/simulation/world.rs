@@ -1,0 +1,432 @@
+//! One trial: agents, servers and the calendar that moves them.
+//!
+//! A trial is a pure function of (plan, root seed, trial number): it reads no clock, no environment
+//! and no file, and draws from named streams only.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::actor::{Actor, InFlight, Task};
+use super::call::CallMemory;
+use super::event::{Event, Handle, RANK_ORDINARY, RANK_WAKE_SERVER};
+use super::outcome::{AgentTally, Cause, Conservation, PICO_PER_USD, PoolTally, TrialOutcome};
+use super::plan::{Ending, Plan};
+use super::series::{Bin, PoolBin, Series};
+use super::slab::Slab;
+use super::task_sample::{TaskRow, TaskSample};
+use crate::foundations::random::Streams;
+use crate::foundations::{Calendar, EventKey, SimDuration, SimTime};
+use crate::serving::step_table::StepTable;
+use crate::serving::{Finished, Replica, Router};
+use crate::workload::arrival::ArrivalStream;
+
+/// A pool in a running trial.
+#[derive(Debug)]
+pub(super) struct PoolState {
+    pub(super) router: Router,
+    /// Its replicas among those of all pools.
+    pub(super) replicas: Range<usize>,
+    table: StepTable,
+    pub(super) charged_pico: u128,
+    /// Usage up to the last sample, to take the next difference from.
+    sampled: PoolBin,
+}
+
+/// A population in a running trial.
+#[derive(Debug, Default)]
+pub(super) struct PopulationState {
+    pub(super) sessions: u64,
+    pub(super) returns: u64,
+    pub(super) calls: CallMemory,
+    /// The client behind the arrival that is due.
+    client: u32,
+}
+
+/// Slots of a tool, and who waits for one.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    pub(super) busy: u32,
+    pub(super) queue: VecDeque<(Handle, SimDuration)>,
+}
+
+/// See the module's page. Built once for each thread and used for many trials.
+#[derive(Debug)]
+pub struct World<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) streams: Streams,
+    pub(super) calendar: Calendar<Event>,
+    pub(super) now: SimTime,
+    pub(super) actors: Slab<Actor>,
+    pub(super) tasks: Slab<Task>,
+    pub(super) in_flight: Slab<InFlight>,
+    pub(super) replicas: Vec<Replica>,
+    /// Boundary event of each replica: its key and time.
+    boundaries: Vec<(EventKey, SimTime)>,
+    pub(super) pool_of_replica: Vec<u16>,
+    pub(super) pools: Vec<PoolState>,
+    arrivals: Vec<ArrivalStream>,
+    pub(super) counters: Vec<PopulationState>,
+    pub(super) desks: Vec<Desk>,
+    /// Requests that left a replica at the present boundary.
+    finished: Vec<Finished>,
+    /// Whether new tasks may start, and whether those that do count.
+    pub(super) accepting: bool,
+    pub(super) measuring: bool,
+    pub(super) tasks_started: u64,
+    pub(super) tokens_asked: u64,
+    pub(super) tokens_produced: u64,
+    pub(super) tokens_cancelled: u64,
+    pub(super) bin: Bin,
+    window: (SimTime, SimTime),
+    outcome: TrialOutcome,
+}
+
+impl<'p> World<'p> {
+    /// A world for this plan.
+    pub fn new(plan: &'p Plan) -> Self {
+        let mut replicas = Vec::new();
+        let mut pool_of_replica = Vec::new();
+        let mut pools = Vec::new();
+        for (index, pool) in plan.pools.iter().enumerate() {
+            let first = replicas.len();
+            for _ in 0..pool.replicas {
+                replicas.push(Replica::new(&pool.replica));
+                pool_of_replica.push(index as u16);
+            }
+            pools.push(PoolState {
+                router: Router::new(pool.router),
+                replicas: first..replicas.len(),
+                table: StepTable::default(),
+                charged_pico: 0,
+                sampled: PoolBin::default(),
+            });
+        }
+        Self {
+            plan,
+            streams: Streams::new(0, 0),
+            calendar: Calendar::new(),
+            now: SimTime::ZERO,
+            actors: Slab::default(),
+            tasks: Slab::default(),
+            in_flight: Slab::default(),
+            boundaries: vec![(EventKey::NONE, SimTime::MAX); replicas.len()],
+            replicas,
+            pool_of_replica,
+            pools,
+            arrivals: Vec::new(),
+            counters: Vec::new(),
+            desks: Vec::new(),
+            finished: Vec::new(),
+            accepting: true,
+            measuring: false,
+            tasks_started: 0,
+            tokens_asked: 0,
+            tokens_produced: 0,
+            tokens_cancelled: 0,
+            bin: Bin::default(),
+            window: (SimTime::ZERO, SimTime::MAX),
+            outcome: TrialOutcome::empty(plan, 0),
+        }
+    }
+
+    /// Runs one trial. `proceed` is asked now and then, with the simulated time and the calls made,
+    /// whether to go on; a trial that is stopped gives nothing.
+    pub fn run(
+        &mut self,
+        root_seed: u64,
+        trial: u64,
+        mut proceed: impl FnMut(SimTime, u64) -> bool,
+    ) -> Option<TrialOutcome> {
+        self.reset(root_seed, trial);
+        let mut events = 0u64;
+        while let Some((time, event)) = self.calendar.pop() {
+            debug_assert!(time >= self.now, "time runs forward");
+            self.now = time;
+            events += 1;
+            if events.is_multiple_of(1 << 14) && !proceed(self.now, self.tokens_asked) {
+                return None;
+            }
+            match event {
+                Event::Step { replica } => self.step(replica as usize),
+                Event::Wake { actor } => {
+                    if self.actors.contains(actor) {
+                        self.actors[actor].wake = EventKey::NONE;
+                        self.wake(actor);
+                    }
+                }
+                Event::Arrival { population } => self.arrive(population),
+                Event::Return { population, client } => {
+                    if self.accepting {
+                        self.start_session(population, client);
+                    }
+                }
+                Event::ToolReturns { tool, actor } => self.tool_returns(tool, actor),
+                Event::Timeout { call } => self.timeout(call),
+                Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
+                Event::Sample => self.sample(),
+                Event::WarmedUp => self.start_measuring(),
+                Event::Horizon => self.stop_accepting(),
+                Event::DrainLimit => {
+                    self.outcome.drain_cut = self.tasks.iter().next().is_some();
+                    break;
+                }
+            }
+        }
+        self.outcome.events = events;
+        Some(self.conclude())
+    }
+
+    fn reset(&mut self, root_seed: u64, trial: u64) {
+        let plan = self.plan;
+        self.streams = Streams::new(root_seed, trial);
+        self.calendar.clear();
+        self.now = SimTime::ZERO;
+        self.actors.clear();
+        self.tasks.clear();
+        self.in_flight.clear();
+        for (replica, &pool) in self.replicas.iter_mut().zip(&self.pool_of_replica) {
+            replica.clear(&plan.pools[pool as usize].replica);
+        }
+        self.boundaries.fill((EventKey::NONE, SimTime::MAX));
+        for (state, pool) in self.pools.iter_mut().zip(&plan.pools) {
+            state.router = Router::new(pool.router);
+            (state.charged_pico, state.sampled) = (0, PoolBin::default());
+        }
+        self.counters.clear();
+        self.counters.resize_with(plan.populations.len(), PopulationState::default);
+        self.desks.clear();
+        self.desks.resize_with(plan.tools.len(), Desk::default);
+        self.finished.clear();
+        (self.accepting, self.measuring) = (true, false);
+        self.tasks_started = 0;
+        (self.tokens_asked, self.tokens_produced, self.tokens_cancelled) = (0, 0, 0);
+        self.bin = self.empty_bin();
+        self.window = (SimTime::ZERO, SimTime::MAX);
+        self.outcome = TrialOutcome::empty(plan, trial);
+        self.arrivals.clear();
+        if plan.warm_up == SimTime::ZERO {
+            self.measuring = true;
+        } else {
+            self.schedule(plan.warm_up, Event::WarmedUp);
+        }
+        if let Some(horizon) = plan.stop.horizon {
+            self.schedule(horizon, Event::Horizon);
+        }
+        self.schedule(SimTime::ZERO + plan.bin, Event::Sample);
+        for (index, population) in plan.populations.iter().enumerate() {
+            let arrivals = ArrivalStream::new(&population.arrivals, self.streams, index as u64);
+            self.arrivals.push(arrivals);
+            self.schedule_arrival(index as u16);
+        }
+    }
+
+    fn empty_bin(&self) -> Bin {
+        Bin { pools: vec![PoolBin::default(); self.plan.pools.len()], ..Bin::default() }
+    }
+
+    pub(super) fn schedule(&mut self, at: SimTime, event: Event) -> EventKey {
+        self.calendar.schedule(at, RANK_ORDINARY, event)
+    }
+
+    fn schedule_arrival(&mut self, population: u16) {
+        let arrivals = &mut self.arrivals[population as usize];
+        if let Some(next) = arrivals.next() {
+            self.counters[population as usize].client = next.client;
+            self.schedule(next.at, Event::Arrival { population });
+        }
+    }
+
+    fn arrive(&mut self, population: u16) {
+        if self.accepting {
+            let client = self.counters[population as usize].client;
+            self.start_session(population, client);
+            self.schedule_arrival(population);
+        }
+    }
+
+    /// Ends a replica's step or leap and tells those who waited for it.
+    fn step(&mut self, index: usize) {
+        let plan = self.plan;
+        let pool = self.pool_of_replica[index];
+        let spec = &plan.pools[pool as usize].replica;
+        self.boundaries[index] = (EventKey::NONE, SimTime::MAX);
+        let mut finished = std::mem::take(&mut self.finished);
+        let table = &mut self.pools[pool as usize].table;
+        self.replicas[index].step(spec, table, self.now, &mut finished);
+        self.follow(index);
+        for request in finished.drain(..) {
+            self.answered(&request, pool);
+        }
+        self.finished = finished;
+    }
+
+    /// Makes the calendar agree with when a replica's boundary is now.
+    pub(super) fn follow(&mut self, index: usize) {
+        let replica = &self.replicas[index];
+        let (at, rank) = match replica.boundary() {
+            Some(at) => (at, index as u32),
+            None if replica.waiting() > 0 => (self.now, RANK_WAKE_SERVER),
+            None => return,
+        };
+        let (key, scheduled) = self.boundaries[index];
+        if scheduled == at {
+            return;
+        }
+        self.calendar.cancel(key);
+        let key = self.calendar.schedule(at, rank, Event::Step { replica: index as u32 });
+        self.boundaries[index] = (key, at);
+    }
+
+    pub(super) fn tally(&mut self, population: u16) -> &mut AgentTally {
+        &mut self.outcome.agents[population as usize]
+    }
+
+    pub(super) fn record_task(&mut self, handle: Handle, cause: Option<Cause>) {
+        let task = &self.tasks[handle];
+        self.bin.tasks_finished += 1;
+        let conservation = &mut self.outcome.conservation;
+        match cause {
+            None => conservation.tasks_succeeded += 1,
+            Some(_) => conservation.tasks_failed += 1,
+        }
+        let open = self.measuring && self.accepting;
+        let tally = &mut self.outcome.agents[task.population as usize];
+        tally.finished_in_window += u64::from(open);
+        tally.succeeded_in_window += u64::from(open && cause.is_none());
+        if !task.counted {
+            return;
+        }
+        let latency = self.now.since(task.started);
+        match cause {
+            None => tally.succeeded += 1,
+            Some(cause) => tally.failed[cause as usize] += 1,
+        }
+        tally.task_latency.record(latency.as_us());
+        tally.calls_per_task.record(u64::from(task.calls));
+        tally.tool_calls_per_task.record(u64::from(task.tool_calls));
+        tally.input_per_task.record(task.input_tokens);
+        tally.cached_per_task.record(task.cached_tokens);
+        tally.output_per_task.record(task.output_tokens);
+        tally.reasoning_per_task.record(task.reasoning_tokens);
+        tally.charge_per_task.record(task.charged_pico / 1000);
+        self.outcome.tasks.offer(task.number, || TaskRow {
+            task: task.number,
+            population: task.population,
+            started_s: task.started.as_s(),
+            latency_s: latency.as_s(),
+            cause,
+            calls: task.calls,
+            tool_calls: task.tool_calls,
+            input_tokens: task.input_tokens,
+            cached_tokens: task.cached_tokens,
+            output_tokens: task.output_tokens,
+            reasoning_tokens: task.reasoning_tokens,
+            usd: task.charged_pico as f64 / PICO_PER_USD,
+        });
+    }
+
+    /// Books what every replica has done by now, and adds what is new to the present bin.
+    fn take_stock(&mut self) {
+        let plan = self.plan;
+        for (index, state) in self.pools.iter_mut().enumerate() {
+            let mut sum = PoolBin::default();
+            for replica in &mut self.replicas[state.replicas.clone()] {
+                replica.settle(&plan.pools[index].replica, self.now);
+                sum.add(replica.usage());
+            }
+            self.bin.pools[index].add_difference(&sum, &state.sampled);
+            state.sampled = sum;
+        }
+    }
+
+    /// A bin of the time series ends.
+    fn sample(&mut self) {
+        self.take_stock();
+        let empty = self.empty_bin();
+        let length = self.outcome.series.push(std::mem::replace(&mut self.bin, empty));
+        if self.accepting || self.tasks.iter().next().is_some() {
+            self.schedule(self.now + length, Event::Sample);
+        }
+    }
+
+    /// The warm-up is over: what was used so far is forgotten.
+    fn start_measuring(&mut self) {
+        self.take_stock();
+        self.measuring = true;
+        self.window.0 = self.now;
+        for state in &mut self.pools {
+            (state.charged_pico, state.sampled) = (0, PoolBin::default());
+        }
+        for replica in &mut self.replicas {
+            replica.start_measuring();
+        }
+    }
+
+    /// No new tasks from now on, and the measured window ends.
+    pub(super) fn stop_accepting(&mut self) {
+        if !std::mem::replace(&mut self.accepting, false) {
+            return;
+        }
+        self.take_stock();
+        self.window.1 = self.now;
+        let length = self.window.1.since(self.window.0);
+        for (index, pool) in self.plan.pools.iter().enumerate() {
+            let replicas = &self.replicas[self.pools[index].replicas.clone()];
+            let tally = &mut self.outcome.pools[index];
+            for replica in replicas {
+                tally.usage.add(replica.usage());
+                tally.evicted_blocks += replica.kv().evicted_blocks();
+            }
+            tally.replica_ps = u128::from(length.0) * u128::from(pool.replicas);
+            tally.kv_capacity_ps = tally.replica_ps
+                * u128::from(pool.replica.kv_blocks)
+                * u128::from(pool.replica.block);
+            let usd = pool.usd_per_replica_h * f64::from(pool.replicas) * length.as_s() / 3600.0;
+            tally.spent_pico = libm::round(usd * PICO_PER_USD) as u128;
+            tally.charged_pico = self.pools[index].charged_pico;
+        }
+        match self.plan.ending {
+            Ending::Cut => self.schedule(self.now, Event::DrainLimit),
+            Ending::Drain(longest) => self.schedule(self.now + longest, Event::DrainLimit),
+        };
+    }
+
+    fn conclude(&mut self) -> TrialOutcome {
+        self.stop_accepting();
+        self.take_stock();
+        let empty = self.empty_bin();
+        let bin = std::mem::replace(&mut self.bin, empty);
+        if bin != self.bin {
+            self.outcome.series.push(bin);
+        }
+        let mut in_flight = 0;
+        for task in self.tasks.iter() {
+            in_flight += 1;
+            let tally = &mut self.outcome.agents[task.population as usize];
+            tally.in_flight += u64::from(task.counted);
+        }
+        self.outcome.window_s = (self.window.0.as_s(), self.window.1.as_s());
+        let so_far = self.outcome.conservation;
+        let mut sums = Conservation {
+            tasks_started: self.tasks_started,
+            tasks_in_flight: in_flight,
+            tokens_asked: self.tokens_asked,
+            tokens_produced: self.tokens_produced,
+            tokens_cancelled: self.tokens_cancelled,
+            ..so_far
+        };
+        sums.tokens_in_flight =
+            self.in_flight.iter().map(|request| u64::from(request.output)).sum();
+        for replica in &self.replicas {
+            let state = replica.account();
+            sums.blocks_total += replica.kv().total_blocks();
+            sums.blocks_available += replica.kv().available();
+            sums.blocks_held += state.blocks_held;
+            sums.busy_ps += state.busy_ps;
+            sums.charged_ps += state.charged_ps;
+        }
+        self.outcome.conservation = sums;
+        let empty = TrialOutcome::empty(self.plan, 0);
+        std::mem::replace(&mut self.outcome, empty)
+    }
+}
