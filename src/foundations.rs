@@ -1,11 +1,17 @@
 //! Floor 0: time, chance and statistics. Knows nothing of servers or agents.
 
 pub mod calendar;
+pub mod distribution;
+pub mod histogram;
+pub mod interval;
+pub mod random;
+pub mod special_function;
 pub mod error;
 pub mod time;
 pub mod units;
 
 pub use calendar::{Calendar, EventKey};
 pub use error::{Fault, Faults, Place, SourceId, Sources};
+pub use random::{Purpose, Stream, Streams};
 pub use time::{SimDuration, SimTime};
 pub use units::Dimension;

@@ -1,8 +1,8 @@
 //! Floor 4: how servers batch, cache and route. Knows requests, not agents.
 
-pub mod batch;
+mod batch;
 pub mod kv_cache;
-pub mod prefix_tree;
+mod prefix_tree;
 pub mod replica;
 pub mod request;
 pub mod router;

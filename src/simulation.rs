@@ -1,8 +1,3 @@
-<<<<<<< HEAD
-//! Floor 5: one trial.
-
-pub mod scenario;
-=======
 //! Floor 5: one trial, from a resolved scenario to its outcome.
 
 mod actor;
@@ -21,4 +16,3 @@ pub mod world;
 pub use outcome::TrialOutcome;
 pub use plan::Plan;
 pub use world::World;
->>>>>>> 1c7fa52 (wip)

@@ -94,9 +94,11 @@ pub struct StepModel {
     pub communication_s: f64,
     /// Seconds of communication for each new token.
     pub communication_token_s: f64,
-    /// Host and launch time of a step that replays a captured graph, seconds.
-    pub decode_host_s: f64,
-    /// The same for a step that contains prompt tokens.
+    /// What every step costs beside its kernels, seconds.
+    pub step_s: f64,
+    /// Launching the kernels of a captured graph, seconds.
+    pub launch_s: f64,
+    /// Least time of the kernels of a step that contains prompt tokens, seconds.
     pub prefill_host_s: f64,
     /// Host time for each request in the step, seconds.
     pub sequence_s: f64,
@@ -122,7 +124,7 @@ impl StepModel {
         let n = f64::from(tokens);
         let linear = self.group(&self.linear, n);
         let mut seconds =
-            linear + self.communication_s + self.communication_token_s * n;
+            linear + self.launch_s + self.communication_s + self.communication_token_s * n;
         let mut bytes = self.linear.bytes;
         if let Some(group) = &self.experts {
             // Experts that at least one of n tokens chooses, when all are chosen alike.
@@ -143,10 +145,15 @@ impl StepModel {
         cost(self.group(&self.head, f64::from(emitting)), self.head.bytes)
     }
 
-    /// Host time of a step, ps.
-    pub fn host_ps(&self, sequences: u32, prefill: bool) -> u64 {
-        let base = if prefill { self.prefill_host_s } else { self.decode_host_s };
-        ps(base + self.sequence_s * f64::from(sequences))
+    /// Host work for the requests in a step, and what every step costs beside its kernels, ps.
+    pub fn host_ps(&self, sequences: u32) -> u64 {
+        ps(self.step_s + self.sequence_s * f64::from(sequences))
+    }
+
+    /// Least time of the kernels of a step with prompt tokens, which the host launches one by one
+    /// instead of replaying a captured graph, ps.
+    pub fn prefill_host_ps(&self) -> u64 {
+        ps(self.prefill_host_s)
     }
 
     /// Attention of `new` prompt tokens behind `cached` ones: each attends to all before it.

@@ -15,7 +15,7 @@ use super::request::{Finished, Piece, Request, RequestId};
 use super::step_table::StepTable;
 use super::usage::{Progression, SHARE_BITS, Usage};
 use crate::foundations::{SimDuration, SimTime};
-use crate::performance::{PrefillCost, StepCost, StepModel};
+use crate::performance::{PrefillCost, StepModel};
 
 /// What all replicas of a pool have in common.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ enum Activity {
     /// Decode steps of one batch: when they began, what is the same in each, how many.
     Leap { start: SimTime, run: Progression, fixed: u64, bytes: u64, steps: u64 },
     /// One step with prompt tokens in it.
-    Mixed { start: SimTime, length: u64, cost: StepCost },
+    Mixed { start: SimTime, length: u64, attention_ps: u64, bytes: u64 },
 }
 
 /// See the module's page.
@@ -255,7 +255,7 @@ impl Replica {
             Activity::Leap { start, run, steps, .. } => {
                 Some(start + SimDuration(run.elapsed(steps)))
             }
-            Activity::Mixed { start, length } => Some(start + SimDuration(length)),
+            Activity::Mixed { start, length, .. } => Some(start + SimDuration(length)),
         }
     }
 
@@ -324,8 +324,8 @@ impl Replica {
             Activity::Leap { run, fixed, bytes, steps, .. } => {
                 self.book_leap(spec, run, fixed, bytes, steps);
             }
-            Activity::Mixed { length, cost, .. } => {
-                self.end_mixed(spec, length, cost, now, finished);
+            Activity::Mixed { length, attention_ps, bytes, .. } => {
+                self.end_mixed(spec, length, attention_ps, bytes, now, finished);
             }
         }
         while let Some((slot, ticket)) = self.batch.pop_end() {
@@ -474,10 +474,11 @@ impl Replica {
             .batch
             .undisturbed(self.kv.available(), |slot, ticket| alive(sequences, slot, ticket))
             .clamp(1, spec.longest_leap.max(1));
-        let cost = table.batch(&spec.model, size, size, size, false);
+        let gpu = table.gpu(&spec.model, size, size);
+        let fixed = gpu.ps + spec.model.host_ps(size);
         let attention = self.batch.attention(&spec.model);
-        let run = Progression { base: cost.ps + attention.base, slope: attention.slope };
-        Activity::Leap { start: now, run, fixed: cost.ps, bytes: cost.bytes, steps }
+        let run = Progression { base: fixed + attention.base, slope: attention.slope };
+        Activity::Leap { start: now, run, fixed, bytes: gpu.bytes, steps }
     }
 
     /// Books decode steps: `fixed` ps of each are the same for every token in the batch.
@@ -533,23 +534,28 @@ impl Replica {
             emitting += u32::from(sequence.computed + chunk.tokens == sequence.target);
         }
         let sequences = decoding + self.chunks.len() as u32;
-        let cost = table.batch(model, decoding + new, sequences, emitting, true);
-        let length = cost.ps + self.batch.attention(model).base + attention_ps;
-        Activity::Mixed { start: now, length, cost }
+        let gpu = table.gpu(model, decoding + new, emitting);
+        attention_ps += self.batch.attention(model).base;
+        // Without a captured graph the host may be slower than the device; it runs beside it.
+        let busy = (gpu.ps + attention_ps).max(model.prefill_host_ps());
+        let length = busy + model.host_ps(sequences);
+        Activity::Mixed { start: now, length, attention_ps, bytes: gpu.bytes }
     }
 
     fn end_mixed(
         &mut self,
         spec: &ReplicaSpec,
         length: u64,
-        cost: StepCost,
+        attention_ps: u64,
+        bytes: u64,
         now: SimTime,
         finished: &mut Vec<Finished>,
     ) {
         let model = &spec.model;
         let size = self.batch.size;
         let new: u64 = self.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
-        let per_token = (u128::from(cost.ps) << SHARE_BITS) / u128::from((size + new).max(1));
+        let fixed = u128::from(length - attention_ps);
+        let per_token = (fixed << SHARE_BITS) / u128::from((size + new).max(1));
         let (decode_flops, decode_bytes) = self.batch.attention_work(model, 1);
         let prefill_flops: u128 =
             self.chunks.iter().map(|chunk| u128::from(chunk.attention.flops)).sum();
@@ -566,7 +572,7 @@ impl Replica {
             + prefill_flops
             + u128::from(size) * u128::from(model.token_flops())
             + u128::from(new) * u128::from(model.prompt_token_flops());
-        usage.bytes += decode_bytes + u128::from(cost.bytes);
+        usage.bytes += decode_bytes + u128::from(bytes);
         self.share_per_token += per_token;
         self.own_tokens += size;
         self.advance_batch(1);

@@ -25,19 +25,11 @@ fn lookup(table: &mut Vec<StepCost>, index: u32, compute: impl Fn(u32) -> StepCo
 }
 
 impl StepTable {
-    /// Cost of everything but attention over contexts: `tokens` new tokens, `sequences` requests in
-    /// the step, of which `emitting` produce a token; `prefill` where prompts are part of it.
-    pub(super) fn batch(
-        &mut self,
-        model: &StepModel,
-        tokens: u32,
-        sequences: u32,
-        emitting: u32,
-        prefill: bool,
-    ) -> StepCost {
+    /// GPU time of a step, attention aside: `tokens` new ones, of which `emitting` requests sample
+    /// from.
+    pub(super) fn gpu(&mut self, model: &StepModel, tokens: u32, emitting: u32) -> StepCost {
         let body = lookup(&mut self.tokens, tokens, |n| model.tokens(n));
         let head = lookup(&mut self.head, emitting, |n| model.head(n));
-        let host = model.host_ps(sequences, prefill);
-        StepCost { ps: (body.ps + head.ps + host).max(1), bytes: body.bytes + head.bytes }
+        StepCost { ps: (body.ps + head.ps).max(1), bytes: body.bytes + head.bytes }
     }
 }

@@ -184,7 +184,8 @@ impl World<'_> {
         call.errors_left = call.errors_left.saturating_sub(1);
         let call = *call;
         self.tally(population).attempts += u64::from(counted);
-        if self.memory_of(actor).open_until > self.now {
+        let open_until = self.memory_of(actor).open_until;
+        if open_until > self.now {
             return self.attempt_failed(actor, Failure::BreakerOpen);
         }
         if transport_fails {

@@ -1,1 +1,2 @@
 //! One file per promise.
+mod leap;

@@ -1,0 +1,521 @@
+//! A leap over many steps gives the bits that single steps give.
+//!
+//! The reference below is written apart from the engine and has no closed form in it: it walks every
+//! request in every step, adds up contexts token by token and charges each step as it happens. Both
+//! serve the same random workloads: preemption, windows that fill, chunked prompts, prefix reuse,
+//! eviction, cancellation.
+
+use std::collections::VecDeque;
+
+use tokenfleet::foundations::random::{Purpose, Stream, Streams};
+use tokenfleet::foundations::{SimDuration, SimTime};
+use tokenfleet::performance::{ContextCost, ExpertGroup, KernelGroup, StepModel, WindowCost};
+use tokenfleet::serving::kv_cache::{Holding, KvCache};
+use tokenfleet::serving::step_table::StepTable;
+use tokenfleet::serving::{Finished, Piece, Replica, ReplicaSpec, Request};
+
+const SHARE_BITS: u32 = 20;
+
+#[derive(Clone, Debug)]
+struct Job {
+    at: SimTime,
+    pieces: Vec<Piece>,
+    prompt: u32,
+    output: u32,
+    kept: u32,
+    cancel_at: Option<SimTime>,
+}
+
+#[derive(Clone, Debug)]
+struct Sequence {
+    tag: u32,
+    job: Job,
+    slot: u32,
+    produced: u32,
+    target: u32,
+    computed: u32,
+    /// Tokens whose keys and values lie in memory while it decodes.
+    stored: u32,
+    decoding: bool,
+    holding: Option<Holding>,
+    scheduled: Option<SimTime>,
+    first_token: Option<SimTime>,
+    cached: u32,
+    preemptions: u32,
+    share: u128,
+    cancelled: bool,
+}
+
+/// The plainest engine that keeps the rules.
+struct Reference {
+    spec: ReplicaSpec,
+    kv: KvCache,
+    waiting: VecDeque<Sequence>,
+    /// In order of admission.
+    running: Vec<Sequence>,
+    /// (tag, prompt tokens) of the step under way.
+    chunks: Vec<(u32, u32)>,
+    ends: Option<SimTime>,
+    step_ps: u64,
+    vacant: Vec<u32>,
+    slots: u32,
+    cancels: Vec<u32>,
+    finished: Vec<Finished>,
+    busy_ps: u64,
+    batch_ps: u128,
+    kv_token_ps: u128,
+    gaps: Vec<u64>,
+}
+
+impl Reference {
+    fn new(spec: &ReplicaSpec) -> Self {
+        Self {
+            spec: spec.clone(),
+            kv: KvCache::new(spec.kv_blocks, spec.block, spec.prefix_cache),
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            chunks: Vec::new(),
+            ends: None,
+            step_ps: 0,
+            vacant: Vec::new(),
+            slots: 0,
+            cancels: Vec::new(),
+            finished: Vec::new(),
+            busy_ps: 0,
+            batch_ps: 0,
+            kv_token_ps: 0,
+            gaps: Vec::new(),
+        }
+    }
+
+    fn submit(&mut self, tag: u32, job: &Job) {
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.slots += 1;
+            self.slots - 1
+        });
+        self.waiting.push_back(Sequence {
+            tag,
+            job: job.clone(),
+            slot,
+            produced: 0,
+            target: job.prompt,
+            computed: 0,
+            stored: 0,
+            decoding: false,
+            holding: None,
+            scheduled: None,
+            first_token: None,
+            cached: 0,
+            preemptions: 0,
+            share: 0,
+            cancelled: false,
+        });
+    }
+
+    fn release(&mut self, sequence: &mut Sequence) {
+        if let Some(holding) = sequence.holding.take() {
+            let valid = if sequence.decoding { sequence.stored } else { sequence.computed };
+            let held = valid.max(sequence.target);
+            let kept = if sequence.cancelled { 0 } else { sequence.job.kept };
+            let computed = valid.min(sequence.job.prompt.saturating_add(kept));
+            let tail = sequence.job.pieces.last().map(|piece| piece.key);
+            self.kv.release(holding, held, computed, tail);
+        }
+    }
+
+    fn leave(&mut self, mut sequence: Sequence, now: SimTime) {
+        self.release(&mut sequence);
+        self.vacant.push(sequence.slot);
+        self.finished.push(Finished {
+            tag: sequence.tag,
+            submitted: sequence.job.at,
+            scheduled: sequence.scheduled,
+            first_token: sequence.first_token,
+            finished: now,
+            prompt: sequence.job.prompt,
+            cached: sequence.cached,
+            produced: sequence.produced,
+            preemptions: sequence.preemptions,
+            share: SimDuration((sequence.share >> SHARE_BITS) as u64),
+            cancelled: sequence.cancelled && sequence.produced < sequence.job.output,
+        });
+    }
+
+    fn blocks_for_decoding(&self) -> u64 {
+        let block = self.spec.block;
+        self.running.iter().filter(|s| s.decoding && s.stored.is_multiple_of(block)).count() as u64
+    }
+
+    fn begin(&mut self, now: SimTime) {
+        let mut preempted = false;
+        while self.blocks_for_decoding() > self.kv.available() {
+            let mut last = self.running.pop().expect("somebody decodes");
+            self.release(&mut last);
+            last.preemptions += 1;
+            last.target = last.job.prompt + last.produced;
+            (last.computed, last.decoding) = (0, false);
+            let end = last.job.pieces.last_mut().expect("a prompt has pieces");
+            end.end = end.end.max(last.target);
+            self.waiting.push_front(last);
+            preempted = true;
+        }
+        let decoding = self.running.iter().filter(|s| s.decoding).count() as u32;
+        let mut budget = self.spec.token_budget.saturating_sub(decoding);
+        self.chunks.clear();
+        for sequence in self.running.iter().filter(|s| !s.decoding) {
+            let tokens = (sequence.target - sequence.computed).min(budget);
+            if tokens == 0 {
+                break;
+            }
+            self.chunks.push((sequence.tag, tokens));
+            budget -= tokens;
+        }
+        while budget > 0 && !preempted && self.running.len() < self.spec.batch_limit as usize {
+            let reserve = self.blocks_for_decoding();
+            let Some(first) = self.waiting.front() else { break };
+            let Some(holding) = self.kv.admit(&first.job.pieces, first.target, reserve) else {
+                break;
+            };
+            let mut first = self.waiting.pop_front().expect("just seen");
+            first.holding = Some(holding);
+            first.computed = holding.cached_tokens;
+            if first.scheduled.is_none() {
+                first.scheduled = Some(now);
+                first.cached = holding.cached_tokens;
+            }
+            let tokens = (first.target - first.computed).min(budget);
+            self.chunks.push((first.tag, tokens));
+            budget -= tokens;
+            self.running.push(first);
+        }
+        if decoding == 0 && self.chunks.is_empty() {
+            self.ends = None;
+            return;
+        }
+        self.charge(now, decoding);
+    }
+
+    /// Works out how long the step takes and who pays for it.
+    fn charge(&mut self, now: SimTime, decoding: u32) {
+        let model = &self.spec.model;
+        let mut attention = vec![0u64; self.running.len()];
+        let (mut new, mut emitting) = (0, decoding);
+        for (at, sequence) in self.running.iter().enumerate() {
+            if sequence.decoding {
+                let context = sequence.stored + 1;
+                attention[at] = u64::from(context) * model.context.ps;
+                for window in &model.windows {
+                    attention[at] += u64::from(context.min(window.window)) * window.cost.ps;
+                }
+            } else if let Some(&(_, tokens)) =
+                self.chunks.iter().find(|&&(tag, _)| tag == sequence.tag)
+            {
+                attention[at] = model.prefill_attention(tokens, sequence.computed).ps;
+                new += tokens;
+                emitting += u32::from(sequence.computed + tokens == sequence.target);
+            }
+        }
+        let gpu = (model.tokens(decoding + new).ps + model.head(emitting).ps).max(1);
+        let total: u64 = attention.iter().sum();
+        let sequences = decoding + self.chunks.len() as u32;
+        let mut busy = gpu + total;
+        if new > 0 {
+            busy = busy.max(model.prefill_host_ps());
+        }
+        self.step_ps = busy + model.host_ps(sequences);
+        let fixed = u128::from(self.step_ps - total);
+        let per_token = (fixed << SHARE_BITS) / u128::from(decoding + new);
+        for (sequence, own) in self.running.iter_mut().zip(attention) {
+            let tokens = match sequence.decoding {
+                true => 1,
+                false => {
+                    let chunk = self.chunks.iter().find(|&&(tag, _)| tag == sequence.tag);
+                    chunk.map_or(0, |&(_, tokens)| tokens)
+                }
+            };
+            sequence.share += per_token * u128::from(tokens) + (u128::from(own) << SHARE_BITS);
+        }
+        self.ends = Some(now + SimDuration(self.step_ps));
+    }
+
+    fn end_step(&mut self, now: SimTime) {
+        let block = u64::from(self.spec.block);
+        let decoding = self.running.iter().filter(|s| s.decoding).count() as u64;
+        let own: u64 = self.running.iter().map(|s| {
+            let length = if s.decoding { s.stored } else { s.target };
+            let tree = s.holding.map_or(0, |holding| self.kv.tree_tokens(&holding));
+            u64::from(length) - tree
+        }).sum();
+        let tokens = own + self.kv.shared_blocks() * block;
+        self.busy_ps += self.step_ps;
+        self.batch_ps += u128::from(decoding) * u128::from(self.step_ps);
+        self.kv_token_ps += u128::from(tokens) * u128::from(self.step_ps);
+        self.gaps.extend((0..decoding).map(|_| self.step_ps));
+        self.kv.take(self.blocks_for_decoding());
+        for sequence in self.running.iter_mut().filter(|s| s.decoding) {
+            sequence.stored += 1;
+            sequence.produced += 1;
+        }
+        let chunks = std::mem::take(&mut self.chunks);
+        for (tag, tokens) in chunks {
+            let at = self.running.iter().position(|s| s.tag == tag).expect("it runs");
+            let sequence = &mut self.running[at];
+            sequence.computed += tokens;
+            if sequence.computed < sequence.target {
+                continue;
+            }
+            sequence.produced += 1;
+            sequence.first_token.get_or_insert(now);
+            if sequence.produced == sequence.job.output {
+                let done = self.running.remove(at);
+                self.leave(done, now);
+            } else {
+                sequence.decoding = true;
+                sequence.stored = sequence.target;
+            }
+        }
+        loop {
+            let done = self.running.iter().enumerate();
+            let done = done.filter(|(_, s)| s.decoding && s.produced == s.job.output);
+            let Some((at, _)) = done.min_by_key(|(_, s)| s.slot) else { break };
+            let sequence = self.running.remove(at);
+            self.leave(sequence, now);
+        }
+    }
+
+    fn boundary(&mut self, now: SimTime) {
+        if self.ends.take().is_some() {
+            self.end_step(now);
+        }
+        for tag in std::mem::take(&mut self.cancels) {
+            if let Some(at) = self.waiting.iter().position(|s| s.tag == tag) {
+                let mut sequence = self.waiting.remove(at).expect("just found");
+                sequence.cancelled = true;
+                self.leave(sequence, now);
+            } else if let Some(at) = self.running.iter().position(|s| s.tag == tag) {
+                let mut sequence = self.running.remove(at);
+                sequence.cancelled = true;
+                self.leave(sequence, now);
+            }
+        }
+        self.begin(now);
+    }
+
+    fn cancel(&mut self, tag: u32) {
+        let known = |s: &Sequence| s.tag == tag;
+        if self.waiting.iter().any(known) || self.running.iter().any(known) {
+            // It counts as cancelled from now on, also when it is preempted before it leaves.
+            for sequence in self.waiting.iter_mut().chain(&mut self.running) {
+                sequence.cancelled |= sequence.tag == tag;
+            }
+            self.cancels.push(tag);
+        }
+    }
+}
+
+/// What happens at a server, in order: arrivals and cancellations.
+fn agenda(jobs: &[Job]) -> Vec<(SimTime, u32, bool)> {
+    let mut agenda = Vec::new();
+    for (tag, job) in jobs.iter().enumerate() {
+        agenda.push((job.at, tag as u32, false));
+        agenda.extend(job.cancel_at.map(|at| (at, tag as u32, true)));
+    }
+    agenda.sort();
+    agenda
+}
+
+fn serve_by_reference(spec: &ReplicaSpec, jobs: &[Job]) -> Reference {
+    let mut server = Reference::new(spec);
+    let mut agenda: VecDeque<_> = agenda(jobs).into();
+    while !agenda.is_empty() || server.ends.is_some() {
+        let next = agenda.front().map_or(SimTime::MAX, |&(at, ..)| at);
+        match server.ends {
+            Some(end) if end <= next => server.boundary(end),
+            _ => {
+                while let Some(&(at, tag, cancel)) = agenda.front()
+                    && at == next
+                {
+                    agenda.pop_front();
+                    match cancel {
+                        true => server.cancel(tag),
+                        false => server.submit(tag, &jobs[tag as usize]),
+                    }
+                }
+                if server.ends.is_none() {
+                    server.boundary(next);
+                }
+            }
+        }
+    }
+    server
+}
+
+fn serve(spec: &ReplicaSpec, jobs: &[Job]) -> (Replica, Vec<Finished>) {
+    let mut server = Replica::new(spec);
+    let mut table = StepTable::default();
+    let mut ids = vec![None; jobs.len()];
+    let mut finished = Vec::new();
+    let mut agenda: VecDeque<_> = agenda(jobs).into();
+    while !agenda.is_empty() || !server.is_idle() {
+        let next = agenda.front().map_or(SimTime::MAX, |&(at, ..)| at);
+        match server.boundary() {
+            Some(end) if end <= next => server.step(spec, &mut table, end, &mut finished),
+            _ => {
+                while let Some(&(at, tag, cancel)) = agenda.front()
+                    && at == next
+                {
+                    agenda.pop_front();
+                    let job = &jobs[tag as usize];
+                    if !cancel {
+                        let request = Request {
+                            tag,
+                            pieces: &job.pieces,
+                            prompt: job.prompt,
+                            output: job.output,
+                            kept: job.kept,
+                        };
+                        ids[tag as usize] = Some(server.submit(spec, request, at));
+                    } else if let Some(id) = ids[tag as usize] {
+                        server.cancel(spec, id, at);
+                    }
+                }
+                if server.is_idle() {
+                    server.step(spec, &mut table, next, &mut finished);
+                }
+            }
+        }
+    }
+    (server, finished)
+}
+
+fn between(stream: &mut Stream, low: u64, high: u64) -> u64 {
+    low + stream.below(high - low + 1)
+}
+
+fn random_model(stream: &mut Stream) -> StepModel {
+    let group = |stream: &mut Stream| KernelGroup {
+        compute_s: stream.uniform() * 1e-5,
+        padding: stream.uniform() * 20.0,
+        memory_s: stream.uniform() * 1e-3,
+        bytes: stream.uniform() * 1e9,
+    };
+    let cost = |stream: &mut Stream| ContextCost {
+        ps: between(stream, 0, 50_000),
+        bytes: between(stream, 0, 1000),
+        flops: between(stream, 0, 1000),
+    };
+    let windows = (0..stream.below(3))
+        .map(|_| WindowCost { window: between(stream, 1, 120) as u32, cost: cost(stream) })
+        .collect();
+    StepModel {
+        sharpness: 6.7,
+        linear: group(stream),
+        experts: stream.chance(0.4).then(|| ExpertGroup {
+            experts: 64.0,
+            active: 4.0,
+            compute_s: stream.uniform() * 1e-6,
+            padding: 10.0,
+            memory_s: stream.uniform() * 1e-5,
+            bytes: 1e7,
+        }),
+        head: group(stream),
+        communication_s: stream.uniform() * 1e-4,
+        communication_token_s: stream.uniform() * 1e-7,
+        step_s: stream.uniform() * 1e-3,
+        launch_s: stream.uniform() * 1e-3,
+        prefill_host_s: stream.uniform() * 5e-3,
+        sequence_s: stream.uniform() * 1e-5,
+        context: cost(stream),
+        windows,
+        pair_s: stream.uniform() * 1e-9,
+        pair_flops: 1.0,
+        pair_windows: vec![],
+        layer_flops: 1000,
+        head_flops: 10,
+    }
+}
+
+fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
+    let mut stream = Streams::new(seed, 0).stream(Purpose::Sample, 0);
+    let stream = &mut stream;
+    let block = [1, 4, 16][stream.below(3) as usize];
+    let longest = between(stream, 2, 150);
+    let spec = ReplicaSpec {
+        model: random_model(stream),
+        token_budget: between(stream, 40, 300) as u32,
+        batch_limit: between(stream, 1, 32) as u32,
+        chunked_prefill: true,
+        block,
+        // Room for the longest request, and little more.
+        kv_blocks: (3 * longest).div_ceil(u64::from(block)) + between(stream, 2, 40),
+        prefix_cache: stream.chance(0.7),
+        longest_leap: u64::MAX,
+    };
+    let mut now = SimTime::ZERO;
+    let jobs = (0..between(stream, 1, 60))
+        .map(|_| {
+            if stream.chance(0.8) {
+                now += SimDuration(stream.below(60_000_000_000));
+            }
+            let shared = between(stream, 1, longest) as u32;
+            let own = between(stream, 1, longest) as u32;
+            let output = between(stream, 1, longest) as u32;
+            let system = stream.below(3);
+            let session = stream.below(4);
+            let pieces = vec![
+                Piece { key: 1 + system * 1000 + u64::from(shared), end: shared },
+                Piece {
+                    key: 1_000_000 + session + 10 * (system * 1000 + u64::from(shared)),
+                    end: shared + own,
+                },
+            ];
+            let cancel = stream.chance(0.15);
+            let cancel_at = cancel.then(|| now + SimDuration(stream.below(100_000_000_000)));
+            let kept = if stream.chance(0.5) { output } else { 0 };
+            Job { at: now, pieces, prompt: shared + own, output, kept, cancel_at }
+        })
+        .collect();
+    (spec, jobs)
+}
+
+#[test]
+fn leaps_give_the_bits_of_single_steps() {
+    let (mut preemptions, mut cancelled, mut cached, mut leapt) = (0, 0, 0, 0);
+    for seed in 0..3_000 {
+        let (spec, jobs) = random_case(seed);
+        let reference = serve_by_reference(&spec, &jobs);
+        let (server, finished) = serve(&spec, &jobs);
+        assert_eq!(finished, reference.finished, "requests of workload {seed}");
+        let usage = server.usage();
+        assert_eq!(usage.busy_ps, reference.busy_ps, "time in steps of workload {seed}");
+        assert_eq!(usage.batch_ps, reference.batch_ps, "batch of workload {seed}");
+        assert_eq!(usage.kv_token_ps, reference.kv_token_ps, "memory of workload {seed}");
+        assert_eq!(usage.inter_token.count(), reference.gaps.len() as u64);
+        assert_eq!(server.kv().available(), reference.kv.available());
+        assert_eq!(server.kv().evicted_blocks(), reference.kv.evicted_blocks());
+        assert!(server.kv().is_conserved(0), "blocks of workload {seed}");
+        preemptions += usage.preemptions;
+        cached += usage.cached_tokens;
+        cancelled += finished.iter().filter(|request| request.cancelled).count();
+        leapt += usage.steps - usage.leaps;
+    }
+    // The workloads must reach what they are for.
+    assert!(preemptions > 1_000, "{preemptions} preemptions");
+    assert!(cancelled > 1_000, "{cancelled} cancellations");
+    assert!(cached > 10_000, "{cached} cached tokens");
+    assert!(leapt > 100_000, "{leapt} steps leapt over");
+}
+
+#[test]
+fn cutting_every_leap_changes_nothing() {
+    for seed in 0..500 {
+        let (spec, jobs) = random_case(seed);
+        let single = ReplicaSpec { longest_leap: 1, ..spec.clone() };
+        let (leaping, fast) = serve(&spec, &jobs);
+        let (stepping, slow) = serve(&single, &jobs);
+        assert_eq!(fast, slow, "workload {seed}");
+        let mut usage = leaping.usage().clone();
+        usage.leaps = stepping.usage().leaps;
+        assert_eq!(&usage, stepping.usage(), "usage of workload {seed}");
+    }
+}
