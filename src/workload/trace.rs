@@ -11,6 +11,8 @@
 //!
 //! Everything lies in five contiguous arrays and refers to itself by `u32` indices.
 
+#[cfg(test)]
+mod block_cache;
 mod block_ids;
 pub mod claude_code;
 pub mod context_tree;

@@ -1,7 +1,6 @@
 //! Recorded sessions of Claude Code, in the JSON of WEKA's and InferenceX's agentic traces.
 //!
-//! A file is one session (`trace_0001.json`), a list of them one per line (`.jsonl`), or both in a
-//! folder. A session has `requests`: calls with sizes, chained block hashes, the model's and the
+//! A file is one session (`trace_0001.json`) or has one per line (`.jsonl`); a folder may hold many. A session has `requests`: calls with sizes, chained block hashes, the model's and the
 //! client's time, and among them sub-agents with requests of their own.
 //!
 //! What is replayed: a call begins its recorded `think_time` after the previous call has ended.
@@ -26,8 +25,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::lines::{Lines, malformed, not_text};
-use super::{Trace, TraceError, TracePlace};
+use super::lines::Lines;
+use super::{Trace, TraceError};
 use crate::foundations::SimDuration;
 use builder::Builder;
 
@@ -47,44 +46,57 @@ pub struct ClaudeCodeOptions {
     pub longest_call: Option<u32>,
 }
 
-/// Reads a session file, a file of sessions one per line, or all such files of a folder in the order
-/// of their names.
+/// Reads a session file, a file of sessions one per line, or all `.json` and `.jsonl` files of a
+/// folder in the order of their names. No more than one session's text is in memory.
 ///
 /// # Errors
 /// The first thing that is not as the format asks for, and a file or folder without calls.
 pub fn read_path(path: &Path, options: ClaudeCodeOptions) -> Result<Trace, TraceError> {
-    let name = path.display().to_string();
-    let mut builder = Builder::new(&name, options);
+    let mut builder = Builder::new(&path.display().to_string(), options);
     let files = if path.is_dir() {
         session_files(path, &mut builder).map_err(|source| unreadable(path, source))?
     } else {
         vec![path.to_owned()]
     };
-    for file in files {
-        let name = file.display().to_string();
-        let opened = File::open(&file).map_err(|source| unreadable(&file, source))?;
-        let mut reader = BufReader::with_capacity(1 << 16, opened);
-        if has_extension(&file, "jsonl") {
-            read_lines(&name, &mut reader, &mut builder)?;
-        } else {
-            read_session(&name, &mut reader, &mut builder)?;
-        }
+    for path in files {
+        let file = File::open(&path).map_err(|source| unreadable(&path, source))?;
+        let reader = BufReader::with_capacity(1 << 16, file);
+        read_sessions(&path.display().to_string(), reader, &mut builder)?;
     }
     builder.finish()
 }
 
-/// Reads one session, or several one after the other; `file` is its name in messages.
+/// Reads one session over as many lines as it likes, or sessions one per line; `file` is its name in
+/// messages.
 ///
 /// # Errors
 /// As [`read_path`].
 pub fn read(
     file: &str,
-    mut reader: impl BufRead,
+    reader: impl BufRead,
     options: ClaudeCodeOptions,
 ) -> Result<Trace, TraceError> {
     let mut builder = Builder::new(file, options);
-    read_session(file, &mut reader, &mut builder)?;
+    read_sessions(file, reader, &mut builder)?;
     builder.finish()
+}
+
+fn read_sessions(
+    file: &str,
+    reader: impl BufRead,
+    builder: &mut Builder,
+) -> Result<(), TraceError> {
+    let mut lines = Lines::new(file, reader);
+    let mut is_first = true;
+    while lines.read()? {
+        if is_first && !lines.is_complete() {
+            lines.read_rest()?;
+        }
+        is_first = false;
+        builder.add(lines.parse(EXPECTED)?, lines.place())?;
+    }
+    builder.counts.blank_lines += lines.blank;
+    Ok(())
 }
 
 /// Files of a folder that may hold sessions, by name.
@@ -92,7 +104,8 @@ fn session_files(folder: &Path, builder: &mut Builder) -> io::Result<Vec<PathBuf
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if has_extension(&path, "json") || has_extension(&path, "jsonl") {
+        let extension = path.extension().map(|found| found.to_ascii_lowercase());
+        if extension.is_some_and(|found| found == "json" || found == "jsonl") {
             files.push(path);
         } else {
             builder.counts.other_files += 1;
@@ -102,57 +115,9 @@ fn session_files(folder: &Path, builder: &mut Builder) -> io::Result<Vec<PathBuf
     Ok(files)
 }
 
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
-}
-
 fn unreadable(path: &Path, source: io::Error) -> TraceError {
     TraceError::Unreadable { file: path.display().to_string(), source }
 }
 
-/// One session per line: no more than one line is in memory.
-fn read_lines(file: &str, reader: impl BufRead, builder: &mut Builder) -> Result<(), TraceError> {
-    let mut lines = Lines::new(file, reader);
-    while lines.read()? {
-        let session = lines.parse(EXPECTED)?;
-        builder.add(session, lines.place())?;
-    }
-    builder.counts.blank_lines += lines.blank;
-    Ok(())
-}
-
-/// Sessions one after the other, each over as many lines as it likes: the file is in memory.
-fn read_session(
-    file: &str,
-    mut reader: impl BufRead,
-    builder: &mut Builder,
-) -> Result<(), TraceError> {
-    let mut text = Vec::new();
-    let read = reader.read_to_end(&mut text);
-    read.map_err(|source| TraceError::Unreadable { file: file.to_owned(), source })?;
-    let start = |byte: usize| {
-        let line = 1 + text[..byte].iter().filter(|&&b| b == b'\n').count() as u64;
-        TracePlace { file: file.to_owned(), line, byte: byte as u64, path: String::new() }
-    };
-    if let Some((problem, mend)) = not_text(&text) {
-        return Err(malformed(start(0), problem, mend));
-    }
-    let mut next = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    loop {
-        next += text[next..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        if next == text.len() {
-            return Ok(());
-        }
-        let place = start(next);
-        let rest = &text[next..];
-        let mut sessions = serde_json::Deserializer::from_slice(rest).into_iter();
-        match sessions.next() {
-            Some(Ok(session)) => builder.add(session, &place)?,
-            Some(Err(error)) => {
-                return Err(super::lines::json_error(&place, rest, &error, EXPECTED));
-            }
-            None => return Ok(()),
-        }
-        next += sessions.byte_offset();
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Reading recorded text: line by line with its place, and what to say of files that are no text.
 
+use serde::de::{Deserialize, IgnoredAny};
+
 use std::io::{BufRead, Read};
 
 use super::{TraceError, TracePlace};
@@ -39,10 +41,7 @@ impl<R: BufRead> Lines<R> {
             self.buffer.clear();
             let mut line = self.reader.by_ref().take(LONGEST_LINE + 1);
             let read = line.read_until(b'\n', &mut self.buffer);
-            let read = read.map_err(|source| TraceError::Unreadable {
-                file: self.place.file.clone(),
-                source,
-            })?;
+            let read = read.map_err(|source| self.unreadable(source))?;
             self.place.line += 1;
             self.place.byte = self.next_byte;
             self.next_byte += read as u64;
@@ -55,10 +54,7 @@ impl<R: BufRead> Lines<R> {
                     return Err(malformed(self.place.clone(), problem, mend));
                 }
             }
-            if read as u64 > LONGEST_LINE {
-                let problem = "the line is longer than 1 GiB";
-                return Err(malformed(self.place.clone(), problem, "write one record per line"));
-            }
+            self.check_length()?;
             if !self.line().is_empty() {
                 return Ok(true);
             }
@@ -66,11 +62,34 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// Whether the line that was read last doesn't break off in the middle of a value.
+    pub(super) fn is_complete(&self) -> bool {
+        serde_json::from_slice::<IgnoredAny>(self.line())
+            .map_or_else(|error| !error.is_eof(), |_| true)
+    }
+
+    /// Reads the rest of the file as if it were of the same line.
+    pub(super) fn read_rest(&mut self) -> Result<(), TraceError> {
+        let mut rest = self.reader.by_ref().take(LONGEST_LINE);
+        let read = rest.read_to_end(&mut self.buffer).map_err(|source| self.unreadable(source))?;
+        self.next_byte += read as u64;
+        self.check_length()
+    }
+
+    fn check_length(&self) -> Result<(), TraceError> {
+        if self.buffer.len() as u64 <= LONGEST_LINE {
+            return Ok(());
+        }
+        let problem = "a record longer than 1 GiB";
+        Err(malformed(self.place.clone(), problem, "write one record per line"))
+    }
+
+    fn unreadable(&self, source: std::io::Error) -> TraceError {
+        TraceError::Unreadable { file: self.place.file.clone(), source }
+    }
+
     /// Reads one value from the line that was read last.
-    pub(super) fn parse<'a, T: serde::Deserialize<'a>>(
-        &'a self,
-        mend: &str,
-    ) -> Result<T, TraceError> {
+    pub(super) fn parse<'a, T: Deserialize<'a>>(&'a self, mend: &str) -> Result<T, TraceError> {
         serde_json::from_slice(self.line())
             .map_err(|error| json_error(&self.place, self.line(), &error, mend))
     }

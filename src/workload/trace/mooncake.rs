@@ -71,7 +71,7 @@ pub fn read_path(path: &Path, options: MooncakeOptions) -> Result<Trace, TraceEr
 /// Reads a trace line by line; `file` is its name in messages.
 ///
 /// # Errors
-/// The first line that is not as [`Row`](self) says, and a file without lines.
+/// The first line that is not what the format asks for, and a file without lines.
 pub fn read(
     file: &str,
     reader: impl BufRead,
@@ -195,4 +195,159 @@ fn clock_grid_ms(times_ms: &[u64]) -> u64 {
     }
     let holds = |&grid: &u64| times.iter().all(|time| (time + ROUNDING) % grid <= 2 * ROUNDING);
     (step - ROUNDING..=step + ROUNDING).find(holds).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::trace::block_cache::{blocks_of_pieces, lru_hits};
+    use proptest::prelude::*;
+
+    const SAMPLE: &str = include_str!("../../../scenarios/traces/mooncake-conversation-1000.jsonl");
+
+    fn read_str(text: &str) -> Result<Trace, TraceError> {
+        read("t.jsonl", text.as_bytes(), MooncakeOptions::default())
+    }
+
+    fn sample() -> Trace {
+        read_str(SAMPLE).unwrap()
+    }
+
+    /// The sample as any JSON reader sees it.
+    fn raw() -> Vec<serde_json::Value> {
+        SAMPLE.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn raw_blocks() -> Vec<Vec<u64>> {
+        let hashes = |row: &serde_json::Value| {
+            row["hash_ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect()
+        };
+        raw().iter().map(hashes).collect()
+    }
+
+    #[test]
+    fn sizes_and_arrivals_are_those_of_the_file() {
+        let (trace, raw) = (sample(), raw());
+        assert_eq!((trace.roots.len(), trace.calls.len()), (1000, 1000));
+        for (call, row) in trace.calls.iter().zip(&raw) {
+            assert_eq!(u64::from(call.input), row["input_length"]);
+            assert_eq!(u64::from(call.output), row["output_length"]);
+            assert_eq!(trace.pieces[call.pieces.end as usize - 1].end, call.input);
+        }
+        // "Timestamps sit on a 3 s grid", give or take a millisecond.
+        assert_eq!(trace.clock_grid, SimDuration::from_s(3.0).unwrap());
+        for (start, row) in trace.starts().zip(&raw) {
+            assert_eq!(start.0 % trace.clock_grid.0, 0);
+            assert!((start.as_s() - row["timestamp"].as_f64().unwrap() / 1e3).abs() < 0.003);
+        }
+    }
+
+    #[test]
+    fn pieces_hit_every_cache_as_often_as_hashes_do() {
+        let (raw, pieces) = (raw_blocks(), blocks_of_pieces(&sample(), 512));
+        for capacity in [100, 1_000, 2_000, 5_000, 10_000, usize::MAX] {
+            assert_eq!(lru_hits(&raw, capacity), lru_hits(&pieces, capacity));
+        }
+    }
+
+    #[test]
+    fn small_caches_hit_as_published() {
+        // LRU over all 12,031 requests: 4.5 % of blocks with 0.5 M tokens, 11.2 % with 2.6 M, and
+        // 36.6 % without end. The first 1,000 requests have seen little to hit upon yet: a little
+        // less where the cache is the limit, much less where the past is.
+        let blocks = blocks_of_pieces(&sample(), 512);
+        for (tokens, published, least) in
+            [(0.5e6, 0.045, 0.8), (2.6e6, 0.112, 0.8), (1e12, 0.366, 0.5)]
+        {
+            let (hits, all) = lru_hits(&blocks, (tokens / 512.0) as usize);
+            let share = hits as f64 / all as f64 / published;
+            assert!((least..1.0).contains(&share), "{tokens}: {share}");
+        }
+    }
+
+    #[test]
+    fn a_free_clock_has_no_grid() {
+        let mut state = 1_u64;
+        let mut random = |below| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % below
+        };
+        let free: Vec<u64> = (0..1000).map(|_| random(300_000)).collect();
+        assert_eq!(clock_grid_ms(&free), 0);
+        let whole_seconds: Vec<u64> = free.iter().map(|ms| ms / 1000 * 1000).collect();
+        assert_eq!(clock_grid_ms(&whole_seconds), 1000);
+        let blurred: Vec<u64> =
+            (0..9000).map(|_| (random(4000) * 3000 + random(3)).saturating_sub(1)).collect();
+        assert_eq!(clock_grid_ms(&blurred), 3000);
+        for few in [&[][..], &[0], &[0, 0, 0], &[0, 3000, 6000]] {
+            assert_eq!(clock_grid_ms(few), 0);
+        }
+    }
+
+    #[test]
+    fn requests_out_of_order_are_sorted_and_counted() {
+        let line = |ms: u64, input: u64| {
+            format!(
+                "{{\"timestamp\":{ms},\"input_length\":{input},\"output_length\":0,\"hash_ids\":[]}}\n\n"
+            )
+        };
+        let trace = read_str(&(line(70, 1) + &line(10, 2) + &line(70, 3) + &line(10, 4))).unwrap();
+        let inputs = trace.roots.iter().map(|&root| match &trace.actions_of(root)[0].step {
+            RecordedStep::Call(call) => trace.calls[*call as usize].input,
+            RecordedStep::Spawn(_) => 0,
+        });
+        assert_eq!(inputs.collect::<Vec<_>>(), [2, 4, 1, 3]);
+        assert_eq!(
+            trace.notes,
+            [
+                "4 blank lines passed over",
+                "2 requests stood before their predecessor in time: sorted, ties in file order",
+                "4 requests had no output: replayed with one token",
+                "4 requests had fewer blocks than input: the rest is shared with nobody",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_trace_is_refused_with_its_place_and_mend() {
+        let good = SAMPLE.lines().next().unwrap();
+        let bytes = good.len() + 1;
+        for (line, expected) in [
+            (&good[..40], "truncated: EOF while parsing"),
+            ("{\"timestamp\": 1}", "missing field `input_length`"),
+            ("TIMESTAMP,ContextTokens,GeneratedTokens", "expected value"),
+            (&good.replace("6758", "0"), "input_length: a request without input"),
+            (&good.replace("6758", "6000"), "14 blocks of 512 tokens for 6000 tokens of input"),
+            (&good.replace("6758", "-1"), "invalid value: integer `-1`, expected u32"),
+            (&good.replace("6758", "5000000000"), "expected u32"),
+            (&good.replace("\"timestamp\": 0", "\"timestamp\": -3"), "-3 is no time"),
+            (&good.replace("\"timestamp\": 0", "\"timestamp\": 1e300"), "is no time"),
+            (&good.replace("[0", "[\"0\""), "expected an integer block hash"),
+        ] {
+            let error = read_str(&format!("{good}\n{line}\n")).unwrap_err();
+            let TraceError::Malformed { place, mend, .. } = &error else { panic!("{error}") };
+            assert_eq!((place.line, place.file.as_str()), (2, "t.jsonl"), "{line}");
+            assert!(place.byte >= bytes as u64, "{line}: {place}");
+            assert!(error.to_string().contains(expected), "{line}: {error}");
+            assert!(!mend.is_empty());
+        }
+        assert!(matches!(read_str("\n\n"), Err(TraceError::Empty { .. })));
+        let missing = read_path(Path::new("no/such/file"), MooncakeOptions::default());
+        assert!(matches!(missing, Err(TraceError::Unreadable { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            at in 0..2000_usize,
+            insert in any::<bool>(),
+        ) {
+            let mut text = SAMPLE.as_bytes()[..2000].to_vec();
+            let end = if insert { at } else { (at + bytes.len()).min(2000) };
+            text.splice(at..end, bytes.iter().copied());
+            let _ = read("t", &text[..], MooncakeOptions::default());
+            let _ = read("t", &bytes[..], MooncakeOptions { block_size: 0 });
+        }
+    }
 }

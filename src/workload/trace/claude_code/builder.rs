@@ -41,7 +41,7 @@ struct Child<'a> {
 
 impl<'a> At<'a> {
     fn joined(&self, key: &str) -> String {
-        let dot = if self.path.is_empty() { "" } else { "." };
+        let dot = if self.path.is_empty() || key.is_empty() { "" } else { "." };
         format!("{}{dot}{key}", self.path)
     }
 
