@@ -28,7 +28,7 @@ mod price;
 mod record;
 mod region;
 
-pub use accelerator::{Accelerator, Field, FieldKind, MissingFigure};
+pub use accelerator::{Accelerator, Field, FieldKind, MissingFigure, UnsupportedPrecision};
 pub use engine::{Engine, Fit, SchedulerDefaults, StepCoefficients, UtilizationOf};
 pub use figure::{Confidence, Figure, Provenance, Source};
 pub use model::{
@@ -36,7 +36,7 @@ pub use model::{
     LayerGroup, Linear, Model, Moe, Parameters, Selection, StreamRole, hugging_face,
 };
 pub use name::{Named, UnknownName};
-pub use precision::{ComputeFormat, NumberFormat, Precision, UnsupportedPrecision};
+pub use precision::{ComputeFormat, NumberFormat, Precision};
 pub use price::{BadDate, Date, Price, PriceError, Prices};
 pub use record::FieldError;
 pub use region::Region;

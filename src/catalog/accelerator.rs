@@ -26,12 +26,14 @@
 
 mod field;
 mod read;
+mod support;
 #[cfg(test)]
 mod tests;
 
 pub use field::{Field, FieldKind};
 
 pub(super) use read::read_all;
+pub use support::UnsupportedPrecision;
 
 use std::fmt;
 

@@ -182,9 +182,12 @@ impl Model {
     pub fn weight_bytes(&self, precision: &Precision) -> u64 {
         let parameters = self.parameters();
         let plain = parameters.embedding + parameters.head + parameters.router + parameters.norms;
-        precision.unquantised().bytes(plain)
-            + precision.weights.bytes(parameters.linear())
-            + precision.experts.bytes(parameters.routed_experts)
+        let parts = [
+            precision.unquantised().bytes(plain),
+            precision.weights.bytes(parameters.linear()),
+            precision.experts.bytes(parameters.routed_experts),
+        ];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 
     /// What the context keeps and costs, stream by stream.

@@ -25,7 +25,6 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::accelerator::Accelerator;
 use super::name::UnknownName;
 
 /// How a number is stored.
@@ -228,13 +227,19 @@ impl Precision {
     /// Units that the linear layers outside the routed experts run on.
     #[must_use]
     pub fn compute(&self) -> ComputeFormat {
-        wider(self.weights, self.activations).compute()
+        self.compute_with(self.weights)
     }
 
     /// Units that the routed experts run on.
     #[must_use]
     pub fn expert_compute(&self) -> ComputeFormat {
-        wider(self.experts, self.activations).compute()
+        self.compute_with(self.experts)
+    }
+
+    /// Units that a product with `weights` runs on: those of the wider operand.
+    #[must_use]
+    pub fn compute_with(&self, weights: NumberFormat) -> ComputeFormat {
+        wider(weights, self.activations).compute()
     }
 
     /// Format of embedding, output matrix, norms and routers: never narrower than 16 bits.
@@ -248,71 +253,10 @@ impl Precision {
     pub fn quantises_activations(&self) -> bool {
         self.activations.quarter_bits() < NumberFormat::Bf16.quarter_bits()
     }
-
-    /// Asks whether `accelerator` has the matrix units that these formats need. The KV cache may
-    /// have any format, for it is only stored.
-    ///
-    /// # Errors
-    /// [`UnsupportedPrecision`], with the units that there are and the change that would do.
-    pub fn check(&self, accelerator: &Accelerator) -> Result<(), UnsupportedPrecision> {
-        for (part, weights) in [("weights", self.weights), ("experts", self.experts)] {
-            let needed = wider(weights, self.activations).compute();
-            if accelerator.peak_flops(needed).is_some() {
-                continue;
-            }
-            return Err(UnsupportedPrecision {
-                accelerator: accelerator.key.clone(),
-                part,
-                weights,
-                activations: self.activations,
-                needed,
-                available: accelerator.compute_formats(),
-            });
-        }
-        Ok(())
-    }
 }
 
 fn wider(a: NumberFormat, b: NumberFormat) -> NumberFormat {
     if a.quarter_bits() >= b.quarter_bits() { a } else { b }
-}
-
-/// A precision that the hardware has no matrix units for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{accelerator}` has no {needed} units, which {part} = \"{weights}\" with activations = \
-     \"{activations}\" need; it has {}{}",
-    list(available),
-    mend(available)
-)]
-pub struct UnsupportedPrecision {
-    /// Key of the accelerator.
-    pub accelerator: String,
-    /// The part of the precision at fault: `weights` or `experts`.
-    pub part: &'static str,
-    /// Format of those weights.
-    pub weights: NumberFormat,
-    /// Format of the activations.
-    pub activations: NumberFormat,
-    /// Units that this asks for.
-    pub needed: ComputeFormat,
-    /// Units that there are.
-    pub available: Vec<ComputeFormat>,
-}
-
-fn list(available: &[ComputeFormat]) -> String {
-    match available {
-        [] => "no published matrix rate at all".to_owned(),
-        formats => formats.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    }
-}
-
-fn mend(available: &[ComputeFormat]) -> &'static str {
-    if available.contains(&ComputeFormat::Bf16) {
-        "; narrow weights with activations = \"bf16\" are unpacked and run on its bf16 units"
-    } else {
-        ""
-    }
 }
 
 #[cfg(test)]

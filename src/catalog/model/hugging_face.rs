@@ -29,8 +29,11 @@ mod hybrid;
 mod keys;
 mod latent;
 mod mixture;
+mod parts;
 mod patterns;
 mod quantization;
+#[cfg(test)]
+mod tests;
 
 pub use keys::{ConfigFault, Problem};
 
@@ -64,6 +67,8 @@ const FAMILIES: &[(&str, Family)] = &[
     ("hy_v3", mixture::glm4),
     ("inkling", mixture::step),
     ("kimi_k2", latent::deepseek),
+    ("kimi_k25", latent::deepseek),
+    ("kimi_k3", hybrid::kimi_linear),
     ("kimi_linear", hybrid::kimi_linear),
     ("llama", dense::plain),
     ("llama4", mixture::llama4),
@@ -201,6 +206,28 @@ impl Model {
             Ok(model)
         } else {
             Err(ConfigError::Faulty { model_type: found, faults: keys.faults })
+        }
+    }
+}
+
+impl Model {
+    /// The same model in the formats of a side file `hf_quant_config.json`, as NVIDIA's checkpoints
+    /// have.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a text that is no object or an algorithm that is not known.
+    pub fn with_quantization_json(self, text: &str) -> Result<Self, ConfigError> {
+        let Ok(Value::Object(mut side)) = serde_json::from_str(text) else {
+            return Err(ConfigError::NotJson("expected an hf_quant_config.json".to_owned()));
+        };
+        side.insert("quant_method".to_owned(), Value::from("modelopt"));
+        let mut config = Map::new();
+        config.insert("quantization_config".to_owned(), Value::Object(side));
+        let mut keys = Keys::new(&config, None);
+        let native_precision = quantization::native_precision(&mut keys);
+        match keys.faults.is_empty() {
+            true => Ok(Self { native_precision, ..self }),
+            false => Err(ConfigError::Faulty { model_type: self.model_type, faults: keys.faults }),
         }
     }
 }

@@ -5,50 +5,12 @@ use serde_json::Value;
 
 use super::Layer;
 use super::keys::Keys;
+use super::parts::{attention, check_grouping, experts, gated, heads, window};
 use super::patterns;
-use crate::catalog::model::layer::{Attention, FeedForward, Heads, Moe};
+use crate::catalog::model::layer::{Attention, FeedForward, Heads};
 
 /// Gemma 3 and 4 share a vocabulary, and leave it out of their configurations.
 pub(super) const GEMMA_VOCABULARY: u64 = 262_208;
-
-/// Query and key-value heads by the common keys. `head_dim` is `hidden_size / heads` unless said.
-pub(super) fn heads(keys: &mut Keys<'_>) -> Heads {
-    let query = keys.heads("num_attention_heads");
-    let kv = keys.maybe_heads("num_key_value_heads").unwrap_or(query);
-    let head_dim = keys.maybe_width("head_dim").or_else(|| keys.maybe_width("attention_head_dim"));
-    let head_dim = head_dim.unwrap_or_else(|| match keys.maybe_width("hidden_size") {
-        Some(hidden) => (hidden / query).max(1),
-        None => 1,
-    });
-    check_grouping(keys, query, kv);
-    Heads::plain(query, kv, head_dim)
-}
-
-pub(super) fn check_grouping(keys: &mut Keys<'_>, query: u64, kv: u64) {
-    if !query.is_multiple_of(kv) {
-        keys.wrong("num_key_value_heads", format!("is {kv}, which does not divide {query} heads"));
-    }
-}
-
-/// A gated network of the width under `key`.
-pub(super) fn gated(keys: &mut Keys<'_>, key: &str) -> FeedForward {
-    FeedForward::Dense { dim: keys.width(key), matrices: 3 }
-}
-
-/// Full or windowed attention, by layer.
-pub(super) fn attention(heads: Heads, windowed: bool, window: Option<u64>) -> Attention {
-    match window {
-        Some(window) if windowed => Attention::Window { heads, window },
-        _ => Attention::Full(heads),
-    }
-}
-
-/// The window under `key`, none where it is as long as the context anyway.
-pub(super) fn window(keys: &mut Keys<'_>, key: &str) -> Option<u64> {
-    let window = keys.maybe_tokens(key)?;
-    let context = keys.maybe_tokens("max_position_embeddings");
-    (context.is_none_or(|context| window < context)).then_some(window)
-}
 
 fn layers_of(
     keys: &mut Keys<'_>,
@@ -117,18 +79,20 @@ pub(super) fn gemma4(keys: &mut Keys<'_>) -> Vec<Layer> {
     let windowed =
         patterns::windowed(keys, layers, |layer| (layer + 1) % 6 != 0 && layer + 1 != layers);
     let dim = keys.width("intermediate_size");
-    let own_kv = layers - keys.maybe_layers("num_kv_shared_layers").unwrap_or(0).min(layers);
+    let shared = keys.maybe_layers("num_kv_shared_layers").unwrap_or(0);
+    if shared >= layers {
+        keys.wrong("num_kv_shared_layers", format!("is {shared} of {layers} layers"));
+    }
+    let own_kv = layers.saturating_sub(shared);
     let wider = if keys.flag("use_double_wide_mlp", false) { 2 } else { 1 };
-    let experts = keys.flag("enable_moe_block", false).then(|| Moe {
-        experts: keys.experts(&["num_experts"]),
-        active: keys.experts(&["top_k_experts", "num_experts_per_tok"]),
-        expert_dim: match keys.maybe_width("moe_intermediate_size") {
-            Some(dim) => dim,
+    let moe = keys.flag("enable_moe_block", false).then(|| {
+        let width = match keys.maybe_width("moe_intermediate_size") {
+            Some(width) => width,
             None => keys.width("expert_intermediate_size"),
-        },
-        shared_dim: dim,
-        latent_dim: 0,
-        matrices: 3,
+        };
+        let names: (&[&str], &[&str]) =
+            (&["num_experts"], &["top_k_experts", "num_experts_per_tok"]);
+        experts(keys, names, width, dim)
     });
     let layer = |(position, short): (usize, bool)| {
         let shares = position as u64 >= own_kv;
@@ -137,7 +101,7 @@ pub(super) fn gemma4(keys: &mut Keys<'_>) -> Vec<Layer> {
         let heads = if shares { Heads { kv: 0, ..heads } } else { heads };
         let dim = if shares { dim * wider } else { dim };
         let dense = FeedForward::Dense { dim, matrices: 3 };
-        (attention(heads, short, window), experts.map_or(dense, FeedForward::Moe))
+        (attention(heads, short, window), moe.map_or(dense, FeedForward::Moe))
     };
     windowed.into_iter().enumerate().map(layer).collect()
 }

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::Layer;
-use super::dense::{gated, heads};
 use super::keys::{Keys, LAYERS};
 use super::latent::latent;
-use super::mixture::{experts, qwen_experts};
+use super::mixture::qwen_experts;
+use super::parts::{experts, gated, heads};
 use super::patterns;
 use crate::catalog::model::layer::{Attention, FeedForward, Heads, Linear};
 

@@ -46,10 +46,10 @@ impl fmt::Display for ConfigFault {
 }
 
 /// Bounds that keep products of sizes within 64 bits while no real model comes near them.
-const WIDTH: u64 = 1 << 18;
-const HEADS: u64 = 1 << 13;
-const EXPERTS: u64 = 1 << 13;
-pub(super) const LAYERS: u64 = 1 << 11;
+const WIDTH: u64 = 1 << 17;
+const HEADS: u64 = 1 << 12;
+const EXPERTS: u64 = 1 << 12;
+pub(super) const LAYERS: u64 = 1 << 10;
 const VOCABULARY: u64 = 1 << 24;
 const TOKENS: u64 = 1 << 40;
 

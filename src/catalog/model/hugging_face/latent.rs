@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::Layer;
-use super::dense::gated;
 use super::keys::Keys;
-use super::mixture::experts;
+use super::parts::{experts, gated};
 use super::patterns;
 use crate::catalog::model::layer::{Attention, Compressed, FeedForward, Latent, Moe, Selection};
 

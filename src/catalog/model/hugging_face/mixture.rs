@@ -3,31 +3,10 @@
 use serde_json::Value;
 
 use super::Layer;
-use super::dense::{attention, check_grouping, gated, heads, window};
 use super::keys::Keys;
+use super::parts::{attention, check_grouping, experts, gated, heads, window};
 use super::patterns;
 use crate::catalog::model::layer::{Attention, FeedForward, Heads, Moe, Selection};
-
-/// Experts by the names of one family. The shared width is that of all shared experts together.
-pub(super) fn experts(
-    keys: &mut Keys<'_>,
-    (all, active): (&[&str], &[&str]),
-    expert_dim: u64,
-    shared_dim: u64,
-) -> Moe {
-    let moe = Moe {
-        experts: keys.experts(all),
-        active: keys.experts(active),
-        expert_dim,
-        shared_dim,
-        latent_dim: 0,
-        matrices: 3,
-    };
-    if moe.active > moe.experts {
-        keys.wrong(active[0], format!("is {} of {} experts", moe.active, moe.experts));
-    }
-    moe
-}
 
 const ACTIVE: &[&str] = &["num_experts_per_tok", "experts_per_token"];
 const LOCAL: (&[&str], &[&str]) = (&["num_local_experts"], ACTIVE);
