@@ -27,6 +27,8 @@ mod precision;
 mod price;
 mod record;
 mod region;
+#[cfg(test)]
+mod tests;
 
 pub use accelerator::{Accelerator, Field, FieldKind, MissingFigure, UnsupportedPrecision};
 pub use engine::{Engine, Fit, SchedulerDefaults, StepCoefficients, UtilizationOf};
@@ -163,7 +165,11 @@ impl Catalog {
         by: &str,
     ) -> Result<(), EntryError> {
         let mut entry = match base {
-            Some(base) => self.accelerator(base)?.clone(),
+            Some(base) => {
+                let mut entry = self.accelerator(base)?.clone();
+                entry.base.get_or_insert_with(|| entry.key.clone());
+                entry
+            }
             None => Accelerator::empty(key),
         };
         rename(&mut entry.key, &mut entry.aliases, key);
@@ -225,12 +231,13 @@ impl Catalog {
         key: &str,
         base: Option<&str>,
         changes: &toml::Table,
+        by: &str,
     ) -> Result<(), EntryError> {
         let no_base = || EntryError::NoBase { kind: "engine", key: key.to_owned() };
         let mut entry = self.engine(base.ok_or_else(no_base)?)?.clone();
         rename(&mut entry.key, &mut entry.aliases, key);
         for (name, value) in changes {
-            entry.set(name, value)?;
+            entry.set(name, value, by)?;
         }
         self.engine_shelf();
         if let Some(shelf) = self.engines.get_mut() {
@@ -288,7 +295,7 @@ impl Catalog {
         let accelerator = self.accelerator(accelerator)?;
         let mut rows = accelerator.provenance();
         rows.extend(self.model(model)?.provenance());
-        rows.extend(self.engine(engine)?.provenance(Some(&accelerator.key)));
+        rows.extend(self.engine(engine)?.provenance(Some(accelerator)));
         Ok(rows)
     }
 
@@ -310,10 +317,8 @@ impl Catalog {
 
     fn engine_shelf(&self) -> &Shelf<Engine> {
         self.engines.get_or_init(|| {
-            let file: Result<engine::EngineFile, _> =
-                toml::from_str(include_str!("catalog/engines.toml"));
-            let file = file.unwrap_or_else(|error| broken(&error));
-            Shelf::new("engine", file.engine)
+            let engines = engine::read_all(include_str!("catalog/engines.toml"));
+            Shelf::new("engine", engines.unwrap_or_else(|error| broken(&error)))
         })
     }
 

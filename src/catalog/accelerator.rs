@@ -62,6 +62,8 @@ pub struct Accelerator {
     pub host_link_kind: String,
     /// Other names.
     pub aliases: Vec<String>,
+    /// Key of the catalog's entry that this one was built on, for one that a scenario adds.
+    pub base: Option<String>,
     /// Standing of the entry as a whole.
     pub confidence: Confidence,
     /// Contradictions between sources and other remarks, or empty.

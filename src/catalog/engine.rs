@@ -26,9 +26,15 @@
 //! let catalog = Catalog::embedded();
 //! let vllm = catalog.engine("vLLM")?;
 //! assert_eq!(vllm.scheduler.block_size, 16);
-//! assert!(vllm.step_on("h100-sxm").kernel_launch_s < 10e-6);
+//! assert!(vllm.step_on(catalog.accelerator("h100-sxm")?).kernel_launch_s < 10e-6);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+mod scheduler;
+mod step;
+
+pub use scheduler::{SchedulerDefaults, UtilizationOf};
+pub use step::StepCoefficients;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +44,9 @@ use super::accelerator::Accelerator;
 use super::figure::{Confidence, Provenance};
 use super::name::Named;
 use super::record::FieldError;
+use scheduler::SmallBatches;
+
+const KIND: &str = "engine";
 
 /// A serving engine at one version.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -59,16 +68,19 @@ pub struct Engine {
     /// Defaults that were put in by hand.
     #[serde(default)]
     pub assumed_defaults: Vec<String>,
-    /// Coefficients of the step time.
+    /// Coefficients of the step time, where an accelerator has none of its own; see
+    /// [`Engine::step_on`].
     pub step: StepCoefficients,
-    /// Defaults of the scheduler, on accelerators with much memory.
+    /// Defaults of the scheduler, where memory is large; see [`Engine::scheduler_on`].
     pub scheduler: SchedulerDefaults,
-    /// Where the engine chooses smaller batches.
     #[serde(default)]
     small: Option<SmallBatches>,
     /// What differs on some accelerators, by key: [`StepCoefficients`] by name, and a `source`.
     #[serde(default)]
     accelerators: BTreeMap<String, toml::Table>,
+    /// What the user of the program has set, and where.
+    #[serde(skip)]
+    stated: BTreeMap<String, String>,
 }
 
 /// Standing of fitted coefficients.
@@ -90,114 +102,15 @@ pub struct Fit {
     pub assumed: Vec<String>,
 }
 
-/// The constants of the step-time model. Times are in seconds, efficiencies are shares of the
-/// datasheet's peak; the symbol is that of the formula above.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepCoefficients {
-    /// `e_c`: share of the peak rate that large matrix products reach.
-    pub compute_efficiency: f64,
-    /// `t0`: tokens by which small batches are padded, in effect.
-    pub small_batch_tokens: f64,
-    /// `e_m`: share of the peak bandwidth at which weights are read.
-    pub memory_efficiency: f64,
-    /// `e_cm`: share of the peak rate that routed experts reach.
-    pub moe_compute_efficiency: f64,
-    /// `e_mm`: share of the peak bandwidth at which experts are read.
-    pub moe_memory_efficiency: f64,
-    /// `pad`: rows by which the tile of each visited expert is padded.
-    pub moe_padding_rows: f64,
-    /// `p`: sharpness of the bend between the compute and the memory limit.
-    pub overlap_sharpness: f64,
-    /// `e_a`: share of the peak bandwidth at which attention reads the cache.
-    pub attention_memory_efficiency: f64,
-    /// `e_f`: share of the 16-bit peak that attention over a prompt reaches.
-    pub attention_compute_efficiency: f64,
-    /// `alpha`: latency of one all-reduce.
-    pub all_reduce_latency_s: f64,
-    /// `beta`: time of an all-reduce over what the link's bandwidth alone would take.
-    pub all_reduce_slowdown: f64,
-    /// `tau`: time of one kernel that is launched from a captured graph.
-    pub kernel_launch_s: f64,
-    /// `s`: time per decoding sequence (sampling, block tables).
-    pub sequence_s: f64,
-    /// `o`: time of a step beside all that.
-    pub step_s: f64,
-    /// `N`: kernels of a layer with ordinary attention and a dense network.
-    pub kernels_dense_layer: f64,
-    /// `N`: kernels of a layer with ordinary attention and routed experts.
-    pub kernels_moe_layer: f64,
-    /// Added to `N` by latent attention with a shared expert.
-    pub kernels_latent_extra: f64,
-    /// Added to `N` where activations are quantised.
-    pub kernels_quantised_extra: f64,
-    /// Host time per kernel in steps that contain prefill and so are not replayed from a graph.
-    pub prefill_kernel_s: f64,
-    /// Delay of one request in the front end: parsing, tokenising, queues between processes.
-    pub request_s: f64,
-}
-
-/// What an engine's scheduler does when nothing is said.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SchedulerDefaults {
-    /// Tokens computed at most in one step, prompts and decodes together.
-    pub max_batched_tokens: u64,
-    /// Sequences running at most.
-    pub max_running: u64,
-    /// Tokens of one KV block.
-    pub block_size: u64,
-    /// Share of an accelerator's memory that weights, KV blocks and (but for `utilization_of`
-    /// `free`) everything else may take.
-    pub memory_utilization: f64,
-    /// What that is a share of.
-    pub utilization_of: UtilizationOf,
-    /// True where prompts are computed in chunks.
-    pub chunked_prefill: bool,
-    /// True where one step may hold decodes and parts of prompts; else prompts go first.
-    pub mixed_steps: bool,
-    /// True where finished prefixes are kept for reuse.
-    pub prefix_cache: bool,
-    /// Bytes per accelerator beside weights, activations and KV blocks: libraries, captured graphs,
-    /// communication buffers.
-    pub reserve_bytes: u64,
-}
-
-/// What `memory_utilization` is a share of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UtilizationOf {
-    /// The whole memory; weights, activations and reserve come out of the share.
-    Total,
-    /// The whole memory; only weights and KV blocks come out of the share, the rest is the reserve.
-    WeightsAndCache,
-    /// What weights, activations and reserve leave free.
-    Free,
-}
-
-/// Defaults that hold on accelerators with less memory or of some generations.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SmallBatches {
-    /// Bytes of memory below which they hold.
-    below_bytes: f64,
-    /// Generations on which they hold whatever the memory.
-    #[serde(default)]
-    generations: Vec<String>,
-    max_batched_tokens: u64,
-    max_running: u64,
-}
-
 impl Engine {
-    /// The coefficients on the accelerator of this key: the engine's own, with its overrides.
+    /// The coefficients on `accelerator`: the engine's own, with what differs there. An accelerator
+    /// built on a catalog entry has that entry's.
     #[must_use]
-    pub fn step_on(&self, accelerator: &str) -> StepCoefficients {
-        let Some(changes) = self.accelerators.get(accelerator) else { return self.step };
+    pub fn step_on(&self, accelerator: &Accelerator) -> StepCoefficients {
         let mut step = self.step;
-        for (name, value) in changes {
-            if let (Some(slot), Some(number)) = (step.slot(name), number(value)) {
-                *slot = number;
-            }
+        for (name, value) in self.differences(accelerator).into_iter().flatten() {
+            // Read once when the catalog was: what is set here fits.
+            let _ = step.set(name, value);
         }
         step
     }
@@ -206,18 +119,17 @@ impl Engine {
     /// little memory.
     #[must_use]
     pub fn scheduler_on(&self, accelerator: &Accelerator) -> SchedulerDefaults {
-        let applies = |small: &&SmallBatches| {
-            small.generations.contains(&accelerator.generation)
-                || accelerator.memory().is_ok_and(|bytes| bytes < small.below_bytes)
-        };
-        match self.small.as_ref().filter(applies) {
-            Some(small) => SchedulerDefaults {
-                max_batched_tokens: small.max_batched_tokens,
-                max_running: small.max_running,
-                ..self.scheduler
-            },
-            None => self.scheduler,
+        let mut scheduler = self.scheduler;
+        if let Some(small) = &self.small
+            && (small.generations.contains(&accelerator.generation)
+                || accelerator.memory().is_ok_and(|bytes| bytes < small.below_bytes))
+        {
+            let SmallBatches { max_batched_tokens, max_running, .. } = small;
+            scheduler.max_batched_tokens =
+                max_batched_tokens.unwrap_or(scheduler.max_batched_tokens);
+            scheduler.max_running = max_running.unwrap_or(scheduler.max_running);
         }
+        scheduler
     }
 
     /// Keys of the accelerators that have coefficients of their own.
@@ -225,174 +137,82 @@ impl Engine {
         self.accelerators.keys().map(String::as_str)
     }
 
-    /// Sets one coefficient or default by its name.
+    fn differences(&self, accelerator: &Accelerator) -> Option<&toml::Table> {
+        let names = [Some(&accelerator.key), accelerator.base.as_ref()];
+        names.into_iter().flatten().find_map(|name| self.accelerators.get(name))
+    }
+
+    /// Sets one coefficient or default by its name, on every accelerator; `by` says who does.
     ///
     /// # Errors
     /// [`FieldError`] for an unknown name (with the valid ones) or a value that cannot be.
-    pub fn set(&mut self, name: &str, value: &toml::Value) -> Result<(), FieldError> {
-        let bad = |reason: &str| FieldError::bad("engine", &self.key, name, reason);
-        let negative = "must be a number of at least 0";
-        if self.step.slot(name).is_some() {
-            let number = number(value).filter(|number| *number >= 0.0).ok_or(bad(negative))?;
-            // Divisors of the model: at 0 a step would never end.
-            if number == 0.0 && (name.ends_with("_efficiency") || name == "overlap_sharpness") {
-                return Err(bad("must be greater than 0"));
+    pub fn set(&mut self, name: &str, value: &toml::Value, by: &str) -> Result<(), FieldError> {
+        let done = if StepCoefficients::NAMES.contains(&name) {
+            for differences in self.accelerators.values_mut() {
+                differences.remove(name);
             }
-            if let Some(slot) = self.step.slot(name) {
-                *slot = number;
+            self.step.set(name, value)
+        } else if SchedulerDefaults::NAMES.contains(&name) {
+            match (name, &mut self.small) {
+                ("max_batched_tokens", Some(small)) => small.max_batched_tokens = None,
+                ("max_running", Some(small)) => small.max_running = None,
+                _ => {}
             }
-            for changes in self.accelerators.values_mut() {
-                changes.remove(name);
-            }
-            return Ok(());
-        }
-        let whole = value.as_integer().and_then(|number| u64::try_from(number).ok());
-        let whole = whole.filter(|number| *number > 0 || name == "reserve_bytes");
-        let whole = whole.ok_or(bad("must be a whole number greater than 0"));
-        let flag = value.as_bool().ok_or(bad("must be true or false"));
-        match name {
-            "max_batched_tokens" => {
-                self.scheduler.max_batched_tokens = whole?;
-                self.small = None;
-            }
-            "max_running" => {
-                self.scheduler.max_running = whole?;
-                self.small = None;
-            }
-            "block_size" => self.scheduler.block_size = whole?,
-            "reserve_bytes" => self.scheduler.reserve_bytes = whole?,
-            "chunked_prefill" => self.scheduler.chunked_prefill = flag?,
-            "mixed_steps" => self.scheduler.mixed_steps = flag?,
-            "prefix_cache" => self.scheduler.prefix_cache = flag?,
-            "memory_utilization" => {
-                let share = number(value).filter(|share| *share > 0.0 && *share <= 1.0);
-                self.scheduler.memory_utilization = share.ok_or(bad("must lie in 0 .. 1"))?;
-            }
-            _ => {
-                let valid = StepCoefficients::NAMES.iter().chain(&SchedulerDefaults::NAMES);
-                let valid = valid.map(|name| (*name).to_owned()).collect();
-                return Err(FieldError::unknown("engine", &self.key, name, valid));
-            }
-        }
+            self.scheduler.set(name, value)
+        } else {
+            let valid = StepCoefficients::NAMES.iter().chain(&SchedulerDefaults::NAMES);
+            let valid = valid.map(|name| (*name).to_owned()).collect();
+            return Err(FieldError::unknown(KIND, &self.key, name, valid));
+        };
+        done.map_err(|reason| FieldError::bad(KIND, &self.key, name, reason))?;
+        self.stated.insert(name.to_owned(), by.to_owned());
         Ok(())
     }
 
-    /// One row per coefficient and default, for manifests and listings.
+    /// One row per coefficient and default, as they hold on `accelerator`, for manifests and
+    /// listings.
     #[must_use]
-    pub fn provenance(&self, accelerator: Option<&str>) -> Vec<Provenance> {
-        let overrides = accelerator.and_then(|key| self.accelerators.get(key));
-        let mut step = accelerator.map_or(self.step, |key| self.step_on(key));
-        let row =
-            |figure: &str, value: String, source: &str, date: &str, assumed: bool| Provenance {
-                what: self.key.clone(),
-                figure: figure.to_owned(),
-                value,
-                low: String::new(),
-                high: String::new(),
-                source: source.to_owned(),
-                date: date.to_owned(),
-                confidence: if assumed { Confidence::C } else { self.fit.confidence },
-                assumed,
-                note: String::new(),
-            };
-        let mut rows = Vec::new();
-        for name in StepCoefficients::NAMES {
-            let own = overrides.filter(|changes| changes.contains_key(name));
-            let source = own.and_then(|changes| changes.get("source")?.as_str());
+    pub fn provenance(&self, accelerator: Option<&Accelerator>) -> Vec<Provenance> {
+        let step = accelerator.map_or(self.step, |on| self.step_on(on));
+        let scheduler = accelerator.map_or(self.scheduler, |on| self.scheduler_on(on));
+        let differences = accelerator.and_then(|on| self.differences(on));
+        let coefficients = StepCoefficients::NAMES.into_iter().map(|name| {
+            let own = differences.filter(|differences| differences.contains_key(name));
+            let own = own.map(|own| own.get("source").and_then(toml::Value::as_str));
+            let source = own.flatten().unwrap_or(&self.fit.source);
             let assumed = own.is_none() && self.fit.assumed.iter().any(|assumed| assumed == name);
-            let value = step.slot(name).map(|value| format!("{value}")).unwrap_or_default();
-            rows.push(row(
-                name,
-                value,
-                source.unwrap_or(&self.fit.source),
-                &self.fit.date,
-                assumed,
-            ));
-        }
-        for (name, value) in self.scheduler.named() {
-            rows.push(row(
-                name,
-                value,
-                &self.scheduler_source,
-                "",
-                self.assumed_defaults.iter().any(|d| d == name),
-            ));
-        }
-        rows
+            let value = step.get(name).unwrap_or_default().to_string();
+            self.row(name, value, (source, &self.fit.date), assumed)
+        });
+        let defaults = SchedulerDefaults::NAMES.into_iter().map(|name| {
+            let assumed = self.assumed_defaults.iter().any(|assumed| assumed == name);
+            let value = scheduler.show(name).unwrap_or_default();
+            self.row(name, value, (&self.scheduler_source, ""), assumed)
+        });
+        coefficients.chain(defaults).collect()
     }
-}
 
-fn number(value: &toml::Value) -> Option<f64> {
-    let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))?;
-    number.is_finite().then_some(number)
-}
-
-macro_rules! slots {
-    ($($name:ident),* $(,)?) => {
-        impl StepCoefficients {
-            /// Names of all coefficients.
-            pub const NAMES: [&'static str; [$(stringify!($name)),*].len()] =
-                [$(stringify!($name)),*];
-
-            fn slot(&mut self, name: &str) -> Option<&mut f64> {
-                match name {
-                    $(stringify!($name) => Some(&mut self.$name),)*
-                    _ => None,
-                }
-            }
+    fn row(
+        &self,
+        figure: &str,
+        value: String,
+        (source, date): (&str, &str),
+        assumed: bool,
+    ) -> Provenance {
+        let stated = self.stated.get(figure);
+        let fitted = if assumed { Confidence::C } else { self.fit.confidence };
+        Provenance {
+            what: self.key.clone(),
+            figure: figure.to_owned(),
+            value,
+            low: String::new(),
+            high: String::new(),
+            source: stated.map_or(source, String::as_str).to_owned(),
+            date: if stated.is_some() { String::new() } else { date.to_owned() },
+            confidence: if stated.is_some() { Confidence::A } else { fitted },
+            assumed: assumed && stated.is_none(),
+            note: String::new(),
         }
-    };
-}
-
-slots! {
-    compute_efficiency,
-    small_batch_tokens,
-    memory_efficiency,
-    moe_compute_efficiency,
-    moe_memory_efficiency,
-    moe_padding_rows,
-    overlap_sharpness,
-    attention_memory_efficiency,
-    attention_compute_efficiency,
-    all_reduce_latency_s,
-    all_reduce_slowdown,
-    kernel_launch_s,
-    sequence_s,
-    step_s,
-    kernels_dense_layer,
-    kernels_moe_layer,
-    kernels_latent_extra,
-    kernels_quantised_extra,
-    prefill_kernel_s,
-    request_s,
-}
-
-impl SchedulerDefaults {
-    /// Names of all defaults.
-    pub const NAMES: [&'static str; 8] = [
-        "max_batched_tokens",
-        "max_running",
-        "block_size",
-        "memory_utilization",
-        "chunked_prefill",
-        "mixed_steps",
-        "prefix_cache",
-        "reserve_bytes",
-    ];
-
-    fn named(&self) -> [(&'static str, String); 8] {
-        let values = [
-            self.max_batched_tokens.to_string(),
-            self.max_running.to_string(),
-            self.block_size.to_string(),
-            self.memory_utilization.to_string(),
-            self.chunked_prefill.to_string(),
-            self.mixed_steps.to_string(),
-            self.prefix_cache.to_string(),
-            self.reserve_bytes.to_string(),
-        ];
-        let mut values = values.into_iter();
-        Self::NAMES.map(|name| (name, values.next().unwrap_or_default()))
     }
 }
 
@@ -408,11 +228,28 @@ impl Named for Engine {
     }
 }
 
-/// The `[[engine]]` tables of a data file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EngineFile {
-    pub(super) engine: Vec<Engine>,
+/// Reads the `[[engine]]` tables of a data file.
+///
+/// # Errors
+/// The reader's, and [`FieldError`] as text for a coefficient that an accelerator cannot have.
+pub(super) fn read_all(text: &str) -> Result<Vec<Engine>, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        engine: Vec<Engine>,
+    }
+    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    for engine in &file.engine {
+        for (accelerator, differences) in &engine.accelerators {
+            for (name, value) in differences.iter().filter(|(name, _)| *name != "source") {
+                let mut step = engine.step;
+                step.set(name, value).map_err(|reason| {
+                    format!("`{name}` of {} on {accelerator} {reason}", engine.key)
+                })?;
+            }
+        }
+    }
+    Ok(file.engine)
 }
 
 #[cfg(test)]
@@ -423,33 +260,48 @@ mod tests {
     #[test]
     fn small_and_old_accelerators_get_small_batches() {
         let catalog = Catalog::embedded();
-        let vllm = catalog.engine("vllm").unwrap();
-        let on = |key: &str| vllm.scheduler_on(catalog.accelerator(key).unwrap());
-        let batch = |key: &str| (on(key).max_batched_tokens, on(key).max_running);
-        assert_eq!(batch("h100-sxm"), (8192, 1024));
-        assert_eq!(batch("a100-sxm-80gb"), (2048, 256));
-        assert_eq!(batch("l40s"), (2048, 256));
+        let mut vllm = catalog.engine("vllm").unwrap().clone();
+        let batch = |engine: &Engine, key: &str| {
+            let on = engine.scheduler_on(catalog.accelerator(key).unwrap());
+            (on.max_batched_tokens, on.max_running)
+        };
+        assert_eq!(batch(&vllm, "h100-sxm"), (8192, 1024));
+        assert_eq!(batch(&vllm, "a100-sxm-80gb"), (2048, 256));
+        assert_eq!(batch(&vllm, "l40s"), (2048, 256));
+        vllm.set("max_running", &64.into(), "scenario").unwrap();
+        assert_eq!(batch(&vllm, "h100-sxm"), (8192, 64));
+        assert_eq!(batch(&vllm, "l40s"), (2048, 64));
     }
 
     #[test]
     fn an_accelerator_may_have_coefficients_of_its_own() {
-        let text = include_str!("engines.toml");
-        let mut file: EngineFile = toml::from_str(text).unwrap();
+        let mut catalog = Catalog::embedded();
+        let changes = toml::toml! { tdp = "500 W" };
+        catalog.add_accelerator("my-h20", Some("h20"), &changes, "scenario").unwrap();
+        let [h20, mine, h100] =
+            ["h20", "my-h20", "h100"].map(|key| catalog.accelerator(key).unwrap());
+
+        let mut engine = catalog.engine("vllm").unwrap().clone();
         let own = toml::toml! {
             kernel_launch_s = 9e-6
             source = "measured"
         };
-        let engine = &mut file.engine[0];
         engine.accelerators.insert("h20".to_owned(), own);
-        assert_eq!(engine.step_on("h20").kernel_launch_s, 9e-6);
-        assert_eq!(engine.step_on("h20").sequence_s, engine.step.sequence_s);
-        assert_eq!(engine.step_on("h100-sxm"), engine.step);
-        let rows = engine.provenance(Some("h20"));
-        let launch = rows.iter().find(|row| row.figure == "kernel_launch_s").unwrap();
-        assert_eq!((launch.source.as_str(), launch.value.as_str()), ("measured", "0.000009"));
-        // What the user states holds everywhere.
-        engine.set("kernel_launch_s", &3e-6.into()).unwrap();
-        assert_eq!(engine.step_on("h20").kernel_launch_s, 3e-6);
+        for accelerator in [h20, mine] {
+            assert_eq!(engine.step_on(accelerator).kernel_launch_s, 9e-6);
+            assert_eq!(engine.step_on(accelerator).sequence_s, engine.step.sequence_s);
+        }
+        assert_eq!(engine.step_on(h100), engine.step);
+        let launch = |engine: &Engine| {
+            let mut rows = engine.provenance(Some(h20)).into_iter();
+            rows.find(|row| row.figure == "kernel_launch_s").map(|row| (row.source, row.value))
+        };
+        assert_eq!(launch(&engine), Some(("measured".to_owned(), "0.000009".to_owned())));
+
+        // What the user states holds everywhere, and says so.
+        engine.set("kernel_launch_s", &3e-6.into(), "scenario").unwrap();
+        assert_eq!(engine.step_on(mine).kernel_launch_s, 3e-6);
+        assert_eq!(launch(&engine), Some(("scenario".to_owned(), "0.000003".to_owned())));
     }
 
     #[test]
@@ -462,24 +314,29 @@ mod tests {
             ("kernel_launch_s", toml::Value::from(f64::NAN)),
             ("block_size", toml::Value::from(0)),
             ("memory_utilization", toml::Value::from(1.5)),
+            ("utilization_of", toml::Value::from("some")),
             ("prefix_cache", toml::Value::from(1)),
         ] {
-            assert!(vllm.set(name, &value).is_err(), "{name} = {value}");
+            assert!(vllm.set(name, &value, "scenario").is_err(), "{name} = {value}");
         }
-        let error = vllm.set("blok_size", &16.into()).unwrap_err();
+        let error = vllm.set("blok_size", &16.into(), "scenario").unwrap_err();
         assert!(error.to_string().contains("did you mean `block_size`?"), "{error}");
     }
 
     #[test]
-    fn every_coefficient_has_a_name_and_every_engine_reads() {
-        let catalog = Catalog::embedded();
-        for engine in catalog.engines() {
-            let mut step = engine.step;
-            for name in StepCoefficients::NAMES {
-                assert!(step.slot(name).is_some_and(|value| *value >= 0.0), "{name}");
-            }
+    fn a_data_file_with_an_unknown_coefficient_is_refused() {
+        let text = include_str!("engines.toml");
+        assert_eq!(read_all(text).map(|engines| engines.len()), Ok(3));
+        let error = read_all(&format!("{text}\n[engine.accelerators.h20]\ntau = 1\n")).unwrap_err();
+        assert!(error.contains("`tau` of tensorrt-llm on h20"), "{error}");
+    }
+
+    #[test]
+    fn every_coefficient_and_default_is_listed() {
+        for engine in Catalog::embedded().engines() {
             let rows = engine.provenance(None);
             assert_eq!(rows.len(), StepCoefficients::NAMES.len() + SchedulerDefaults::NAMES.len());
+            assert!(rows.iter().all(|row| !row.value.is_empty() && !row.source.is_empty()));
         }
     }
 }

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! `source` names an entry of the file's `[sources]` table. A source with `assumed = true`
-//! (recalled, never looked up) marks everything that stands on it as assumed.
+//! (recalled, never looked up) marks everything that stands on it as assumed; what is assumed has
+//! a confidence of C at most.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,6 +123,9 @@ impl Standing {
         }
         if let Some(assumed) = table.get("assumed").and_then(toml::Value::as_bool) {
             standing.assumed = assumed;
+        }
+        if standing.assumed {
+            standing.confidence = standing.confidence.max(Confidence::C);
         }
         Ok(standing)
     }

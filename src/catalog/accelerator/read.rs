@@ -56,6 +56,7 @@ impl Accelerator {
             link_kind: String::new(),
             host_link_kind: String::new(),
             aliases: Vec::new(),
+            base: None,
             confidence: Confidence::A,
             note: String::new(),
             figures: [const { None }; Field::COUNT],
