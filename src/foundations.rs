@@ -2,11 +2,11 @@
 
 pub mod calendar;
 pub mod distribution;
+pub mod error;
 pub mod histogram;
 pub mod interval;
 pub mod random;
 pub mod special_function;
-pub mod error;
 pub mod time;
 pub mod units;
 

@@ -1,11 +1,11 @@
 //! Discrete-event simulation of fleets of AI agents on fleets of LLM servers.
 
-pub mod foundations;
 pub mod catalog;
+pub mod cli;
+pub mod experiment;
+pub mod foundations;
 pub mod performance;
-pub mod workload;
+pub mod report;
 pub mod serving;
 pub mod simulation;
-pub mod experiment;
-pub mod report;
-pub mod cli;
+pub mod workload;

@@ -2,4 +2,6 @@
 
 pub mod step_time;
 
-pub use step_time::{ContextCost, ExpertGroup, KernelGroup, PrefillCost, StepCost, StepModel, WindowCost};
+pub use step_time::{
+    ContextCost, ExpertGroup, KernelGroup, PrefillCost, StepCost, StepModel, WindowCost,
+};

@@ -198,8 +198,8 @@ impl DecodeBatch {
         for &WindowCost { window, cost } in &model.windows {
             let full = u64::from(window);
             let growing = full.saturating_sub(first).min(steps);
-            let sum = triangle(first.min(full), growing)
-                + u128::from(steps - growing) * u128::from(full);
+            let sum =
+                triangle(first.min(full), growing) + u128::from(steps - growing) * u128::from(full);
             ps += sum * u128::from(cost.ps);
         }
         ps

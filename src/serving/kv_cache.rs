@@ -90,12 +90,12 @@ impl KvCache {
             return Some(Holding { leaf: NONE, tree_blocks: 0, cached_tokens: 0 });
         };
         let found = tree.find(pieces, prompt, self.block);
-        let mut leaf = tree.lock(found);
         let needed = all - u64::from(found.blocks);
-        if self.free + tree.evictable_blocks() < needed + reserve {
-            tree.unlock(leaf);
+        // A try that fails must leave no trace: not even in the order of eviction.
+        if self.free + tree.evictable_blocks() - tree.unlocked_on(found) < needed + reserve {
             return None;
         }
+        let mut leaf = tree.lock(found);
         let cached_tokens = self.reusable(found.blocks, prompt);
         self.take(needed);
         let tree = self.tree.as_mut()?;

@@ -106,9 +106,20 @@ struct Chunk {
 enum Activity {
     Idle,
     /// Decode steps of one batch: when they began, what is the same in each, how many.
-    Leap { start: SimTime, run: Progression, fixed: u64, bytes: u64, steps: u64 },
+    Leap {
+        start: SimTime,
+        run: Progression,
+        fixed: u64,
+        bytes: u64,
+        steps: u64,
+    },
     /// One step with prompt tokens in it.
-    Mixed { start: SimTime, length: u64, attention_ps: u64, bytes: u64 },
+    Mixed {
+        start: SimTime,
+        length: u64,
+        attention_ps: u64,
+        bytes: u64,
+    },
 }
 
 /// See the module's page.
@@ -264,8 +275,7 @@ impl Replica {
     pub fn submit(&mut self, spec: &ReplicaSpec, request: Request<'_>, now: SimTime) -> RequestId {
         self.book_queue(now);
         let id = self.enter(request, now);
-        let admissible =
-            self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
+        let admissible = self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
         self.waiting.push_back(id.slot);
         if admissible {
             self.cut(spec, now);
@@ -411,7 +421,9 @@ impl Replica {
         self.activity = if !self.chunks.is_empty() {
             self.begin_mixed(spec, table, now)
         } else if self.batch.size > 0 {
-            self.begin_leap(spec, table, now)
+            // After a preemption nobody was admitted; the next boundary must try.
+            let longest = if preempted { 1 } else { spec.longest_leap.max(1) };
+            self.begin_leap(spec, table, longest, now)
         } else {
             Activity::Idle
         };
@@ -432,13 +444,7 @@ impl Replica {
     }
 
     /// Admits a waiting request if its blocks can be had; returns the tokens it has to compute.
-    fn admit(
-        &mut self,
-        slot: u32,
-        spec: &ReplicaSpec,
-        budget: u32,
-        now: SimTime,
-    ) -> Option<u32> {
+    fn admit(&mut self, slot: u32, spec: &ReplicaSpec, budget: u32, now: SimTime) -> Option<u32> {
         let reserve = self.batch.blocks_for(1);
         let first_in_step = self.chunks.is_empty();
         let sequence = &mut self.sequences[slot as usize];
@@ -467,13 +473,19 @@ impl Replica {
         Some(sequence.target - sequence.computed)
     }
 
-    fn begin_leap(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) -> Activity {
+    fn begin_leap(
+        &mut self,
+        spec: &ReplicaSpec,
+        table: &mut StepTable,
+        longest: u64,
+        now: SimTime,
+    ) -> Activity {
         let size = self.batch.size as u32;
         let sequences = &self.sequences;
         let steps = self
             .batch
             .undisturbed(self.kv.available(), |slot, ticket| alive(sequences, slot, ticket))
-            .clamp(1, spec.longest_leap.max(1));
+            .clamp(1, longest);
         let gpu = table.gpu(&spec.model, size, size);
         let fixed = gpu.ps + spec.model.host_ps(size);
         let attention = self.batch.attention(&spec.model);
@@ -502,8 +514,8 @@ impl Replica {
         usage.batch_ps += u128::from(size) * u128::from(elapsed);
         usage.kv_token_ps += run.weighted(kv_tokens, size, steps);
         usage.output_tokens += size * steps;
-        usage.flops += flops
-            + u128::from(steps) * u128::from(size) * u128::from(spec.model.token_flops());
+        usage.flops +=
+            flops + u128::from(steps) * u128::from(size) * u128::from(spec.model.token_flops());
         usage.bytes += traffic + u128::from(steps) * u128::from(bytes);
         usage.inter_token.record_progression(run.base, run.slope, steps, size);
         self.share_per_token += per_token * u128::from(steps);
@@ -665,13 +677,7 @@ impl Replica {
     }
 
     /// A request is done or cancelled.
-    fn leave(
-        &mut self,
-        spec: &ReplicaSpec,
-        slot: u32,
-        now: SimTime,
-        finished: &mut Vec<Finished>,
-    ) {
+    fn leave(&mut self, spec: &ReplicaSpec, slot: u32, now: SimTime, finished: &mut Vec<Finished>) {
         if self.sequences[slot as usize].phase == Phase::Waiting {
             self.waiting.retain(|&other| other != slot);
         } else {

@@ -49,9 +49,9 @@ impl Router {
             _ if replicas.len() == 1 => 0,
             RouterPolicy::RoundRobin => self.last.wrapping_add(1) % replicas.len(),
             RouterPolicy::LeastLoaded => self.least_loaded(replicas),
-            RouterPolicy::SessionAffinity => (0..replicas.len())
-                .max_by_key(|&index| derive(session, index as u64))
-                .unwrap_or(0),
+            RouterPolicy::SessionAffinity => {
+                (0..replicas.len()).max_by_key(|&index| derive(session, index as u64)).unwrap_or(0)
+            }
             RouterPolicy::PrefixAware { load_bound } => {
                 let total: usize = replicas.iter().map(load).sum();
                 let bound = load_bound * (total + 1) as f64 / replicas.len() as f64;

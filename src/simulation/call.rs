@@ -38,7 +38,15 @@ impl World<'_> {
             return match &cut.summary_tokens {
                 Some(law) => {
                     let output = self.draw_count(actor, law).max(1);
-                    self.first_attempt(actor, CallReason::Compaction, self.pool_of(actor, step), output, 0, 0, 0);
+                    self.first_attempt(
+                        actor,
+                        CallReason::Compaction,
+                        self.pool_of(actor, step),
+                        output,
+                        0,
+                        0,
+                        0,
+                    );
                 }
                 None => {
                     self.compact(actor, program);

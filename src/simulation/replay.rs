@@ -88,9 +88,10 @@ impl<'p> World<'p> {
                     let key = derive(derive(self.actors[actor].entity, UNRECORDED), place);
                     Piece { key, end: recorded.input }
                 });
-                let known = pieces
-                    .iter()
-                    .map(|piece| Piece { key: derive(scope, u64::from(piece.key)), end: piece.end });
+                let known = pieces.iter().map(|piece| Piece {
+                    key: derive(scope, u64::from(piece.key)),
+                    end: piece.end,
+                });
                 self.actors[actor].context.replay(known.chain(rest));
                 let pool = self.recorded_pool(actor, recorded.model);
                 let output = recorded.output.max(1);

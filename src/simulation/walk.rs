@@ -4,9 +4,9 @@ use super::actor::{OnWake, Script};
 use super::event::{Event, Handle};
 use super::outcome::Cause;
 use super::world::World;
+use crate::foundations::SimDuration;
 use crate::foundations::distribution::Law;
 use crate::foundations::random::{Purpose, derive};
-use crate::foundations::SimDuration;
 use crate::workload::program::{
     Branch, Join, LoopStep, ModelChoice, Program, SpawnStep, StepIndex, StepKind, ToolStep,
 };
@@ -413,7 +413,8 @@ impl World<'_> {
             self.abandon(child);
         }
         self.abandon_call(root);
-        let key = std::mem::replace(&mut self.actors[root].wake, crate::foundations::EventKey::NONE);
+        let key =
+            std::mem::replace(&mut self.actors[root].wake, crate::foundations::EventKey::NONE);
         self.calendar.cancel(key);
         self.actors[root].awaited = 0;
         self.actors[root].loops.clear();
@@ -440,7 +441,9 @@ impl World<'_> {
     pub(super) fn end_session(&mut self, actor: Handle) {
         let (population, client) = (self.actors[actor].population, self.actors[actor].client);
         self.remove_actor(actor);
-        if self.accepting && let Some(think) = &self.plan.populations[population as usize].think_time_s {
+        if self.accepting
+            && let Some(think) = &self.plan.populations[population as usize].think_time_s
+        {
             let number = self.counters[population as usize].returns;
             self.counters[population as usize].returns += 1;
             let entity = derive(u64::from(population), number);

@@ -241,11 +241,15 @@ impl Reference {
     fn end_step(&mut self, now: SimTime) {
         let block = u64::from(self.spec.block);
         let decoding = self.running.iter().filter(|s| s.decoding).count() as u64;
-        let own: u64 = self.running.iter().map(|s| {
-            let length = if s.decoding { s.stored } else { s.target };
-            let tree = s.holding.map_or(0, |holding| self.kv.tree_tokens(&holding));
-            u64::from(length) - tree
-        }).sum();
+        let own: u64 = self
+            .running
+            .iter()
+            .map(|s| {
+                let length = if s.decoding { s.stored } else { s.target };
+                let tree = s.holding.map_or(0, |holding| self.kv.tree_tokens(&holding));
+                u64::from(length) - tree
+            })
+            .sum();
         let tokens = own + self.kv.shared_blocks() * block;
         self.busy_ps += self.step_ps;
         self.batch_ps += u128::from(decoding) * u128::from(self.step_ps);
@@ -485,7 +489,11 @@ fn leaps_give_the_bits_of_single_steps() {
         let (spec, jobs) = random_case(seed);
         let reference = serve_by_reference(&spec, &jobs);
         let (server, finished) = serve(&spec, &jobs);
-        assert_eq!(finished, reference.finished, "requests of workload {seed}");
+        let pairs = finished.iter().zip(&reference.finished);
+        if let Some((ours, theirs)) = pairs.into_iter().find(|(ours, theirs)| ours != theirs) {
+            panic!("workload {seed}: {ours:#?}\nby single steps: {theirs:#?}");
+        }
+        assert_eq!(finished.len(), reference.finished.len(), "requests of workload {seed}");
         let usage = server.usage();
         assert_eq!(usage.busy_ps, reference.busy_ps, "time in steps of workload {seed}");
         assert_eq!(usage.batch_ps, reference.batch_ps, "batch of workload {seed}");
@@ -513,9 +521,9 @@ fn cutting_every_leap_changes_nothing() {
         let single = ReplicaSpec { longest_leap: 1, ..spec.clone() };
         let (leaping, fast) = serve(&spec, &jobs);
         let (stepping, slow) = serve(&single, &jobs);
-        assert_eq!(fast, slow, "workload {seed}");
+        assert!(fast == slow, "requests of workload {seed}");
         let mut usage = leaping.usage().clone();
         usage.leaps = stepping.usage().leaps;
-        assert_eq!(&usage, stepping.usage(), "usage of workload {seed}");
+        assert!(&usage == stepping.usage(), "usage of workload {seed}");
     }
 }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::foundations::{Purpose, Streams};
 use proptest::prelude::*;
-use std::sync::LazyLock;
 use statrs::distribution::{ContinuousCDF, DiscreteCDF};
+use std::sync::LazyLock;
 
 fn stream(entity: u64) -> Stream {
     Streams::new(1, 0).stream(Purpose::Sample, entity)
@@ -313,9 +313,17 @@ fn a_clamped_law_with_one_value_is_a_constant() {
 fn clamped_lognormal_has_its_closed_mean() {
     // E[min(X, c)] = e^(mu + s²/2) Φ((ln c - mu)/s - s) + c (1 - Φ((ln c - mu)/s)), by scipy.
     let law = Law::lognormal(4.996, 1.78).unwrap().clamped(0.0, 20_000.0).unwrap();
-    assert!((law.mean() - 660.620_627_616_219).abs() < 1e-9 * 660.620_627_616_219, "{}", law.mean());
+    assert!(
+        (law.mean() - 660.620_627_616_219).abs() < 1e-9 * 660.620_627_616_219,
+        "{}",
+        law.mean()
+    );
     // Σ n (F(n + 1/2) - F(n - 1/2)) over four million integers, by scipy.
     let law = Law::lognormal(9.0, 1.2).unwrap().rounded();
-    assert!((law.mean() - 16_647.244_729_445_57).abs() < 1e-9 * 16_647.244_729_445_57, "{}", law.mean());
+    assert!(
+        (law.mean() - 16_647.244_729_445_57).abs() < 1e-9 * 16_647.244_729_445_57,
+        "{}",
+        law.mean()
+    );
     assert!((law.variance() - 892_553_870.178_59).abs() < 1e-9 * 892_553_870.178_59);
 }
