@@ -1,5 +1,5 @@
-//! Floor 1: accelerators, models, precisions, engines, prices and regions, each figure with its
-//! source, date and confidence.
+//! Floor 1: accelerators, models, precisions, engines, prices, regions and agents, each figure
+//! with its source, date and confidence.
 //!
 //! The data lie beside the code (`src/catalog/*.toml`, `prices.csv`) and are compiled in. A file is
 //! read when something of it is first asked for. What is recalled, inferred or a placeholder is
@@ -19,6 +19,7 @@
 //! ```
 
 mod accelerator;
+pub mod agent;
 mod engine;
 mod figure;
 mod model;
@@ -31,6 +32,7 @@ mod region;
 mod tests;
 
 pub use accelerator::{Accelerator, Field, FieldKind, MissingFigure, UnsupportedPrecision};
+pub use agent::Agent;
 pub use engine::{Engine, Fit, SchedulerDefaults, StepCoefficients, UtilizationOf};
 pub use figure::{Confidence, Figure, Provenance, Source};
 pub use model::{
@@ -57,6 +59,7 @@ pub struct Catalog {
     engines: OnceLock<Shelf<Engine>>,
     regions: OnceLock<Shelf<Region>>,
     prices: OnceLock<Prices>,
+    agents: OnceLock<Shelf<Agent>>,
 }
 
 /// An entry that could not be added.
@@ -125,6 +128,14 @@ impl Catalog {
         self.region_shelf().get(name)
     }
 
+    /// The agent archetype of this key or alias.
+    ///
+    /// # Errors
+    /// [`UnknownName`].
+    pub fn agent(&self, name: &str) -> Result<&Agent, UnknownName> {
+        self.agent_shelf().get(name)
+    }
+
     /// Prices of hosted models.
     pub fn prices(&self) -> &Prices {
         self.prices.get_or_init(|| {
@@ -150,6 +161,11 @@ impl Catalog {
     /// All regions.
     pub fn regions(&self) -> impl Iterator<Item = &Region> {
         self.region_shelf().iter()
+    }
+
+    /// All agent archetypes.
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
+        self.agent_shelf().iter()
     }
 
     /// Adds or replaces the accelerator `key`: `base` (nothing known, where none is named) with
@@ -278,7 +294,9 @@ impl Catalog {
         let engines = self.engines().flat_map(|engine| engine.provenance(None));
         let regions = self.regions().flat_map(Region::provenance);
         let prices = self.prices().iter().flat_map(Price::provenance);
-        let all = accelerators.chain(models).chain(engines).chain(regions).chain(prices);
+        let agents = self.agents().flat_map(Agent::provenance);
+        let all =
+            accelerators.chain(models).chain(engines).chain(regions).chain(prices).chain(agents);
         all.filter(|row| row.assumed).collect()
     }
 
@@ -319,6 +337,12 @@ impl Catalog {
         self.engines.get_or_init(|| {
             let engines = engine::read_all(include_str!("catalog/engines.toml"));
             Shelf::new("engine", engines.unwrap_or_else(|error| broken(&error)))
+        })
+    }
+
+    fn agent_shelf(&self) -> &Shelf<Agent> {
+        self.agents.get_or_init(|| {
+            Shelf::new("agent", agent::read_all().unwrap_or_else(|error| broken(&error)))
         })
     }
 
