@@ -11,6 +11,7 @@ pub mod time;
 pub mod units;
 
 pub use calendar::{Calendar, EventKey};
+pub use distribution::{Law, LawError};
 pub use error::{Fault, Faults, Place, SourceId, Sources};
 pub use random::{Purpose, Stream, Streams};
 pub use time::{SimDuration, SimTime};

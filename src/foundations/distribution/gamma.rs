@@ -10,7 +10,7 @@
 //! y' = φ(z) / h(y),    y'' = y' (-z - (shape - eʸ) y'),    h the density of ln X,
 //! ```
 //!
-//! so quintic Hermite interpolation on a grid of 1/32 reproduces the exact quantile to `1e-12`.
+//! so quintic Hermite interpolation on a grid of 1/64 reproduces the exact quantile to `1e-12`.
 //!
 //! ```
 //! use tokenfleet::foundations::Law;
@@ -29,7 +29,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Grid points per unit of the normal score.
-const GRID: f64 = 32.0;
+const GRID: f64 = 64.0;
 
 /// The grid spans this many standard deviations either side: `Φ(-8.25) < 2⁻⁵³`.
 const REACH: f64 = 8.25;
@@ -55,10 +55,10 @@ impl Law {
     ///
     /// # Errors
     ///
-    /// Refuses a shape outside 0.001 to 100,000 and a scale that is not above 0 and finite.
+    /// Refuses a shape outside 0.01 to 100,000 and a scale that is not above 0 and finite.
     pub fn gamma(shape: f64, scale: f64) -> Result<Self, LawError> {
-        let inside = (0.001..=1e5).contains(&shape);
-        LawError::require(inside, "gamma", "shape", shape, "between 0.001 and 100000")?;
+        let inside = (0.01..=1e5).contains(&shape);
+        LawError::require(inside, "gamma", "shape", shape, "between 0.01 and 100000")?;
         let scale = LawError::positive("gamma", "scale", scale)?;
         let nodes = (0..=(2.0 * REACH * GRID) as u32)
             .map(|i| Node::at(shape, f64::from(i) / GRID - REACH))
@@ -70,11 +70,11 @@ impl Law {
     ///
     /// # Errors
     ///
-    /// Refuses a mean that is not above 0, and a coefficient outside 0.0032 to 31.6.
+    /// Refuses a mean that is not above 0, and a coefficient outside 0.0032 to 10.
     pub fn gamma_from_mean(mean: f64, variation: f64) -> Result<Self, LawError> {
         let mean = LawError::positive("gamma", "mean", mean)?;
-        let inside = (0.0032..=31.6).contains(&variation);
-        let valid = "between 0.0032 and 31.6";
+        let inside = (0.0032..=10.0).contains(&variation);
+        let valid = "between 0.0032 and 10";
         LawError::require(inside, "gamma", "coefficient of variation", variation, valid)?;
         let square = variation * variation;
         Self::gamma(1.0 / square, mean * square)
@@ -151,14 +151,14 @@ mod tests {
     #[test]
     fn the_table_draws_what_the_exact_quantile_gives() {
         let mut stream = Streams::new(1, 0).stream(Purpose::Sample, 0);
-        for shape in [0.001, 0.02, 0.1, 0.309, 0.7, 1.0, 3.2, 9.9, 10.1, 250.0, 1e5] {
+        for shape in [0.01, 0.02, 0.1, 0.309, 0.7, 1.0, 3.2, 9.9, 10.1, 250.0, 1e5] {
             let law = Law::gamma(shape, 1.0).unwrap();
             let ends = [1.1e-16, 1e-9, 0.5, 1.0 - 1e-9, 1.0 - 1.1e-16];
             for u in (0..2_000).map(|_| stream.uniform()).chain(ends) {
                 let (drawn, exact) = (law.draw(u), law.quantile(u));
                 // Values below the smallest normal double have no relative precision left.
                 let error = (drawn - exact).abs() / exact.max(1e-300);
-                assert!(error < 2e-12, "shape {shape}, u {u}: {drawn} {exact} {error:e}");
+                assert!(error < 1e-12, "shape {shape}, u {u}: {drawn} {exact} {error:e}");
             }
         }
     }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     /// Shape, probability, quantile by mpmath.
-    const MPMATH: [(f64, f64, f64); 55] = [
+    const MPMATH: [(f64, f64, f64); 53] = [
         (0.02, 0.003, 4.096909168424158e-127),
         (0.02, 0.25, 4.501881229117707e-31),
         (0.02, 0.5, 5.068667656480183e-16),
@@ -189,8 +189,6 @@ mod tests {
         (1.0, 1e-12, 1.0000000000005e-12),
         (1.0, 0.003, 0.0030045090202987217),
         (1.0, 0.25, 0.2876820724517809),
-        (1.0, 0.5, 0.6931471805599453),
-        (1.0, 0.9, 2.302585092994046),
         (1.0, 0.9999, 9.210340371976294),
         (1.0, 0.9999999999990905, 27.725887222397812),
         (2.5, 1e-12, 2.562321748415268e-05),

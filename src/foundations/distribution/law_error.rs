@@ -1,5 +1,7 @@
 //! Why a law was refused.
 
+use crate::foundations::units::format_percent;
+
 /// A law that makes no sense, with the reason and the mend.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LawError {
@@ -31,8 +33,8 @@ pub enum LawError {
     },
     /// A discrete law spreads over too many integers to tabulate.
     #[error(
-        "{law}: its table would need more than {limit} entries; take the continuous law of the same \
-         mean and variance, rounded"
+        "{law}: its table would need more than {limit} entries; make it narrower, or round a \
+         continuous law"
     )]
     TooWide {
         /// The law.
@@ -41,7 +43,10 @@ pub enum LawError {
         limit: usize,
     },
     /// Bounds that leave nothing of a law.
-    #[error("{law}: only {mass:e} of it lies within {low} to {high}; widen the bounds")]
+    #[error(
+        "{law}: only {} of it lies within {low} to {high}; widen the bounds",
+        format_percent(*mass)
+    )]
     Outside {
         /// The law.
         law: String,

@@ -32,9 +32,10 @@ impl Law {
     ///
     /// # Errors
     ///
-    /// Refuses a `mu` that is not finite, a `sigma` that is not above 0, and tails that overflow.
+    /// Refuses a `mu` outside -700 to 700, a `sigma` that is not above 0, and tails that overflow.
     pub fn lognormal(mu: f64, sigma: f64) -> Result<Self, LawError> {
-        let mu = LawError::finite("lognormal", "mu", mu)?;
+        let inside = (-700.0..=700.0).contains(&mu);
+        let mu = LawError::require(inside, "lognormal", "mu", mu, "between -700 and 700")?;
         let sigma = LawError::positive("lognormal", "sigma", sigma)?;
         Self::Lognormal(Lognormal { mu, sigma }).finite()
     }
@@ -93,8 +94,8 @@ impl Distribution for Lognormal {
     }
 
     fn variance(&self) -> f64 {
-        let mean = self.mean();
-        mean * mean * libm::expm1(self.sigma * self.sigma)
+        let deviation = self.mean() * libm::expm1(self.sigma * self.sigma).sqrt();
+        deviation * deviation
     }
 
     fn support(&self) -> (f64, f64) {

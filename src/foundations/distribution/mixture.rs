@@ -55,7 +55,7 @@ impl Law {
             )?;
         }
         parts.retain(|(weight, _)| *weight > 0.0);
-        let total: f64 = parts.iter().map(|(weight, _)| weight).sum();
+        let total = parts.iter().fold(0.0, |total, (weight, _)| total + weight);
         LawError::require(
             total > 0.0 && total.is_finite(),
             "mixture",
@@ -147,7 +147,7 @@ impl fmt::Display for Mixture {
         f.write_str("mixture(")?;
         for (i, (weight, law)) in self.parts().enumerate() {
             let comma = if i == 0 { "" } else { ", " };
-            write!(f, "{comma}{} {law}", format_percent(weight))?;
+            write!(f, "{comma}{}: {law}", format_percent(weight))?;
         }
         f.write_str(")")
     }
@@ -161,7 +161,7 @@ fn smallest_between(low: f64, high: f64, condition: impl Fn(f64) -> bool) -> f64
     let value = |key: i64| f64::from_bits(flip(key) as u64);
     let (mut low, mut high) = (flip(low.to_bits() as i64), flip(high.to_bits() as i64));
     while low < high {
-        let middle = low.midpoint(high);
+        let middle = low.wrapping_add((high.wrapping_sub(low) as u64 / 2) as i64);
         if condition(value(middle)) { high = middle } else { low = middle + 1 }
     }
     value(high)

@@ -62,7 +62,8 @@ impl Distribution for Pareto {
         if a <= 2.0 {
             return f64::INFINITY;
         }
-        self.minimum * self.minimum * a / ((a - 1.0) * (a - 1.0) * (a - 2.0))
+        let deviation = self.minimum / (a - 1.0) * (a / (a - 2.0)).sqrt();
+        deviation * deviation
     }
 
     fn support(&self) -> (f64, f64) {

@@ -14,32 +14,41 @@ static LAWS: LazyLock<Vec<(Law, u64)>> = LazyLock::new(|| {
     let build = || -> Result<_, LawError> {
         let step = Law::mixture([(0.7, Law::constant(1.0)?), (0.3, Law::uniform(2.0, 5.0)?)])?;
         Ok(vec![
-            (Law::constant(42.0)?, 0),
-            (Law::uniform(-2.0, 8.0)?, 0),
-            (Law::exponential(2.5)?, 0),
-            (Law::lognormal(4.996, 1.78)?, 0),
-            (Law::lognormal_from_quantile(854.0, 0.9, 1940.0)?, 0),
-            (Law::gamma(0.309, 7.0)?, 0),
-            (Law::gamma(12.5, 0.2)?, 0),
-            (Law::weibull(0.6, 3.0)?, 0),
-            (Law::weibull(3.0, 0.5)?, 0),
-            (Law::pareto(2.5, 2.0)?, 0),
-            (Law::geometric(0.05)?, 0),
-            (Law::negative_binomial(0.454, 0.0473)?, 0),
-            (Law::negative_binomial(7.5, 0.3)?, 0),
-            (Law::poisson(0.4)?, 0),
-            (Law::poisson(5000.0)?, 0),
-            (Law::zipf(1000, 0.9)?, 0),
-            (Law::empirical(&[(0.0, 0.2), (0.5, 1.0), (0.6, 1.0), (0.9, 3.0), (1.0, 10.0)])?, 0),
-            (step.clone(), 0),
-            (step.truncated(1.0, 4.0)?, 0),
-            (Law::gamma(2.0, 3.0)?.truncated(1.0, 20.0)?, 0),
-            (Law::poisson(6.0)?.truncated(3.0, 9.0)?, 0),
-            (Law::lognormal(4.996, 1.78)?.clamped(f64::NEG_INFINITY, 20_000.0)?, 0),
-            (Law::lognormal(2.626, 0.866)?.rounded().clamped(3.0, f64::INFINITY)?, 0),
-            (Law::negative_binomial(0.454, 0.0473)?.shifted(1.0)?, 0),
-            (Law::poisson(3.0)?.scaled(0.1)?.shifted(0.7)?, 0),
-            (Law::lognormal(9.0, 1.2)?.rounded(), 0),
+            (Law::constant(42.0)?, 0x03b9_5b3b_b84d_4fa5),
+            (Law::uniform(-2.0, 8.0)?, 0x998e_abff_1563_1b4d),
+            (Law::exponential(2.5)?, 0xd443_3a9f_6fc7_203a),
+            (Law::lognormal(4.996, 1.78)?, 0xfcf5_e6ad_bb0b_23ca),
+            (Law::lognormal_from_quantile(854.0, 0.9, 1940.0)?, 0x7947_5201_f8ac_8029),
+            (Law::gamma(0.309, 7.0)?, 0x0abe_1af1_2fd2_1acd),
+            (Law::gamma(12.5, 0.2)?, 0x6cab_37dd_2b9c_5265),
+            (Law::weibull(0.6, 3.0)?, 0xef7c_a1dc_7295_7152),
+            (Law::weibull(3.0, 0.5)?, 0xbf57_991f_0a9c_b8e9),
+            (Law::pareto(2.5, 2.0)?, 0x7634_d47b_3bfe_7d3a),
+            (Law::geometric(0.05)?, 0xbd6a_245d_5efa_6505),
+            (Law::negative_binomial(0.454, 0.0473)?, 0x0292_e611_cfd3_62c0),
+            (Law::negative_binomial(7.5, 0.3)?, 0xf050_0615_ca34_d4ad),
+            (Law::poisson(0.4)?, 0x4dbe_8ecd_dcbd_be3d),
+            (Law::poisson(5000.0)?, 0xfab0_561f_c894_eae1),
+            (Law::zipf(1000, 0.9)?, 0x98da_5cf3_4e0e_adc2),
+            (
+                Law::empirical(&[(0.0, 0.2), (0.5, 1.0), (0.6, 1.0), (0.9, 3.0), (1.0, 10.0)])?,
+                0xdc79_aa73_2fc2_70ba,
+            ),
+            (step.clone(), 0x5377_da8e_18c2_84e2),
+            (step.truncated(1.0, 4.0)?, 0x8214_27ee_9d31_1fca),
+            (Law::gamma(2.0, 3.0)?.truncated(1.0, 20.0)?, 0x6d0b_fe5c_5349_0e5c),
+            (Law::poisson(6.0)?.truncated(3.0, 9.0)?, 0x521c_12be_b613_4dcf),
+            (
+                Law::lognormal(4.996, 1.78)?.clamped(f64::NEG_INFINITY, 20_000.0)?,
+                0xd303_cfa8_94e4_f02d,
+            ),
+            (
+                Law::lognormal(2.626, 0.866)?.rounded().clamped(3.0, f64::INFINITY)?,
+                0xf344_6537_cc41_8459,
+            ),
+            (Law::negative_binomial(0.454, 0.0473)?.shifted(1.0)?, 0x7af8_22fc_89a4_e766),
+            (Law::poisson(3.0)?.scaled(0.1)?.shifted(0.7)?, 0x3754_f5ba_c592_b52a),
+            (Law::lognormal(9.0, 1.2)?.rounded(), 0x7a68_8c1e_525a_37b2),
         ])
     };
     build().unwrap()
@@ -66,7 +75,7 @@ fn digests_are_pinned() {
 #[test]
 fn moments_are_those_of_the_draws() {
     // Midpoint integration over the uniform number; the tail beyond the last midpoint limits it.
-    const N: u32 = 1 << 20;
+    const N: u32 = 1 << 18;
     for (law, _) in LAWS.iter() {
         let mut moments = [0.0; 3];
         for i in 0..N {
@@ -75,7 +84,7 @@ fn moments_are_those_of_the_draws() {
         }
         let [_, mean, square] = moments.map(|sum| sum / f64::from(N));
         let (deviation, error) = (law.variance().sqrt(), (law.mean() - mean).abs());
-        assert!(error <= 1e-4 * deviation.max(1e-9), "{law}: mean {} not {mean}", law.mean());
+        assert!(error <= 5e-4 * deviation.max(1e-9), "{law}: mean {} not {mean}", law.mean());
         let found = (square - mean * mean).max(0.0);
         let tolerance = if law.quantile(1.0 - 1e-9) > 50.0 * deviation { 0.2 } else { 2e-3 };
         assert!(
@@ -101,7 +110,7 @@ fn closed_moments_are_the_limits_of_the_partial_ones() {
 #[test]
 fn partial_moments_integrate_the_quantile_function() {
     // E[Xᵏ; X <= x] = ∫ Q(p)ᵏ dp over p < F(x), by midpoints.
-    const N: u32 = 200_000;
+    const N: u32 = 40_000;
     for (law, _) in LAWS.iter() {
         for p in [0.1, 0.5, 0.83, 0.97] {
             let x = law.quantile(p);
@@ -115,9 +124,9 @@ fn partial_moments_integrate_the_quantile_function() {
             let typical = law.quantile(0.99).abs().max(law.quantile(0.01).abs());
             assert!((partial[0] - mass).abs() < 1e-13, "{law} at {x}: {partial:?}");
             let first = (partial[1] - sums[0] * scale).abs();
-            assert!(first < 2e-5 * typical, "{law} at {x}: {partial:?} not {sums:?}");
+            assert!(first < 1e-4 * typical, "{law} at {x}: {partial:?} not {sums:?}");
             let second = (partial[2] - sums[1] * scale).abs();
-            assert!(second < 2e-5 * typical * typical, "{law} at {x}: {partial:?} not {sums:?}");
+            assert!(second < 1e-4 * typical * typical, "{law} at {x}: {partial:?} not {sums:?}");
         }
     }
 }
@@ -130,7 +139,7 @@ impl Law {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn quantile_and_cdf_undo_each_other(pick in 0..26_usize, p in 1e-9..1.0_f64) {
@@ -288,7 +297,24 @@ fn refusals_say_what_is_wrong_and_how_to_mend_it() {
         exponential().clamped(3.0, 2.0),
     ];
     let text: Vec<String> = refused.map(|law| law.unwrap_err().to_string()).into();
-    insta::assert_snapshot!(text.join("\n"), @"");
+    insta::assert_snapshot!(text.join("\n"), @r"
+    lognormal: sigma is 0, but must be above 0 and finite
+    lognormal: the 0.9 quantile (800) must lie above the median (854)
+    pareto(alpha 0.01, minimum 1): its samples can overflow; give it a lighter tail
+    geometric: p is 1.5, but must be between 1e-9 and 1
+    poisson(mean 1e12): its table would need more than 1048576 entries; make it narrower, or round a continuous law
+    negative_binomial(r 0.5, p 1e-8): its table would need more than 1048576 entries; make it narrower, or round a continuous law
+    zipf: n is 0, but must be at least 1
+    zipf(n 2000000, exponent 1): its table would need more than 1048576 entries; make it narrower, or round a continuous law
+    empirical: the table is empty; give at least the values at 0 and 1
+    empirical: the probabilities run from 0.5 to 1; add the smallest value at 0 and the largest at 1
+    empirical: probability 0.7 follows 0.7; they must rise
+    empirical: value 0.5 at 0.7 follows 1 at 0; quantiles can't fall
+    uniform: low (3) must be below high (3); write a constant for a single value
+    mixture: sum of weights is 0, but must be above 0 and finite
+    exponential(mean 1): only 0 % of it lies within 100 to 200; widen the bounds
+    clamping: the lower bound 3 must not exceed the upper bound 2
+    ");
 }
 
 #[test]

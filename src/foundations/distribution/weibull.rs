@@ -30,9 +30,11 @@ impl Law {
     ///
     /// # Errors
     ///
-    /// Refuses parameters that are not above 0 and finite, and tails that overflow.
+    /// Refuses a shape outside 0.01 to 1000, a scale that is not above 0 and finite, and tails that
+    /// overflow.
     pub fn weibull(shape: f64, scale: f64) -> Result<Self, LawError> {
-        let shape = LawError::positive("weibull", "shape", shape)?;
+        let inside = (0.01..=1000.0).contains(&shape);
+        LawError::require(inside, "weibull", "shape", shape, "between 0.01 and 1000")?;
         let scale = LawError::positive("weibull", "scale", scale)?;
         Self::Weibull(Weibull { shape, scale }).finite()
     }
@@ -81,8 +83,8 @@ impl Distribution for Weibull {
     }
 
     fn variance(&self) -> f64 {
-        let mean = self.mean();
-        mean * mean * squared_variation(1.0 / self.shape)
+        let deviation = self.mean() * squared_variation(1.0 / self.shape).sqrt();
+        deviation * deviation
     }
 
     fn support(&self) -> (f64, f64) {
