@@ -157,6 +157,10 @@ pub(super) struct Task {
     pub(super) counted: bool,
     pub(super) calls: u32,
     pub(super) tool_calls: u32,
+    /// Tokens that the user wrote for it, as far as they are known yet.
+    pub(super) prompt: Option<u32>,
+    /// Tokens of its latest answer, reasoning left out.
+    pub(super) answer: u32,
     pub(super) input_tokens: u64,
     pub(super) cached_tokens: u64,
     pub(super) output_tokens: u64,
@@ -175,6 +179,8 @@ impl Default for Task {
             counted: false,
             calls: 0,
             tool_calls: 0,
+            prompt: None,
+            answer: 0,
             input_tokens: 0,
             cached_tokens: 0,
             output_tokens: 0,

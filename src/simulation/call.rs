@@ -60,6 +60,8 @@ impl World<'_> {
         }
         let input = self.draw_count(actor, &step.input_tokens);
         self.actors[actor].context.grow(input);
+        let task = self.actors[actor].task;
+        self.tasks[task].prompt.get_or_insert(input);
         let output = self.draw_count(actor, &step.output_tokens).max(1);
         let share = self.draw(actor, &step.reasoning_share).clamp(0.0, 1.0);
         let reasoning = count(f64::from(output) * share).min(output);
@@ -251,6 +253,7 @@ impl World<'_> {
             output: call.output,
             kept: call.kept,
         };
+        self.requests += 1;
         self.tokens_asked += u64::from(call.output);
         let id = self.replicas[replica].submit(spec, wanted, self.now);
         self.in_flight[request].request = Some(id);
@@ -371,7 +374,9 @@ impl World<'_> {
         self.in_flight.remove(request);
         let usd_per_ps = plan.pools[pool as usize].usd_per_replica_h / 3600.0 / 1e12;
         let pico = libm::round(finished.share.0 as f64 * usd_per_ps * PICO_PER_USD) as u64;
-        self.pools[pool as usize].charged_pico += u128::from(pico);
+        let state = &mut self.pools[pool as usize];
+        state.charged_pico += u128::from(pico);
+        state.calls += 1;
         self.tokens_produced += u64::from(finished.produced);
         self.tokens_cancelled += u64::from(asked - finished.produced.min(asked));
         if let Some(task) = self.tasks.get_mut(task) {
@@ -389,6 +394,8 @@ impl World<'_> {
             return;
         }
         self.bin.calls += 1;
+        let open = self.measuring && self.accepting;
+        self.tally(population).calls_in_window += u64::from(open);
         self.memory_of(actor).failures_in_row = 0;
         let Some(call) = self.actors[actor].call.take() else { return };
         let found = &mut self.tasks[task];
@@ -396,6 +403,9 @@ impl World<'_> {
         found.cached_tokens += u64::from(finished.cached);
         found.output_tokens += u64::from(finished.produced);
         found.reasoning_tokens += u64::from(call.reasoning);
+        if call.reason != CallReason::Compaction && found.root == actor {
+            found.answer = finished.produced.saturating_sub(call.reasoning);
+        }
         if counted {
             self.record_call(population, &call, finished);
         }

@@ -2,6 +2,7 @@
 
 use super::series::Series;
 use super::task_sample::TaskSample;
+use crate::foundations::SimTime;
 use crate::foundations::histogram::Histogram;
 use crate::foundations::interval::BatchMeans;
 use crate::serving::Usage;
@@ -84,6 +85,8 @@ pub struct AgentTally {
     pub succeeded_in_window: u64,
     /// LLM calls that were answered.
     pub calls: u64,
+    /// LLM calls that were answered inside the measured window, whenever their task started.
+    pub calls_in_window: u64,
     /// Attempts at calls, retries included.
     pub attempts: u64,
     /// Calls that failed in every attempt.
@@ -119,7 +122,7 @@ pub struct AgentTally {
     pub charged_pico: u128,
     /// Part of it for attempts that were not used.
     pub wasted_pico: u128,
-    /// Time of a finished task, us.
+    /// Time of a task that succeeded, us.
     pub task_latency: Observations,
     /// Time from a call's first attempt to its last token, us.
     pub call_latency: Observations,
@@ -135,6 +138,11 @@ pub struct AgentTally {
     pub calls_per_task: Observations,
     /// Tool calls of a finished task.
     pub tool_calls_per_task: Observations,
+    /// Input and output tokens of a finished task.
+    pub tokens_per_task: Observations,
+    /// Tokens of one plain prompt and answer in its place: what the user wrote for it, and the last
+    /// answer less its reasoning.
+    pub plain_per_task: Observations,
     /// Input tokens of a finished task.
     pub input_per_task: Observations,
     /// Cached input tokens of a finished task.
@@ -162,6 +170,7 @@ impl AgentTally {
             (&mut self.finished_in_window, other.finished_in_window),
             (&mut self.succeeded_in_window, other.succeeded_in_window),
             (&mut self.calls, other.calls),
+            (&mut self.calls_in_window, other.calls_in_window),
             (&mut self.attempts, other.attempts),
             (&mut self.calls_failed, other.calls_failed),
             (&mut self.transport_errors, other.transport_errors),
@@ -191,7 +200,7 @@ impl AgentTally {
         }
     }
 
-    fn observations(&self) -> [&Observations; 13] {
+    fn observations(&self) -> [&Observations; 15] {
         [
             &self.task_latency,
             &self.call_latency,
@@ -201,6 +210,8 @@ impl AgentTally {
             &self.tool_time,
             &self.calls_per_task,
             &self.tool_calls_per_task,
+            &self.tokens_per_task,
+            &self.plain_per_task,
             &self.input_per_task,
             &self.cached_per_task,
             &self.output_per_task,
@@ -209,7 +220,7 @@ impl AgentTally {
         ]
     }
 
-    fn observations_mut(&mut self) -> [&mut Observations; 13] {
+    fn observations_mut(&mut self) -> [&mut Observations; 15] {
         [
             &mut self.task_latency,
             &mut self.call_latency,
@@ -219,6 +230,8 @@ impl AgentTally {
             &mut self.tool_time,
             &mut self.calls_per_task,
             &mut self.tool_calls_per_task,
+            &mut self.tokens_per_task,
+            &mut self.plain_per_task,
             &mut self.input_per_task,
             &mut self.cached_per_task,
             &mut self.output_per_task,
@@ -233,6 +246,8 @@ impl AgentTally {
 pub struct PoolTally {
     /// Sums over its replicas.
     pub usage: Usage,
+    /// Calls that were answered.
+    pub calls: u64,
     /// Replicas x window, ps.
     pub replica_ps: u128,
     /// KV tokens that all its replicas can hold x window, token ps.
@@ -329,6 +344,10 @@ pub struct TrialOutcome {
     pub tasks: TaskSample,
     /// Sums that must agree.
     pub conservation: Conservation,
+    /// When the last event happened.
+    pub ended: SimTime,
+    /// Requests sent to servers, warm-up and drain included.
+    pub requests: u64,
     /// Events handled.
     pub events: u64,
 }
@@ -343,8 +362,10 @@ impl TrialOutcome {
             agents: vec![AgentTally::default(); plan.populations.len()],
             pools: vec![PoolTally::default(); plan.pools.len()],
             series: Series::new(plan.bin),
-            tasks: TaskSample::new(plan.task_rows),
+            tasks: TaskSample::new(trial, plan.task_rows),
             conservation: Conservation::default(),
+            ended: SimTime::ZERO,
+            requests: 0,
             events: 0,
         }
     }

@@ -92,7 +92,13 @@ impl<'p> World<'p> {
                     key: derive(scope, u64::from(piece.key)),
                     end: piece.end,
                 });
+                let before = self.actors[actor].context.tokens();
                 self.actors[actor].context.replay(known.chain(rest));
+                // What joined since the last answer; all of it where there was none.
+                let found = &self.actors[actor];
+                let prompt = found.context.tokens().saturating_sub(before);
+                let prompt = prompt.saturating_sub(found.last_output);
+                self.tasks[found.task].prompt.get_or_insert(prompt);
                 let pool = self.recorded_pool(actor, recorded.model);
                 let output = recorded.output.max(1);
                 self.first_attempt(actor, CallReason::Recorded, pool, output, 0, 0, 0);

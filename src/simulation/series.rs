@@ -1,6 +1,6 @@
 //! Load over simulated time, in a bounded number of bins.
 
-use crate::foundations::SimDuration;
+use crate::foundations::{SimDuration, SimTime};
 use crate::serving::Usage;
 
 /// Bins at most; where there would be more, neighbours are joined and bins double in length.
@@ -9,10 +9,14 @@ pub const MOST_BINS: usize = 512;
 /// What happened in one bin.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bin {
+    /// Time that it covers, ps: its length, less at the end of a trial; summed over trials.
+    pub covered_ps: u128,
     /// Tasks that started.
     pub tasks_started: u64,
     /// Tasks that ended.
     pub tasks_finished: u64,
+    /// Tasks that succeeded.
+    pub tasks_succeeded: u64,
     /// Calls that were answered.
     pub calls: u64,
     /// By pool, in the scenario's order.
@@ -30,12 +34,16 @@ pub struct PoolBin {
     pub waiting_ps: u128,
     /// KV tokens held by running requests x time, token ps.
     pub kv_token_ps: u128,
-    /// Prompt tokens computed.
-    pub prefill_tokens: u64,
-    /// Prompt tokens found in the cache.
+    /// Prompt tokens of admitted requests.
+    pub prompt_tokens: u64,
+    /// Part of those found in the cache.
     pub cached_tokens: u64,
     /// Tokens produced.
     pub output_tokens: u64,
+    /// Arithmetic done, FLOP per GPU, summed over replicas.
+    pub flops: u128,
+    /// Memory traffic, bytes per GPU, summed over replicas.
+    pub bytes: u128,
 }
 
 impl PoolBin {
@@ -45,9 +53,11 @@ impl PoolBin {
         self.batch_ps += usage.batch_ps;
         self.waiting_ps += usage.waiting_ps;
         self.kv_token_ps += usage.kv_token_ps;
-        self.prefill_tokens += usage.prefill_tokens;
+        self.prompt_tokens += usage.prompt_tokens;
         self.cached_tokens += usage.cached_tokens;
         self.output_tokens += usage.output_tokens;
+        self.flops += usage.flops;
+        self.bytes += usage.bytes;
     }
 
     /// Adds what came between two states of running sums.
@@ -56,18 +66,23 @@ impl PoolBin {
         self.batch_ps += now.batch_ps - before.batch_ps;
         self.waiting_ps += now.waiting_ps - before.waiting_ps;
         self.kv_token_ps += now.kv_token_ps - before.kv_token_ps;
-        self.prefill_tokens += now.prefill_tokens - before.prefill_tokens;
+        self.prompt_tokens += now.prompt_tokens - before.prompt_tokens;
         self.cached_tokens += now.cached_tokens - before.cached_tokens;
         self.output_tokens += now.output_tokens - before.output_tokens;
+        self.flops += now.flops - before.flops;
+        self.bytes += now.bytes - before.bytes;
     }
 }
 
 impl Bin {
-    fn join(&mut self, later: &Self) {
-        self.tasks_started += later.tasks_started;
-        self.tasks_finished += later.tasks_finished;
-        self.calls += later.calls;
-        for (mine, theirs) in self.pools.iter_mut().zip(&later.pools) {
+    /// Adds what happened in another.
+    fn add(&mut self, other: &Self) {
+        self.covered_ps += other.covered_ps;
+        self.tasks_started += other.tasks_started;
+        self.tasks_finished += other.tasks_finished;
+        self.tasks_succeeded += other.tasks_succeeded;
+        self.calls += other.calls;
+        for (mine, theirs) in self.pools.iter_mut().zip(&other.pools) {
             mine.add_difference(theirs, &PoolBin::default());
         }
     }
@@ -88,19 +103,45 @@ impl Series {
         Self { length, bins: Vec::new() }
     }
 
-    /// Appends a bin; the length of the bin after it.
-    pub fn push(&mut self, bin: Bin) -> SimDuration {
+    /// Appends the bin that ends `now`; the length of the bin after it.
+    pub fn push(&mut self, mut bin: Bin, now: SimTime) -> SimDuration {
+        let start = SimTime::ZERO + self.length * self.bins.len() as u64;
+        bin.covered_ps = u128::from(now.since(start).0);
         self.bins.push(bin);
         if self.bins.len() == MOST_BINS {
-            let mut joined = Vec::with_capacity(MOST_BINS);
-            for pair in self.bins.chunks(2) {
-                let mut first = pair[0].clone();
-                pair[1..].iter().for_each(|later| first.join(later));
-                joined.push(first);
-            }
-            self.bins = joined;
-            self.length = self.length * 2;
+            self.join_neighbours();
         }
         self.length
+    }
+
+    fn join_neighbours(&mut self) {
+        let mut joined = Vec::with_capacity(MOST_BINS);
+        for pair in self.bins.chunks(2) {
+            let mut first = pair[0].clone();
+            pair[1..].iter().for_each(|later| first.add(later));
+            joined.push(first);
+        }
+        self.bins = joined;
+        self.length = self.length * 2;
+    }
+
+    /// Adds the series of another trial of the same plan, bin by bin, as long as the longer bins of
+    /// the two.
+    pub fn merge(&mut self, mut other: Self) {
+        if self.bins.is_empty() {
+            *self = other;
+            return;
+        }
+        while self.length < other.length {
+            self.join_neighbours();
+        }
+        while other.length < self.length {
+            other.join_neighbours();
+        }
+        let (both, rest) = other.bins.split_at(self.bins.len().min(other.bins.len()));
+        for (mine, theirs) in self.bins.iter_mut().zip(both) {
+            mine.add(theirs);
+        }
+        self.bins.extend_from_slice(rest);
     }
 }

@@ -1,8 +1,8 @@
 //! A bounded, unbiased sample of the tasks of a trial.
 //!
-//! Each task has a key that is a hash of its number; the tasks with the smallest keys stay. That is
-//! a uniform sample without replacement, whatever order the tasks end in, and the same one on every
-//! run.
+//! Each task has a key that is a hash of its trial and number; the tasks with the smallest keys
+//! stay. That is a uniform sample without replacement, whatever order the tasks end in and trials
+//! are merged in: the same one on every run, and the same tasks in every variant.
 
 use std::collections::BinaryHeap;
 
@@ -11,6 +11,8 @@ use crate::foundations::random::derive;
 /// One task, as it stands in `tasks.csv`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskRow {
+    /// Number of its trial.
+    pub trial: u64,
     /// Number among all tasks of the trial, in order of their start.
     pub task: u64,
     /// Population, by place in the scenario.
@@ -44,7 +46,7 @@ impl Eq for Keyed {}
 
 impl Ord for Keyed {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0, self.1.task).cmp(&(other.0, other.1.task))
+        (self.0, self.1.trial, self.1.task).cmp(&(other.0, other.1.trial, other.1.task))
     }
 }
 
@@ -57,6 +59,7 @@ impl PartialOrd for Keyed {
 /// See the module's page.
 #[derive(Clone, Debug, Default)]
 pub struct TaskSample {
+    trial: u64,
     heap: BinaryHeap<Keyed>,
     limit: usize,
     seen: u64,
@@ -69,9 +72,9 @@ impl PartialEq for TaskSample {
 }
 
 impl TaskSample {
-    /// A sample of at most `limit` tasks.
-    pub fn new(limit: usize) -> Self {
-        Self { heap: BinaryHeap::new(), limit, seen: 0 }
+    /// A sample of at most `limit` tasks of a trial.
+    pub fn new(trial: u64, limit: usize) -> Self {
+        Self { trial, heap: BinaryHeap::new(), limit, seen: 0 }
     }
 
     /// Offers a task; its row is made only where it stays.
@@ -80,12 +83,24 @@ impl TaskSample {
         if self.limit == 0 {
             return;
         }
-        let key = derive(task, 0x7461_736b);
-        if self.heap.len() < self.limit {
-            self.heap.push(Keyed(key, row()));
-        } else if self.heap.peek().is_some_and(|worst| key < worst.0) {
+        let key = derive(derive(self.trial, 0x7461_736b), task);
+        if self.heap.len() < self.limit || self.heap.peek().is_some_and(|worst| key < worst.0) {
+            self.keep(Keyed(key, row()));
+        }
+    }
+
+    fn keep(&mut self, row: Keyed) {
+        self.heap.push(row);
+        if self.heap.len() > self.limit {
             self.heap.pop();
-            self.heap.push(Keyed(key, row()));
+        }
+    }
+
+    /// Adds the sample of another trial: what stays is a sample of the tasks of both.
+    pub fn merge(&mut self, other: Self) {
+        self.seen += other.seen;
+        for row in other.heap {
+            self.keep(row);
         }
     }
 
@@ -94,10 +109,10 @@ impl TaskSample {
         self.seen
     }
 
-    /// The tasks that stayed, in order of their start.
+    /// The tasks that stayed, by trial and in order of their start.
     pub fn rows(&self) -> Vec<&TaskRow> {
         let mut rows: Vec<&TaskRow> = self.heap.iter().map(|keyed| &keyed.1).collect();
-        rows.sort_by_key(|row| row.task);
+        rows.sort_by_key(|row| (row.trial, row.task));
         rows
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct PoolState {
     pub(super) replicas: Range<usize>,
     table: StepTable,
     pub(super) charged_pico: u128,
+    pub(super) calls: u64,
     /// Usage up to the last sample, to take the next difference from.
     sampled: PoolBin,
 }
@@ -73,6 +74,7 @@ pub struct World<'p> {
     pub(super) accepting: bool,
     pub(super) measuring: bool,
     pub(super) tasks_started: u64,
+    pub(super) requests: u64,
     pub(super) tokens_asked: u64,
     pub(super) tokens_produced: u64,
     pub(super) tokens_cancelled: u64,
@@ -98,6 +100,7 @@ impl<'p> World<'p> {
                 replicas: first..replicas.len(),
                 table: StepTable::default(),
                 charged_pico: 0,
+                calls: 0,
                 sampled: PoolBin::default(),
             });
         }
@@ -120,6 +123,7 @@ impl<'p> World<'p> {
             accepting: true,
             measuring: false,
             tasks_started: 0,
+            requests: 0,
             tokens_asked: 0,
             tokens_produced: 0,
             tokens_cancelled: 0,
@@ -143,7 +147,7 @@ impl<'p> World<'p> {
             debug_assert!(time >= self.now, "time runs forward");
             self.now = time;
             events += 1;
-            if events.is_multiple_of(1 << 14) && !proceed(self.now, self.tokens_asked) {
+            if events.is_multiple_of(1 << 14) && !proceed(self.now, self.requests) {
                 return None;
             }
             match event {
@@ -173,6 +177,7 @@ impl<'p> World<'p> {
             }
         }
         self.outcome.events = events;
+        (self.outcome.ended, self.outcome.requests) = (self.now, self.requests);
         Some(self.conclude())
     }
 
@@ -190,7 +195,7 @@ impl<'p> World<'p> {
         self.boundaries.fill((EventKey::NONE, SimTime::MAX));
         for (state, pool) in self.pools.iter_mut().zip(&plan.pools) {
             state.router = Router::new(pool.router);
-            (state.charged_pico, state.sampled) = (0, PoolBin::default());
+            (state.charged_pico, state.calls, state.sampled) = (0, 0, PoolBin::default());
         }
         self.counters.clear();
         self.counters.resize_with(plan.populations.len(), PopulationState::default);
@@ -199,6 +204,7 @@ impl<'p> World<'p> {
         self.finished.clear();
         (self.accepting, self.measuring) = (true, false);
         self.tasks_started = 0;
+        self.requests = 0;
         (self.tokens_asked, self.tokens_produced, self.tokens_cancelled) = (0, 0, 0);
         self.bin = self.empty_bin();
         self.window = (SimTime::ZERO, SimTime::MAX);
@@ -284,6 +290,7 @@ impl<'p> World<'p> {
     pub(super) fn record_task(&mut self, handle: Handle, cause: Option<Cause>) {
         let task = &self.tasks[handle];
         self.bin.tasks_finished += 1;
+        self.bin.tasks_succeeded += u64::from(cause.is_none());
         let conservation = &mut self.outcome.conservation;
         match cause {
             None => conservation.tasks_succeeded += 1,
@@ -298,18 +305,25 @@ impl<'p> World<'p> {
         }
         let latency = self.now.since(task.started);
         match cause {
-            None => tally.succeeded += 1,
+            None => {
+                tally.succeeded += 1;
+                tally.task_latency.record(latency.as_us());
+            }
             Some(cause) => tally.failed[cause as usize] += 1,
         }
-        tally.task_latency.record(latency.as_us());
         tally.calls_per_task.record(u64::from(task.calls));
         tally.tool_calls_per_task.record(u64::from(task.tool_calls));
+        tally.tokens_per_task.record(task.input_tokens + task.output_tokens);
+        let plain = u64::from(task.prompt.unwrap_or(0)) + u64::from(task.answer);
+        tally.plain_per_task.record(plain.max(1));
         tally.input_per_task.record(task.input_tokens);
         tally.cached_per_task.record(task.cached_tokens);
         tally.output_per_task.record(task.output_tokens);
         tally.reasoning_per_task.record(task.reasoning_tokens);
         tally.charge_per_task.record(task.charged_pico / 1000);
+        let trial = self.outcome.trial;
         self.outcome.tasks.offer(task.number, || TaskRow {
+            trial,
             task: task.number,
             population: task.population,
             started_s: task.started.as_s(),
@@ -343,7 +357,7 @@ impl<'p> World<'p> {
     fn sample(&mut self) {
         self.take_stock();
         let empty = self.empty_bin();
-        let length = self.outcome.series.push(std::mem::replace(&mut self.bin, empty));
+        let length = self.outcome.series.push(std::mem::replace(&mut self.bin, empty), self.now);
         if self.accepting || self.tasks.iter().next().is_some() {
             self.schedule(self.now + length, Event::Sample);
         }
@@ -355,7 +369,7 @@ impl<'p> World<'p> {
         self.measuring = true;
         self.window.0 = self.now;
         for state in &mut self.pools {
-            (state.charged_pico, state.sampled) = (0, PoolBin::default());
+            (state.charged_pico, state.calls, state.sampled) = (0, 0, PoolBin::default());
         }
         for replica in &mut self.replicas {
             replica.start_measuring();
@@ -384,6 +398,7 @@ impl<'p> World<'p> {
             let usd = pool.usd_per_replica_h * f64::from(pool.replicas) * length.as_s() / 3600.0;
             tally.spent_pico = libm::round(usd * PICO_PER_USD) as u128;
             tally.charged_pico = self.pools[index].charged_pico;
+            tally.calls = self.pools[index].calls;
         }
         match self.plan.ending {
             Ending::Cut => self.schedule(self.now, Event::DrainLimit),
@@ -397,7 +412,7 @@ impl<'p> World<'p> {
         let empty = self.empty_bin();
         let bin = std::mem::replace(&mut self.bin, empty);
         if bin != self.bin {
-            self.outcome.series.push(bin);
+            self.outcome.series.push(bin, self.now);
         }
         let mut in_flight = 0;
         for task in self.tasks.iter() {
