@@ -2,6 +2,7 @@
 
 mod actor;
 mod call;
+pub mod cause;
 mod event;
 pub mod outcome;
 pub mod plan;
@@ -13,6 +14,7 @@ pub mod task_sample;
 mod walk;
 pub mod world;
 
+pub use cause::Cause;
 pub use outcome::TrialOutcome;
 pub use plan::Plan;
 pub use world::World;

@@ -219,3 +219,14 @@ impl Default for InFlight {
         }
     }
 }
+
+/// What a population remembers about its calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CallMemory {
+    /// First attempts at calls, and retries.
+    pub(super) first_attempts: u64,
+    pub(super) retries: u64,
+    /// For the circuit breaker.
+    pub(super) failures_in_row: u32,
+    pub(super) open_until: SimTime,
+}

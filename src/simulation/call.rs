@@ -1,12 +1,13 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
-use super::actor::{Call, CallReason, InFlight, OnWake, Script};
+use super::actor::{Call, CallMemory, CallReason, InFlight, OnWake, Script};
 use super::event::{Event, Handle};
-use super::outcome::{Cause, PICO_PER_USD};
+use super::cause::Cause;
+use super::outcome::PICO_PER_USD;
 use super::walk::count;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
-use crate::foundations::{EventKey, SimTime};
+use crate::foundations::EventKey;
 use crate::serving::{Finished, Request};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
@@ -17,15 +18,6 @@ enum Failure {
     Transport,
     Timeout,
     BreakerOpen,
-}
-
-/// What a population remembers about its calls.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct CallMemory {
-    first_attempts: u64,
-    retries: u64,
-    failures_in_row: u32,
-    open_until: SimTime,
 }
 
 impl World<'_> {

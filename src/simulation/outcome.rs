@@ -1,5 +1,6 @@
 //! What a trial leaves behind: integer counts and histograms that merge exactly, in any order.
 
+use super::cause::Cause;
 use super::series::Series;
 use super::task_sample::TaskSample;
 use crate::foundations::SimTime;
@@ -9,42 +10,6 @@ use crate::serving::Usage;
 
 /// Picodollars in a dollar: money is counted in integers.
 pub const PICO_PER_USD: f64 = 1e12;
-
-/// Why a task did not succeed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(usize)]
-pub enum Cause {
-    /// Its program ended without success.
-    Program,
-    /// It used up its calls.
-    CallLimit,
-    /// It used up its tokens.
-    TokenLimit,
-    /// It used up its dollars.
-    BudgetLimit,
-    /// It ran past its deadline.
-    Deadline,
-    /// A call failed in every attempt.
-    CallFailed,
-    /// A prompt outgrew the model's context.
-    ContextOverflow,
-    /// A request needs more KV blocks than a replica has.
-    MemoryOverflow,
-}
-
-impl Cause {
-    /// All causes, with the words used for them in results.
-    pub const ALL: [(Self, &'static str); 8] = [
-        (Self::Program, "program"),
-        (Self::CallLimit, "call_limit"),
-        (Self::TokenLimit, "token_limit"),
-        (Self::BudgetLimit, "budget_limit"),
-        (Self::Deadline, "deadline"),
-        (Self::CallFailed, "call_failed"),
-        (Self::ContextOverflow, "context_overflow"),
-        (Self::MemoryOverflow, "memory_overflow"),
-    ];
-}
 
 /// Observations of one quantity, in integers of its unit.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -6,6 +6,7 @@
 
 use std::collections::BinaryHeap;
 
+use super::cause::Cause;
 use crate::foundations::random::derive;
 
 /// One task, as it stands in `tasks.csv`.
@@ -22,7 +23,7 @@ pub struct TaskRow {
     /// How long it took, seconds.
     pub latency_s: f64,
     /// `None` for success.
-    pub cause: Option<super::outcome::Cause>,
+    pub cause: Option<Cause>,
     /// LLM calls.
     pub calls: u32,
     /// Tool calls.

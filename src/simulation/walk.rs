@@ -2,7 +2,7 @@
 
 use super::actor::{OnWake, Script};
 use super::event::{Event, Handle};
-use super::outcome::Cause;
+use super::cause::Cause;
 use super::world::World;
 use crate::foundations::SimDuration;
 use crate::foundations::distribution::Law;

@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::actor::{Actor, InFlight, Task};
-use super::call::CallMemory;
+use super::actor::{Actor, CallMemory, InFlight, Task};
+use super::cause::Cause;
 use super::event::{Event, Handle, RANK_ORDINARY, RANK_WAKE_SERVER};
-use super::outcome::{AgentTally, Cause, Conservation, PICO_PER_USD, TrialOutcome};
+use super::outcome::{AgentTally, Conservation, PICO_PER_USD, TrialOutcome};
 use super::plan::{Ending, Plan};
 use super::series::{Bin, PoolBin};
 use super::slab::Slab;
