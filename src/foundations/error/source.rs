@@ -7,7 +7,7 @@ pub struct SourceId(usize);
 /// A text that input came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// What the text is called: a file's path as it was typed, or `command line`.
+    /// What the text is called: a file's path as it was typed, or `the command line`.
     pub name: String,
     /// The whole text.
     pub text: String,
@@ -27,7 +27,7 @@ impl Sources {
 
     /// Adds a command-line flag with its value, as it was typed: `--set run.trials=10`.
     pub fn add_flag(&mut self, text: impl Into<String>) -> SourceId {
-        self.add(Source { name: "command line".into(), text: text.into(), has_lines: false })
+        self.add(Source { name: "the command line".into(), text: text.into(), has_lines: false })
     }
 
     fn add(&mut self, source: Source) -> SourceId {

@@ -230,7 +230,7 @@ mod tests {
         let replicas =
             at(&root, "pools.main").unwrap().as_table().unwrap().entry("replicas").unwrap();
         assert_eq!(written(&sources, replicas.key_origin), "replicas");
-        assert_eq!(sources.get(replicas.key_origin.source).unwrap().name, "command line");
+        assert_eq!(sources.get(replicas.key_origin.source).unwrap().name, "the command line");
     }
 
     #[test]

@@ -96,6 +96,17 @@ impl<'t> Build<'t> {
                 };
                 Value::Array(items.iter().enumerate().map(item).collect())
             }
+            DeValue::String(_) if self.is_unclosed(&span) => {
+                let written = self.written(&span);
+                let quote = &written[..1];
+                let quotes = if written.starts_with(&quote.repeat(3)) { 3 } else { 1 };
+                let message =
+                    format!("this text is never closed, expected `{}`", quote.repeat(quotes));
+                let opening = Origin { end: origin.start + quotes, ..origin };
+                self.faults.push(Fault::new(message).at(opening.place(path)));
+                self.whole = false;
+                Value::String(String::new())
+            }
             _ if self.is_malformed(&span) => {
                 let written = self.written(&span);
                 let (fault, is_text) = malformed(written);
@@ -140,6 +151,25 @@ impl<'t> Build<'t> {
         own.map(|error| error.told = true).count() > 0
     }
 
+    /// Whether the text in quotes that is written in `span` lacks the closing one. Its errors count
+    /// as told.
+    fn is_unclosed(&mut self, span: &Range<usize>) -> bool {
+        if !self.written(span).starts_with(['"', '\'']) {
+            return false;
+        }
+        let first = self.errors.partition_point(|error| error.span.start < span.start);
+        let mut errors: Vec<_> = self.errors[first..]
+            .iter_mut()
+            .take_while(|error| error.span.end <= span.end)
+            .collect();
+        let is_end = |error: &&mut SyntaxError| {
+            error.span == (span.end..span.end) && error.message.contains("string, expected")
+        };
+        let unclosed = errors.iter().any(is_end);
+        errors.iter_mut().for_each(|error| error.told |= unclosed);
+        unclosed
+    }
+
     /// Turns the errors that are left into faults that say what to do. Returns whether the tree
     /// holds all that the text says.
     pub(super) fn tell(mut self, root: &Node) -> bool {
@@ -166,6 +196,12 @@ impl<'t> Build<'t> {
             errors.retain(|error| error.span.start < start);
             self.whole = false;
         }
+        // One mistake on a line often brings the same error again.
+        let text = self.text.as_bytes();
+        errors.dedup_by(|next, error| {
+            let between = text.get(error.span.start..next.span.start).unwrap_or(&[]);
+            next.message == error.message && !between.contains(&b'\n')
+        });
         for error in errors {
             let (fault, harmless) = self.fault(&error);
             self.faults.push(fault.at(self.origin(error.span).place("")));
@@ -185,12 +221,10 @@ impl<'t> Build<'t> {
         }
         let fault = Fault::new(message.strip_suffix(", expected nothing").unwrap_or(message));
         let fault = match message {
-            _ if self.text.trim_start().starts_with('{') => {
-                fault.help("this looks like JSON, but TOML is expected")
-            }
             _ if found == ":" => fault.help("a key and its value are separated by `=`"),
-            _ if message.contains("string") && found.is_empty() => {
-                fault.help("the text is never closed: is a quote missing, or the end of the file?")
+            _ if message.starts_with("invalid unquoted key") => fault.help("put the key in quotes"),
+            _ if message.starts_with("unexpected key or value") => {
+                fault.help("each key stands on a line of its own")
             }
             _ => fault,
         };
@@ -218,6 +252,7 @@ impl<'t> Build<'t> {
 fn malformed(written: &str) -> (Fault, bool) {
     let numeric = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '_' | ':');
     match written.to_ascii_lowercase().as_str() {
+        "" => (Fault::new("a value is missing here"), false),
         flag @ ("true" | "false") => {
             let fault = Fault::new("`true` and `false` are written in small letters");
             (fault.help(format!("write `{flag}`")), false)

@@ -16,6 +16,13 @@ use crate::foundations::error::{Fault, Faults, SourceId, Sources};
 /// It is `None` where parts of the text may be missing from it.
 pub fn parse(source: SourceId, sources: &Sources, faults: &mut Faults) -> Option<Node> {
     let text = &sources.get(source)?.text;
+    let start = text.len() - text.trim_start().len();
+    if text[start..].starts_with('{') {
+        let origin = Origin { source, start, end: start + 1 };
+        let fault = Fault::new("this looks like JSON, but TOML is expected").at(origin.place(""));
+        faults.push(fault.help("for example `name = \"x\"` instead of `{ \"name\": \"x\" }`"));
+        return None;
+    }
     let mut build = Build::new(source, text, 0, faults);
     build.check_depth().then_some(())?;
     let (tree, errors) = DeTable::parse_recoverable(text);
@@ -172,10 +179,13 @@ mod tests {
             ["part 1:18 \"{\": this table is never closed, expected `}`"]
         );
         assert_eq!(
-            faults("a = \"abc\nb = 1\n"),
-            ["part 1:9 \"\": invalid basic string, expected `\"` (the text is never closed: is a \
-              quote missing, or the end of the file?)"]
+            faults("a = \"abc\nb = '''x\ny\n"),
+            [
+                "part 1:5 \"\\\"\": this text is never closed, expected `\"`",
+                "part 2:5 \"'''\": this text is never closed, expected `'''`",
+            ]
         );
+        assert_eq!(faults("a = \r\n"), ["part 1:5 \"\": a value is missing here"]);
         assert_eq!(faults("{\"a\": 1}").len(), 1);
         assert!(faults("name: x\n")[0].ends_with("separated by `=`)"));
         assert_eq!(

@@ -257,9 +257,15 @@ impl Key {
         }
     }
 
-    /// The key with its example as one would write them: `horizon = "2 h"`.
+    /// The key with its example as one would write them: `horizon = "2 h"`; the header of a section.
     pub fn assignment(&self) -> String {
         let example = if self.example.is_empty() { self.stand_in() } else { self.example };
+        match self.kind {
+            Kind::Section(_) => return format!("[{}]", self.name),
+            Kind::Sections(_) => return format!("[{}.main]", self.name),
+            Kind::SectionList(_) => return format!("[[{}]]", self.name),
+            _ => {}
+        }
         let bare = match self.kind {
             Kind::Boolean | Kind::Integer(..) => true,
             Kind::Text | Kind::Choice(_) | Kind::Name(_) => false,

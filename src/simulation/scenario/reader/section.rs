@@ -223,8 +223,15 @@ impl<'d> Section<'d> {
         let key = self.declared(name)?;
         let node = self.node(name);
         if node.is_none() && key.presence == Presence::Required && self.is_missing(name) {
-            let fault = self.fault(name, format!("missing key `{name}`"));
-            self.report(fault.help(format!("{}, for example `{}`", key.doc, key.assignment())));
+            let path = self.path.as_str();
+            let within = if path.is_empty() { String::new() } else { format!(" in `{path}`") };
+            let message = match key.kind {
+                Kind::Sections(_) => format!("missing section [{}]", join_path(path, name)),
+                _ => format!("missing key `{name}`{within}"),
+            };
+            let doc = key.doc.trim_end_matches('.');
+            let fault = self.fault(name, message);
+            self.report(fault.help(format!("{doc}, for example `{}`", key.assignment())));
         }
         node.map(|node| (key, node))
     }

@@ -258,13 +258,15 @@ confidence = '99.99 %'
 fn missing_sections_and_keys_are_told_once() {
     assert_eq!(
         faults("name = 'x'\n[pools]\n"),
-        [" | run.horizon: missing key `horizon` (simulated time, for example `horizon = \"2 h\"`)"]
+        [
+            " | run.horizon: missing key `horizon` in `run` (simulated time, for example `horizon = \"2 h\"`)"
+        ]
     );
     let told = faults("[run]\n");
     assert_eq!(told.len(), 3, "{told:#?}");
     assert!(told[0].starts_with(" | name: missing key `name`"));
-    assert!(told[1].starts_with(" | pools: missing key `pools`"));
-    assert!(told[2].starts_with("[run] | run.horizon: missing key `horizon`"));
+    assert!(told[1].starts_with(" | pools: missing section [pools]"));
+    assert!(told[2].starts_with("[run] | run.horizon: missing key `horizon` in `run`"));
 }
 
 #[test]
@@ -301,7 +303,7 @@ fn keys_depend_on_the_kind() {
     assert_eq!(
         step("output = 3\n"),
         [
-            "[[steps]] | steps[0].kind: missing key `kind` (what happens, for example `kind = \"llm\"`)",
+            "[[steps]] | steps[0].kind: missing key `kind` in `steps[0]` (what happens, for example `kind = \"llm\"`)",
         ]
     );
     assert_eq!(
@@ -352,7 +354,7 @@ fn a_fault_in_a_flag_points_at_the_flag() {
     let faults = read(&root).1;
     let place = faults.iter().next().unwrap().place.clone().unwrap();
     let source = sources.get(place.source).unwrap();
-    assert_eq!((&*source.name, &source.text[place.span]), ("command line", "many"));
+    assert_eq!((&*source.name, &source.text[place.span]), ("the command line", "many"));
 }
 
 proptest! {
