@@ -46,6 +46,7 @@
 
 mod check;
 mod get;
+mod law;
 mod schema;
 mod section;
 
@@ -54,6 +55,7 @@ use crate::foundations::Dimension;
 use crate::foundations::error::{Place, Sources, shortened};
 
 pub use check::problems;
+pub use law::{LAWS, LawSyntax};
 pub use schema::{Bounds, Key, Kind, Presence, Schema, Tag};
 pub use section::Section;
 

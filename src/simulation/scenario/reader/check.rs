@@ -89,6 +89,7 @@ fn faults(schema: &'static Schema, key: &Key, text: &'static str) -> Faults {
         Kind::Boolean => drop(section.boolean(key.name)),
         Kind::Integer(..) => drop(section.integer::<i64>(key.name)),
         Kind::Quantity(..) => drop(section.quantity(key.name)),
+        Kind::Law(..) => drop(section.law(key.name)),
         Kind::Choice(words) => {
             let values: Vec<_> = words.iter().map(|&word| (word, ())).collect();
             section.choice(key.name, &values);

@@ -44,7 +44,7 @@ static POOL: Schema = Schema::new(
         Key::names("regions", "region", "where it may run").default("[]"),
         Key::integer("replicas", 1, 10_000, "how many").default("1"),
         Key::section("precision", &PRECISION).optional(),
-        Key::quantity("start_up", Dimension::Time, "time to start").at_least(0.0).default("3 min"),
+        Key::law("start_up", Dimension::Time, "time to start").at_least(0.0).default("3 min"),
     ],
 );
 
@@ -67,7 +67,7 @@ static STEP: Schema = Schema::new(
 
 static LLM: Schema = Schema::new(
     "A call of a model.",
-    &[Key::quantity("output", Dimension::Tokens, "tokens written").at_least(1.0).example("300")],
+    &[Key::law("output", Dimension::Tokens, "tokens written").at_least(1.0).example("300")],
 );
 
 static SPAWN: Schema = Schema::new(
@@ -125,7 +125,7 @@ fn pool_of(name: &str, pool: &Section<'_>) -> Pool {
         name.to_owned(),
         pool.name("accelerator", ["a100-sxm", "h100-sxm"]).map(str::to_owned),
         pool.integer("replicas"),
-        pool.quantity("start_up"),
+        pool.law("start_up").mean(),
         pool.optional("precision", Section::section).map(weights),
         pool.names("regions", ["us-east", "eu-west"]).len(),
     )
@@ -136,7 +136,7 @@ fn step_of(step: &Section<'_>) -> Step {
     let next = step.optional("next", Section::named_quantities).unwrap_or_default();
     let next = next.into_iter().map(|next| (next.name.to_owned(), next.value)).collect();
     match is_llm {
-        true => (next, Some(step.quantity("output")), None),
+        true => (next, Some(step.law("output").mean()), None),
         false => (next, None, Some(step.choice("join", &[("all", Join::All), ("any", Join::Any)]))),
     }
 }
@@ -187,7 +187,7 @@ fn values_and_defaults_are_read() {
         [pools.main]
         accelerator = 'h100-sxm'
         regions = ['eu-west']
-        start_up = '180 s'
+        start_up = { uniform = ['1 min', '3 min'], plus = '60 s' }
         [pools.'v1.5']
         accelerator = 'a100-sxm'
         replicas = 4
