@@ -107,8 +107,8 @@ pub enum Gap {
 pub enum RecordedStep {
     /// A call: its place in [`Trace::calls`].
     Call(u32),
-    /// Sub-agents in parallel, each from its own [`RecordedSession::start`] on; the action ends when
-    /// the last of them does. Places in [`Trace::sessions`].
+    /// Sub-agents in parallel, each from its own [`RecordedSession::start`] on; the action ends
+    /// when the last of them does. Places in [`Trace::sessions`].
     Spawn(Range<u32>),
 }
 
@@ -151,8 +151,8 @@ impl Trace {
         slice(&self.pieces, &self.calls[call as usize].pieces)
     }
 
-    /// When the root sessions begin, in the order of [`Trace::roots`], on the lines of the recording
-    /// clock's grid.
+    /// When the root sessions begin, in the order of [`Trace::roots`], on the lines of the
+    /// recording clock's grid.
     pub fn starts(&self) -> impl ExactSizeIterator<Item = SimTime> + '_ {
         self.roots.iter().map(|&root| SimTime::ZERO + self.sessions[root as usize].start)
     }

@@ -1,6 +1,7 @@
 //! Recorded sessions of Claude Code, in the JSON of WEKA's and InferenceX's agentic traces.
 //!
-//! A file is one session (`trace_0001.json`) or has one per line (`.jsonl`); a folder may hold many. A session has `requests`: calls with sizes, chained block hashes, the model's and the
+//! A file is one session (`trace_0001.json`) or has one per line (`.jsonl`); a folder may hold
+//! many. A session has `requests`: calls with sizes, chained block hashes, the model's and the
 //! client's time, and among them sub-agents with requests of their own.
 //!
 //! What is replayed: a call begins its recorded `think_time` after the previous call has ended.
@@ -8,11 +9,11 @@
 //! recorded times overlap; the parent waits for all, and goes on as long after the last of them as
 //! it was recorded.
 //!
-//! A sub-agent's `t` is the moment of its *completion*: in all 32 sub-agents whose parent is in the
-//! published sample, `t - duration_ms` lies 0.1 to 1.1 s behind the end of the parent's call that
-//! spawned it, and the parent's next call begins after `t`. (Taken as the spawn, `t` would put the
-//! parent's next call before its sub-agents' ends.) A file that writes the spawn instead is
-//! recognised by `t - duration_ms` lying before that call's end.
+//! A sub-agent's `t` is the moment of its *completion*: in all 32 sub-agents that were checked,
+//! `t - duration_ms` lies 0.1 to 1.1 s behind the end of the parent's call that spawned it, and the
+//! parent's next call begins after `t`. (Taken as the spawn, `t` would put that call before the end
+//! of what it waited for.) A file that writes the spawn instead is recognised by `t - duration_ms`
+//! lying before the end of the parent's call.
 //!
 //! Source: <https://github.com/callanjfox/kv-cache-tester> (739 sessions, Apache-2.0); the cap on
 //! idle gaps is that of <https://github.com/SemiAnalysisAI/InferenceX> `utils/agentic`.
@@ -66,8 +67,8 @@ pub fn read_path(path: &Path, options: ClaudeCodeOptions) -> Result<Trace, Trace
     builder.finish()
 }
 
-/// Reads one session over as many lines as it likes, or sessions one per line; `file` is its name in
-/// messages.
+/// Reads one session over as many lines as it likes, or sessions one per line; `file` is its name
+/// in messages.
 ///
 /// # Errors
 /// As [`read_path`].

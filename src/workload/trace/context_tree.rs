@@ -2,10 +2,10 @@
 //!
 //! Serving traces describe a prompt by one hash per block of its tokens, each hash standing for the
 //! block *and* all before it. The prompts of a trace are then the paths of a tree. Most of its
-//! branches are long and unbranched (a conversation that only grows), so the tree is kept as a radix
-//! tree whose edges carry whole runs of blocks, and when all prompts are known every maximal
-//! unbranched chain gets one key. A prompt becomes the chains on its path, each with the tokens from
-//! the prompt's start to where the prompt leaves that chain or ends.
+//! branches are long and unbranched (a conversation that only grows), so the tree is kept as a
+//! radix tree whose edges carry whole runs of blocks, and when all prompts are known every maximal
+//! unbranched chain gets one key. A prompt becomes the chains on its path, each with the tokens
+//! from the prompt's start to where the prompt leaves that chain or ends.
 //!
 //! ```
 //! use tokenfleet::workload::trace::context_tree::{ContextTree, common_prefix};
@@ -108,8 +108,8 @@ impl ContextTree {
         self.hashes.len()
     }
 
-    /// Adds a prompt of `tokens` tokens whose blocks have these hashes; the last block may be partly
-    /// filled, and tokens beyond the last block belong to no piece.
+    /// Adds a prompt of `tokens` tokens whose blocks have these hashes; the last block may be
+    /// partly filled, and tokens beyond the last block belong to no piece.
     ///
     /// # Errors
     /// [`Full`], with the tree as it was.

@@ -127,8 +127,8 @@ pub(super) fn not_text(start: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Turns an error of the JSON reader, who knows lines and columns of `text` alone, into one with the
-/// place in the file. `text` begins at `start`.
+/// Turns an error of the JSON reader, who knows lines and columns of `text` alone, into one with
+/// the place in the file. `text` begins at `start`.
 pub(super) fn json_error(
     start: &TracePlace,
     text: &[u8],

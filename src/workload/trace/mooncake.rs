@@ -8,9 +8,10 @@
 //! tokens of input, the last block partly filled. Every line becomes a session of one call: the
 //! format does not say which requests belong to one conversation, only what they share.
 //!
-//! The published conversation trace was stamped by a clock that stands on a grid of 3 s. Requests of
-//! one line of the grid truly came somewhere in the interval, so [`Trace::clock_grid`] says how wide
-//! it is, and replay spreads them in it (see [`Arrivals`](crate::workload::arrival::Arrivals)).
+//! The published conversation trace was stamped by a clock that stands on a grid of 3 s. Requests
+//! of one line of the grid truly came somewhere in the interval, so [`Trace::clock_grid`] says how
+//! wide it is, and replay spreads them in it (see
+//! [`Arrivals`](crate::workload::arrival::Arrivals)).
 //!
 //! Source: R. Qin et al., *Mooncake: Trading More Storage for Less Computation*, FAST 2025, and
 //! <https://github.com/kvcache-ai/Mooncake>.

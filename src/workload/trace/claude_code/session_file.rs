@@ -83,8 +83,8 @@ impl Entry {
         self.api_time.map(|time| self.t + time)
     }
 
-    /// Whether a person speaks in this call's input. A harness that compacts the conversation in the
-    /// middle of its work sends text together with the results of the tools that it waited for.
+    /// Whether a person speaks in this call's input. A harness that compacts the conversation in
+    /// the middle of its work sends text together with the results of the tools that it waited for.
     pub(super) fn has_user_text(&self, previous: Option<&Entry>) -> bool {
         let has = |wanted| self.input_types.contains(&wanted);
         let awaited_tools = previous.is_some_and(|call| call.stop.as_deref() == Some("tool_use"));
