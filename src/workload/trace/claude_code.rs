@@ -17,6 +17,16 @@
 //!
 //! Source: <https://github.com/callanjfox/kv-cache-tester> (739 sessions, Apache-2.0); the cap on
 //! idle gaps is that of <https://github.com/SemiAnalysisAI/InferenceX> `utils/agentic`.
+//!
+//! ```
+//! use tokenfleet::workload::trace::RecordedStep;
+//! use tokenfleet::workload::trace::claude_code::{ClaudeCodeOptions, read_path};
+//!
+//! let trace = read_path("scenarios/traces/claude-code".as_ref(), ClaudeCodeOptions::default())?;
+//! let spawns = trace.actions.iter().filter(|a| matches!(a.step, RecordedStep::Spawn(_)));
+//! assert_eq!((trace.roots.len(), trace.sessions.len(), spawns.count()), (4, 10, 3));
+//! # Ok::<(), tokenfleet::workload::trace::TraceError>(())
+//! ```
 
 mod builder;
 mod counts;

@@ -15,6 +15,16 @@
 //!
 //! Source: R. Qin et al., *Mooncake: Trading More Storage for Less Computation*, FAST 2025, and
 //! <https://github.com/kvcache-ai/Mooncake>.
+//!
+//! ```
+//! use tokenfleet::workload::trace::mooncake::{MooncakeOptions, read_path};
+//!
+//! let path = "scenarios/traces/mooncake-conversation-1000.jsonl".as_ref();
+//! let trace = read_path(path, MooncakeOptions::default())?;
+//! assert_eq!((trace.calls[0].input, trace.calls[0].output), (6758, 500));
+//! assert_eq!(trace.common_prefix(0, 1), 512); // the system prompt that all share
+//! # Ok::<(), tokenfleet::workload::trace::TraceError>(())
+//! ```
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
