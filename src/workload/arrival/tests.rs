@@ -226,7 +226,7 @@ fn recorded_arrivals_are_spread_within_the_grid_and_keep_their_order() {
     let n = offsets.len() as f64;
     let distance = offsets.iter().enumerate().map(|(i, x)| (x - (i as f64 + 0.5) / n).abs());
     assert!(distance.fold(0.0, f64::max) < 1.63 / n.sqrt());
-    // The rate is that of agents.md's table for the whole hour, 3.40 /s, in its first minutes.
+    // Over the whole hour of the full trace 3.40 arrive per second; these are its first minutes.
     assert!((2.5..4.0).contains(&arrivals.mean_rate().unwrap()));
     let fast = Arrivals::of_trace(&trace, 4.0).unwrap();
     assert!((fast.mean_rate().unwrap() / arrivals.mean_rate().unwrap() - 4.0).abs() < 1e-9);
