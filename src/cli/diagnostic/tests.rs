@@ -1,3 +1,5 @@
+//! Faults as they are shown.
+
 use super::*;
 use crate::foundations::{Dimension, SourceId};
 use crate::simulation::scenario::document;

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
+use toml_parser::lexer::TokenKind;
 
-use super::syntax::too_deep;
 use super::{DEEPEST, Entry, Node, Origin, Table, Value, join_path};
 use crate::foundations::error::{Fault, Faults, SourceId, shortened};
 
@@ -268,4 +268,31 @@ fn malformed(written: &str) -> (Fault, bool) {
             }
         }
     }
+}
+
+/// Where the text nests too deep, if it does. The tokens suffice to tell, and reading them takes
+/// no recursion.
+fn too_deep(text: &str) -> Option<Range<usize>> {
+    let (mut depth, mut dots, mut open) = (0, 0, Vec::new());
+    for token in toml_parser::Source::new(text).lex() {
+        match token.kind() {
+            TokenKind::Dot => dots += 1,
+            TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket => {
+                open.push(dots + 1);
+                depth += dots + 1;
+                dots = 0;
+            }
+            TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => {
+                depth -= open.pop().unwrap_or(0);
+                dots = 0;
+            }
+            TokenKind::Comma => dots = 0,
+            TokenKind::Newline if open.is_empty() => dots = 0,
+            _ => {}
+        }
+        if depth + dots > DEEPEST {
+            return Some(token.span().start()..token.span().end());
+        }
+    }
+    None
 }

@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
-use toml_parser::lexer::TokenKind;
 
 use super::build::Build;
-use super::{DEEPEST, Node, Origin, Value};
+use super::{Node, Origin, Value};
 use crate::foundations::error::{Fault, Faults, SourceId, Sources};
 
 /// Parses the text of `source`.
@@ -98,33 +97,6 @@ pub fn parse_bare(source: SourceId, sources: &Sources, span: Range<usize>) -> Re
             Ok(Node { value, origin })
         }
     })
-}
-
-/// Where the text nests too deep, if it does. The tokens suffice to tell, and reading them takes
-/// no recursion.
-pub(super) fn too_deep(text: &str) -> Option<Range<usize>> {
-    let (mut depth, mut dots, mut open) = (0, 0, Vec::new());
-    for token in toml_parser::Source::new(text).lex() {
-        match token.kind() {
-            TokenKind::Dot => dots += 1,
-            TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket => {
-                open.push(dots + 1);
-                depth += dots + 1;
-                dots = 0;
-            }
-            TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => {
-                depth -= open.pop().unwrap_or(0);
-                dots = 0;
-            }
-            TokenKind::Comma => dots = 0,
-            TokenKind::Newline if open.is_empty() => dots = 0,
-            _ => {}
-        }
-        if depth + dots > DEEPEST {
-            return Some(token.span().start()..token.span().end());
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl<'d> Section<'d> {
     /// A section that was left out: its keys have their defaults, and the missing ones are
     /// reported at this section.
     pub(super) fn left_out(&self, key: &Key, schema: &'static Schema) -> Section<'d> {
-        Section {
+        let mut section = Section {
             schema,
             case: None,
             table: Table::EMPTY,
@@ -78,7 +78,9 @@ impl<'d> Section<'d> {
             faults_before: self.faults.borrow().len(),
             absent: self.absent,
             untagged: false,
-        }
+        };
+        section.choose_case();
+        section
     }
 
     fn choose_case(&mut self) {

@@ -1,3 +1,5 @@
+//! Sections read as values, and their faults at their places.
+
 use super::*;
 use crate::foundations::error::{Fault, Faults};
 use crate::simulation::scenario::document::parsed;
@@ -314,6 +316,17 @@ fn keys_depend_on_the_kind() {
             "'x' | steps[0].next.b: expected a number such as \"4\" or \"1.5\", found \"x\"",
         ]
     );
+}
+
+#[test]
+fn a_section_with_a_kind_may_be_left_out() {
+    static OUTER: Schema = Schema::new("Outer.", &[Key::section("step", &STEP)]);
+    let (root, ..) = parsed("");
+    let faults = RefCell::default();
+    let step = Section::root(&root, &OUTER, &faults).section("step");
+    assert_eq!(step_of(&step), (vec![], Some(300.0), None));
+    let faults = faults.into_inner().to_string();
+    assert!(faults.starts_with("step.kind: missing key `kind` in `step`"), "{faults}");
 }
 
 #[test]

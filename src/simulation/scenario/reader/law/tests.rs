@@ -1,3 +1,5 @@
+//! Laws read as written, with the moments of their formulas.
+
 use super::*;
 use crate::simulation::scenario::document::parsed;
 use proptest::prelude::*;
