@@ -1,3 +1,4 @@
 //! Floor 8: the command line.
 
+pub mod catalog;
 pub mod diagnostic;

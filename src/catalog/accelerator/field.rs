@@ -126,7 +126,10 @@ impl Field {
             Dimension::Flops => in_units(1e12, "TFLOPS"),
             Dimension::Power => in_units(1.0, "W"),
             Dimension::Money => format!("${}", digits(value)),
-            Dimension::MoneyPerHour => format!("${} /h", digits(value)),
+            Dimension::MoneyPerHour if digits(value * 100.0).contains('.') => {
+                format!("${} /h", digits(value))
+            }
+            Dimension::MoneyPerHour => format!("${value:.2} /h"),
             _ => digits(value),
         }
     }
