@@ -1,24 +1,9 @@
 //! Serving engines: the coefficients of their step time and the defaults of their schedulers.
 //!
-//! A step with `T` new tokens and `D` decoding sequences takes, with `P(x, y) = (x^p + y^p)^(1/p)`
-//! and the datasheet's dense peaks and bandwidths, all per accelerator:
-//!
-//! ```text
-//! t_linear    = P( F (1 + t0/T) / (e_c peak), W / (e_m bandwidth) )
-//! t_experts   = P( (F + padding) / (e_cm peak), bytes of visited experts / (e_mm bandwidth) )
-//! t_head      = P( 2hVS / (e_c peak16), 2hV / (e_m bandwidth) )
-//! t_attention = KV bytes / (e_a bandwidth) + prompt operations / (e_f peak16)
-//! t_all_reduce = 2L (alpha + beta bytes / link)
-//! t_launch    = tau L N       N kernels per layer
-//! t_sequences = s D
-//! t_step      = the sum + o
-//! ```
-//!
-//! The constants come from a fit to some 1,400 published closed-loop measurements on H100, H200,
-//! B200 and B300 with vLLM, TensorRT-LLM and SGLang: 11.1 % mean and 8.6 % median error on time per
-//! output token. They trade against each other (`memory_efficiency` above 1 means that launches and
-//! reads overlap), so they are no facts about hardware. An engine may override any of them for one
-//! accelerator.
+//! The formulas that the coefficients stand in are in `performance`. They
+//! were fitted to published closed-loop measurements of time per output token and time to first
+//! token; [`Engine::fit`] says to which, and how far off they are. They trade against each other,
+//! so they are no facts about hardware. An engine may override any of them for one accelerator.
 //!
 //! ```
 //! use tokenfleet::catalog::Catalog;
@@ -97,7 +82,7 @@ pub struct Fit {
     pub mean_error: f64,
     /// Median of the same.
     pub median_error: f64,
-    /// Coefficients that were put in by hand rather than fitted.
+    /// Coefficients that were put in by hand rather than fitted, by the start of their names.
     #[serde(default)]
     pub assumed: Vec<String>,
 }
@@ -180,7 +165,8 @@ impl Engine {
             let own = differences.filter(|differences| differences.contains_key(name));
             let own = own.map(|own| own.get("source").and_then(toml::Value::as_str));
             let source = own.flatten().unwrap_or(&self.fit.source);
-            let assumed = own.is_none() && self.fit.assumed.iter().any(|assumed| assumed == name);
+            let assumed =
+                own.is_none() && self.fit.assumed.iter().any(|start| name.starts_with(start));
             let value = step.get(name).unwrap_or_default().to_string();
             self.row(name, value, (source, &self.fit.date), assumed)
         });
@@ -309,7 +295,8 @@ mod tests {
         let catalog = Catalog::embedded();
         let mut vllm = catalog.engine("vllm").unwrap().clone();
         for (name, value) in [
-            ("compute_efficiency", toml::Value::from(0.0)),
+            ("compute_efficiency_fp8", toml::Value::from(0.0)),
+            ("overlap_sharpness", toml::Value::from(0.5)),
             ("kernel_launch_s", toml::Value::from(-1.0)),
             ("kernel_launch_s", toml::Value::from(f64::NAN)),
             ("block_size", toml::Value::from(0)),

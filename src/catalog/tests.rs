@@ -107,7 +107,7 @@ fn what_is_assumed_can_be_listed() {
     assert!(lists("norway", "electricity"));
     assert!(lists("vr200-nvl72", "memory"));
     assert!(lists("mistral-small-3-24b", "shape"));
-    assert!(lists("vllm", "kernels_moe_layer"));
+    assert!(lists("vllm", "kernels_experts"));
     assert!(!lists("h100-sxm", "memory_bandwidth"));
     assert!(
         assumed.iter().all(|row| row.confidence >= Confidence::C || row.what.contains(" from "))

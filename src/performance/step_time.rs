@@ -1,13 +1,32 @@
 //! How long one engine iteration takes.
 //!
-//! An iteration computes `T` new tokens, of which some belong to prompts and one to each decoding
-//! request, and reads the keys and values of all contexts. Its time is a sum over kernel groups
-//! (linear layers, experts, head, attention, communication, launches, host work for each request),
-//! each the smooth maximum of its arithmetic and its memory traffic.
+//! An iteration computes `T` new tokens, of which some belong to prompts and one to each of `D`
+//! decoding requests, samples from `S` of them, and reads the keys and values of all contexts. Its
+//! time is a sum over kernel groups, each the smooth maximum `P` of its arithmetic and its memory
+//! traffic:
+//!
+//! ```text
+//! gpu    = linear(T) + experts(T) + head(S) + attention + communication(T) + launches
+//! decode = gpu + host(D)                             replayed from a captured graph
+//! mixed  = max(gpu, launching) + host(D)             launched kernel by kernel
+//! ```
 //!
 //! The part that depends on contexts is linear in them, with integer coefficients of a picosecond
 //! for each token: a decode step of a given batch lasts `base + context_ps * (sum of contexts)`,
 //! which is what lets a batch leap over many steps exactly.
+
+use super::attention::{
+    AttentionCost, ContextCost, PrefillCost, PromptState, PromptStream, WindowCost, pairs,
+};
+use super::collectives::AllReduce;
+use super::deployment::Deployment;
+use super::error::PerformanceError;
+use super::kernels::KernelCount;
+use super::layout::{self, Layout};
+use super::mixture_of_experts::ExpertGroup;
+use super::rates::Rates;
+use super::smooth_max::SmoothMax;
+use crate::catalog::StepCoefficients;
 
 /// Time and memory traffic of one part of a step, on each GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,188 +37,271 @@ pub struct StepCost {
     pub bytes: u64,
 }
 
-/// What one decoding request pays in a step for each token of its context, on each GPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ContextCost {
-    /// Time, ps.
-    pub ps: u64,
-    /// Bytes of keys and values read.
-    pub bytes: u64,
-    /// Arithmetic, FLOP.
-    pub flops: u64,
-}
-
-/// Attention that reads at most the last `window` tokens of a context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WindowCost {
-    /// Tokens after which a context stops adding to the step.
-    pub window: u32,
-    /// For each context token inside the window.
-    pub cost: ContextCost,
-}
-
-/// Attention of one prompt chunk, on each GPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PrefillCost {
-    /// Time, ps.
-    pub ps: u64,
-    /// Arithmetic, FLOP.
-    pub flops: u64,
-}
-
-/// A kernel group whose time is the smooth maximum of arithmetic and memory traffic,
-/// `(compute^p + memory^p)^(1/p)`.
+/// Kernels whose time is the smooth maximum of arithmetic and memory traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct KernelGroup {
     /// Seconds of arithmetic for each token.
     pub compute_s: f64,
-    /// Tokens of arithmetic that are paid however few there are (tile padding).
-    pub padding: f64,
     /// Seconds of memory traffic that does not depend on the tokens: reading the weights.
     pub memory_s: f64,
     /// Bytes behind `memory_s`.
     pub bytes: f64,
 }
 
-/// Routed experts: how many are read depends on how many tokens choose.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ExpertGroup {
-    /// Experts, and how many each token chooses.
-    pub experts: f64,
-    /// Experts each token is routed to.
-    pub active: f64,
-    /// Seconds of arithmetic for each (token, expert) pair.
-    pub compute_s: f64,
-    /// Rows of padding for each expert that is read.
-    pub padding: f64,
-    /// Seconds to read one expert's weights.
-    pub memory_s: f64,
-    /// Bytes of one expert's weights.
-    pub bytes: f64,
+impl KernelGroup {
+    fn seconds(&self, bend: SmoothMax, tokens: f64) -> f64 {
+        bend.of(tokens * self.compute_s, self.memory_s)
+    }
 }
 
 /// Step times of one model on one kind of replica. All times are for the whole replica, all work
 /// for each of its GPUs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StepModel {
-    /// Sharpness of the smooth maximum.
-    pub sharpness: f64,
-    /// Linear layers: projections, dense feed-forward, shared experts.
+    /// The bend between arithmetic and memory traffic.
+    pub bend: SmoothMax,
+    /// Linear layers: projections, dense feed-forward, shared experts, routers.
     pub linear: KernelGroup,
-    /// Routed experts, if any.
-    pub experts: Option<ExpertGroup>,
+    /// Routed experts, by shape.
+    pub experts: Vec<ExpertGroup>,
     /// The output matrix, for tokens that are sampled from.
     pub head: KernelGroup,
-    /// Communication: seconds in every step, and for each token.
+    /// Latency of all all-reduces of a step, seconds.
     pub communication_s: f64,
     /// Seconds of communication for each new token.
     pub communication_token_s: f64,
-    /// What every step costs beside its kernels, seconds.
-    pub step_s: f64,
+    /// Seconds for each new token that activations take between matrix products.
+    pub activation_token_s: f64,
+    /// Bytes behind `activation_token_s`.
+    pub activation_token_bytes: f64,
     /// Launching the kernels of a captured graph, seconds.
     pub launch_s: f64,
-    /// Least time of the kernels of a step that contains prompt tokens, seconds.
+    /// Time to launch the kernels of a step that contains prompt tokens one by one, seconds.
     pub prefill_host_s: f64,
+    /// New tokens up to which such a step is replayed piece by piece instead.
+    pub captured_tokens: u32,
+    /// Time that this takes, seconds.
+    pub captured_host_s: f64,
     /// Host time for each request in the step, seconds.
     pub sequence_s: f64,
+    /// What every step costs beside its kernels, seconds.
+    pub step_s: f64,
     /// Attention over contexts that grow without bound.
     pub context: ContextCost,
-    /// Attention over windows.
+    /// Attention over windows and selections, by size; states of recurrences as windows of 1.
     pub windows: Vec<WindowCost>,
-    /// Seconds of prefill attention for each (new token, attended token) pair of unbounded layers.
-    pub pair_s: f64,
-    /// FLOP behind `pair_s`.
-    pub pair_flops: f64,
-    /// (window, seconds, FLOP) for each pair of windowed layers.
-    pub pair_windows: Vec<(u32, f64, f64)>,
+    /// Attention of prompts.
+    pub prompt: Vec<PromptStream>,
+    /// Recurrences over prompts.
+    pub state: PromptState,
     /// FLOP of one token in the layers, on each GPU.
     pub layer_flops: u64,
     /// FLOP of one token in the head, on each GPU.
     pub head_flops: u64,
+    /// See [`StepModel::peak_flops`].
+    pub peak_flops: f64,
+    /// See [`StepModel::bandwidth`].
+    pub bandwidth: f64,
 }
 
 impl StepModel {
-    /// Linear layers, experts and communication of a step with so many new tokens.
+    /// The step times of a deployment.
+    ///
+    /// # Errors
+    /// [`PerformanceError`] for a deployment that cannot be; whether it fits in memory is asked
+    /// apart, of [`MemoryPlan`](super::MemoryPlan).
+    pub fn compile(deployment: &Deployment<'_>) -> Result<Self, PerformanceError> {
+        deployment.check()?;
+        let Deployment { model, accelerator, engine, precision, .. } = *deployment;
+        let c = engine.step_on(accelerator);
+        let rates = Rates::of(deployment, &c)?;
+        let layout = Layout::of(deployment);
+        let attention = AttentionCost::of(deployment, &rates, &c);
+        let kernels = KernelCount::of(deployment, &c);
+        let plain = precision.unquantised().bytes_per_element();
+
+        let linear_bytes =
+            layout.linear * precision.weights.bytes_per_element() + layout.router * plain;
+        let linear = KernelGroup {
+            compute_s: 2.0 * (layout.linear + layout.router) / rates.linear,
+            memory_s: linear_bytes / rates.weights,
+            bytes: linear_bytes,
+        };
+        let head_bytes = layout.head * plain;
+        let head = KernelGroup {
+            compute_s: 2.0 * layout.head / rates.head,
+            memory_s: head_bytes / rates.weights,
+            bytes: head_bytes,
+        };
+        let all_reduce = all_reduce(deployment, &c)?;
+        let [linear_flops, expert_flops, head_flops] =
+            [layout.linear + layout.router, layout.visited, layout.head].map(|n| 2.0 * n);
+        let ideal = linear_flops / rates.linear_peak
+            + expert_flops / rates.expert_peak
+            + head_flops / rates.peak16;
+        let prefill_host_s = kernels.launched * c.prefill_kernel_s
+            + model.moe_layers() as f64 * c.prefill_moe_layer_s;
+        Ok(Self {
+            bend: SmoothMax::new(c.overlap_sharpness),
+            linear,
+            experts: experts(deployment, &rates, &c),
+            head,
+            communication_s: layout.parts * all_reduce.latency_s,
+            communication_token_s: layout.parts * all_reduce.byte_s * 2.0 * model.hidden as f64,
+            activation_token_s: layout.activations / rates.activations,
+            activation_token_bytes: layout.activations,
+            launch_s: kernels.replayed * c.kernel_launch_s,
+            prefill_host_s,
+            captured_tokens: c.prefill_captured_tokens as u32,
+            captured_host_s: prefill_host_s * c.prefill_captured_factor,
+            sequence_s: c.sequence_s,
+            step_s: c.step_s,
+            context: attention.context,
+            windows: attention.windows,
+            prompt: attention.prompt,
+            state: attention.state,
+            layer_flops: libm::round(linear_flops + expert_flops) as u64,
+            head_flops: libm::round(head_flops) as u64,
+            peak_flops: (linear_flops + expert_flops + head_flops) / ideal,
+            bandwidth: rates.bandwidth,
+        })
+    }
+
+    /// GPU time of a step with so many new tokens, attention and head aside: linear layers,
+    /// experts, communication, launches.
+    #[must_use]
     pub fn tokens(&self, tokens: u32) -> StepCost {
-        let n = f64::from(tokens);
-        let linear = self.group(&self.linear, n);
-        let mut seconds =
-            linear + self.launch_s + self.communication_s + self.communication_token_s * n;
-        let mut bytes = self.linear.bytes;
-        if let Some(group) = &self.experts {
-            // Experts that at least one of n tokens chooses, when all are chosen alike.
-            let missed = libm::pow(1.0 - group.active / group.experts, n);
-            let read = group.experts * (1.0 - missed);
-            let rows = n * group.active + group.padding * read;
-            seconds += self.smooth_max(rows * group.compute_s, read * group.memory_s);
-            bytes += read * group.bytes;
+        if tokens == 0 {
+            return StepCost::default();
         }
-        cost(seconds, bytes)
+        let n = f64::from(tokens);
+        let mut seconds = self.linear.seconds(self.bend, n)
+            + self.launch_s
+            + self.communication_s
+            + (self.communication_token_s + self.activation_token_s) * n;
+        let mut bytes = self.linear.bytes + self.activation_token_bytes * n;
+        for group in &self.experts {
+            let (group_s, group_bytes) = group.cost(self.bend, n);
+            seconds += group_s;
+            bytes += group_bytes;
+        }
+        StepCost { ps: ps(seconds), bytes: bytes as u64 }
     }
 
     /// The head, for so many tokens to sample from.
+    #[must_use]
     pub fn head(&self, emitting: u32) -> StepCost {
         if emitting == 0 {
             return StepCost::default();
         }
-        cost(self.group(&self.head, f64::from(emitting)), self.head.bytes)
+        let seconds = self.head.seconds(self.bend, f64::from(emitting));
+        StepCost { ps: ps(seconds), bytes: self.head.bytes as u64 }
     }
 
     /// Host work for the requests in a step, and what every step costs beside its kernels, ps.
+    #[must_use]
     pub fn host_ps(&self, sequences: u32) -> u64 {
         ps(self.step_s + self.sequence_s * f64::from(sequences))
     }
 
-    /// Least time of the kernels of a step with prompt tokens, which the host launches one by one
-    /// instead of replaying a captured graph, ps.
-    pub fn prefill_host_ps(&self) -> u64 {
-        ps(self.prefill_host_s)
+    /// Least time of the kernels of a step with so many new tokens, prompt tokens among them, ps:
+    /// the host launches them one by one instead of replaying a captured graph.
+    #[must_use]
+    pub fn prefill_host_ps(&self, tokens: u32) -> u64 {
+        let captured = tokens <= self.captured_tokens;
+        ps(if captured { self.captured_host_s } else { self.prefill_host_s })
     }
 
-    /// Attention of `new` prompt tokens behind `cached` ones: each attends to all before it.
+    /// Attention of `new` prompt tokens behind `cached` ones.
+    #[must_use]
     pub fn prefill_attention(&self, new: u32, cached: u32) -> PrefillCost {
+        if new == 0 {
+            return PrefillCost::default();
+        }
         let (n, q) = (f64::from(new), f64::from(cached));
-        let pairs = n * (q + n / 2.0);
-        let (mut seconds, mut flops) = (pairs * self.pair_s, pairs * self.pair_flops);
-        for &(window, pair_s, pair_flops) in &self.pair_windows {
-            let w = f64::from(window);
-            // Tokens before the window is full attend to all, later ones to the window.
-            let growing = (w - q).clamp(0.0, n);
-            let pairs = growing * (q + growing / 2.0) + (n - growing) * w;
-            seconds += pairs * pair_s;
-            flops += pairs * pair_flops;
+        let mut seconds = self.state.chunk_s + n * self.state.token_s;
+        let mut flops = n * self.state.token_flops;
+        for stream in &self.prompt {
+            let pairs = pairs(n, q, f64::from(stream.limit));
+            let compute = (pairs + n * stream.padding) * stream.pair_s;
+            seconds += self.bend.of(compute, (q + n) * stream.read_s);
+            flops += pairs * stream.pair_flops;
         }
         PrefillCost { ps: ps(seconds), flops: flops as u64 }
     }
 
-    /// FLOP of a token that is sampled from, attention aside.
+    /// FLOP of a token that is sampled from, attention aside, on each GPU.
+    #[must_use]
     pub fn token_flops(&self) -> u64 {
         self.layer_flops + self.head_flops
     }
 
-    /// FLOP of a prompt token, attention aside.
+    /// FLOP of a prompt token, attention aside, on each GPU.
+    #[must_use]
     pub fn prompt_token_flops(&self) -> u64 {
         self.layer_flops
     }
 
-    fn group(&self, group: &KernelGroup, tokens: f64) -> f64 {
-        self.smooth_max((tokens + group.padding) * group.compute_s, group.memory_s)
+    /// FLOP per second that one GPU would reach were all its units at the datasheet's peak while a
+    /// token uses them: the harmonic mean of the peaks of the formats in use.
+    #[must_use]
+    pub fn peak_flops(&self) -> f64 {
+        self.peak_flops
     }
 
-    fn smooth_max(&self, a: f64, b: f64) -> f64 {
-        let (low, high) = if a < b { (a, b) } else { (b, a) };
-        if low <= 0.0 {
-            return high;
-        }
-        let p = self.sharpness;
-        high * libm::pow(1.0 + libm::pow(low / high, p), 1.0 / p)
+    /// Peak bytes per second of one GPU's memory.
+    #[must_use]
+    pub fn bandwidth(&self) -> f64 {
+        self.bandwidth
     }
 }
 
+fn all_reduce(
+    deployment: &Deployment<'_>,
+    c: &StepCoefficients,
+) -> Result<AllReduce, PerformanceError> {
+    let ranks = deployment.tensor_parallel;
+    if ranks <= 1 {
+        return Ok(AllReduce::default());
+    }
+    let link = deployment.accelerator.link_bandwidth()?.min(c.all_reduce_link_ceiling);
+    Ok(AllReduce::new(ranks, link, c.all_reduce_latency_s, c.all_reduce_slowdown))
+}
+
+/// Routed experts of each shape.
+fn experts(deployment: &Deployment<'_>, rates: &Rates, c: &StepCoefficients) -> Vec<ExpertGroup> {
+    let ranks = f64::from(deployment.tensor_parallel);
+    // The busiest rank decides where experts are dealt out whole.
+    let busiest =
+        if deployment.expert_parallel > 1 { 1.0 + c.expert_parallel_imbalance } else { 1.0 };
+    let mut groups: Vec<ExpertGroup> = Vec::new();
+    for (layers, moe) in layout::mixtures(deployment.model) {
+        let parameters = layers as f64 * moe.expert_weights(deployment.model.hidden) as f64 / ranks;
+        let bytes = parameters * deployment.precision.experts.bytes_per_element();
+        let next = ExpertGroup {
+            experts: moe.experts as f64,
+            active: moe.active as f64,
+            spread: c.moe_routing_spread,
+            compute_s: busiest * 2.0 * parameters / rates.experts,
+            padding: c.moe_padding_rows,
+            memory_s: busiest * bytes / rates.expert_weights,
+            bytes,
+        };
+        let alike =
+            |held: &&mut ExpertGroup| held.experts == next.experts && held.active == next.active;
+        match groups.iter_mut().find(alike) {
+            Some(held) => {
+                held.compute_s += next.compute_s;
+                held.memory_s += next.memory_s;
+                held.bytes += next.bytes;
+            }
+            None => groups.push(next),
+        }
+    }
+    groups
+}
+
+/// Whole picoseconds.
 fn ps(seconds: f64) -> u64 {
     libm::round(seconds * 1e12) as u64
-}
-
-fn cost(seconds: f64, bytes: f64) -> StepCost {
-    StepCost { ps: ps(seconds), bytes: bytes as u64 }
 }

@@ -549,7 +549,7 @@ impl Replica {
         let gpu = table.gpu(model, decoding + new, emitting);
         attention_ps += self.batch.attention(model).base;
         // Without a captured graph the host may be slower than the device; it runs beside it.
-        let busy = (gpu.ps + attention_ps).max(model.prefill_host_ps());
+        let busy = (gpu.ps + attention_ps).max(model.prefill_host_ps(decoding + new));
         let length = busy + model.host_ps(sequences);
         Activity::Mixed { start: now, length, attention_ps, bytes: gpu.bytes }
     }

@@ -21,6 +21,11 @@ pub struct SchedulerDefaults {
     pub chunked_prefill: bool,
     /// True where one step may hold decodes and parts of prompts; else prompts go first.
     pub mixed_steps: bool,
+    /// Steps by which the scheduler composes ahead of the one that runs: a request that arrives
+    /// during step `n` joins step `n + 1 + lookahead_steps`.
+    pub lookahead_steps: u64,
+    /// Decode steps between two looks at the queue of new requests.
+    pub poll_steps: u64,
     /// True where finished prefixes are kept for reuse.
     pub prefix_cache: bool,
     /// Bytes per accelerator beside weights, activations and KV blocks: libraries, captured graphs,
@@ -55,7 +60,7 @@ impl UtilizationOf {
 
 impl SchedulerDefaults {
     /// Names of all defaults.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 11] = [
         "max_batched_tokens",
         "max_running",
         "block_size",
@@ -63,6 +68,8 @@ impl SchedulerDefaults {
         "utilization_of",
         "chunked_prefill",
         "mixed_steps",
+        "lookahead_steps",
+        "poll_steps",
         "prefix_cache",
         "reserve_bytes",
     ];
@@ -78,6 +85,8 @@ impl SchedulerDefaults {
             "utilization_of" => self.utilization_of.name().to_owned(),
             "chunked_prefill" => self.chunked_prefill.to_string(),
             "mixed_steps" => self.mixed_steps.to_string(),
+            "lookahead_steps" => self.lookahead_steps.to_string(),
+            "poll_steps" => self.poll_steps.to_string(),
             "prefix_cache" => self.prefix_cache.to_string(),
             "reserve_bytes" => self.reserve_bytes.to_string(),
             _ => return None,
@@ -102,6 +111,8 @@ impl SchedulerDefaults {
             "reserve_bytes" => self.reserve_bytes = whole(0)?,
             "chunked_prefill" => self.chunked_prefill = flag()?,
             "mixed_steps" => self.mixed_steps = flag()?,
+            "lookahead_steps" => self.lookahead_steps = whole(0)?,
+            "poll_steps" => self.poll_steps = whole(1)?,
             "prefix_cache" => self.prefix_cache = flag()?,
             "memory_utilization" => {
                 let share = value.as_float().filter(|share| *share > 0.0 && *share <= 1.0);

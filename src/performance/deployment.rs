@@ -1,0 +1,144 @@
+//! One replica as a choice of catalog entries, and what is wrong with it.
+
+use super::error::PerformanceError;
+use crate::catalog::{Accelerator, Attention, ComputeFormat, Engine, Field, Model, Precision};
+
+/// A model on the GPUs of one replica.
+#[derive(Clone, Copy, Debug)]
+pub struct Deployment<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The accelerator, all of one kind.
+    pub accelerator: &'a Accelerator,
+    /// The serving engine.
+    pub engine: &'a Engine,
+    /// Formats of weights, activations and cache.
+    pub precision: Precision,
+    /// GPUs that every layer is spread over.
+    pub tensor_parallel: u32,
+    /// Groups of GPUs that the routed experts are dealt to; 1 where each expert is spread over all
+    /// GPUs. Divides `tensor_parallel`.
+    pub expert_parallel: u32,
+}
+
+impl Deployment<'_> {
+    /// The first thing that is wrong, if anything is.
+    ///
+    /// # Errors
+    /// See [`Deployment::faults`].
+    pub fn check(&self) -> Result<(), PerformanceError> {
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Everything that is wrong: precision without hardware, heads that cannot be divided, more
+    /// GPUs than the links join, missing and absurd figures.
+    #[must_use]
+    pub fn faults(&self) -> Vec<PerformanceError> {
+        let mut faults: Vec<PerformanceError> =
+            [self.check_tensor_parallel(), self.check_expert_parallel(), self.check_precision()]
+                .into_iter()
+                .filter_map(Result::err)
+                .collect();
+        faults.extend(self.check_figures());
+        faults
+    }
+
+    /// Degrees of tensor parallelism that divide the model's heads and stay within the links.
+    #[must_use]
+    pub fn valid_tensor_parallel(&self) -> Vec<u32> {
+        (1..=self.accelerator.link_domain())
+            .filter(|&ranks| self.indivisible(ranks).is_none())
+            .collect()
+    }
+
+    fn check_tensor_parallel(&self) -> Result<(), PerformanceError> {
+        let ranks = self.tensor_parallel;
+        let valid = || self.valid_tensor_parallel();
+        let domain = self.accelerator.link_domain();
+        if ranks > domain {
+            return Err(PerformanceError::BeyondDomain {
+                accelerator: self.accelerator.key.clone(),
+                link: self.accelerator.link_kind.clone(),
+                domain,
+                ranks,
+                valid: valid(),
+            });
+        }
+        match self.indivisible(ranks) {
+            Some((what, heads)) => Err(PerformanceError::Indivisible {
+                model: self.model.key.clone(),
+                what,
+                heads,
+                ranks,
+                valid: valid(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Heads that `ranks` GPUs cannot share: query heads must divide, key-value heads divide or be
+    /// repeated a whole number of times.
+    fn indivisible(&self, ranks: u32) -> Option<(&'static str, u64)> {
+        let ranks = u64::from(ranks);
+        if ranks == 0 {
+            return Some(("query heads", 0));
+        }
+        let query = self.model.query_heads().into_iter().find(|heads| !heads.is_multiple_of(ranks));
+        let kv = self.model.layers.iter().find_map(|group| match &group.attention {
+            Attention::Full(heads)
+            | Attention::Window { heads, .. }
+            | Attention::Sparse { heads, .. } => {
+                let fits = heads.kv == 0
+                    || heads.kv.is_multiple_of(ranks)
+                    || ranks.is_multiple_of(heads.kv);
+                (!fits).then_some(heads.kv)
+            }
+            _ => None,
+        });
+        let query = query.map(|heads| ("query heads", heads));
+        query.or(kv.map(|heads| ("key-value heads", heads)))
+    }
+
+    fn check_expert_parallel(&self) -> Result<(), PerformanceError> {
+        let (ranks, groups) = (self.tensor_parallel, self.expert_parallel);
+        let experts = super::layout::mixtures(self.model).map(|(_, moe)| moe.experts).min();
+        let fits = |groups: u32| {
+            groups == 1
+                || groups > 1
+                    && ranks.is_multiple_of(groups)
+                    && experts.is_some_and(|experts| experts.is_multiple_of(u64::from(groups)))
+        };
+        if fits(groups) {
+            return Ok(());
+        }
+        Err(PerformanceError::ExpertParallel {
+            model: self.model.key.clone(),
+            experts,
+            groups,
+            ranks,
+            valid: (1..=ranks).filter(|&groups| fits(groups)).collect(),
+        })
+    }
+
+    fn check_precision(&self) -> Result<(), PerformanceError> {
+        Ok(self.precision.check(self.accelerator)?)
+    }
+
+    fn check_figures(&self) -> Vec<PerformanceError> {
+        let mut needed =
+            vec![Field::Memory, Field::MemoryBandwidth, Field::peak(ComputeFormat::Bf16)];
+        if self.tensor_parallel > 1 {
+            needed.push(Field::LinkBandwidth);
+        }
+        let wrong = |field| match self.accelerator.value(field) {
+            Err(missing) => Some(PerformanceError::Missing(missing)),
+            Ok(value) if value.is_finite() && value > 0.0 => None,
+            Ok(value) => Some(PerformanceError::Absurd {
+                accelerator: self.accelerator.key.clone(),
+                field,
+                value,
+            }),
+        };
+        needed.into_iter().filter_map(wrong).collect()
+    }
+}

@@ -1,0 +1,156 @@
+//! What is wrong with a deployment.
+
+use std::fmt;
+
+use super::memory::DoesNotFit;
+use crate::catalog::{Field, MissingFigure, UnsupportedPrecision};
+use crate::foundations::Fault;
+
+/// A replica that cannot be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PerformanceError {
+    /// The accelerator has no units for the precision.
+    Precision(UnsupportedPrecision),
+    /// A figure that nobody has published.
+    Missing(MissingFigure),
+    /// A figure of the accelerator that is not a positive number.
+    Absurd {
+        /// Key of the accelerator.
+        accelerator: String,
+        /// The figure.
+        field: Field,
+        /// What it says.
+        value: f64,
+    },
+    /// Heads that the GPUs cannot share.
+    Indivisible {
+        /// Key of the model.
+        model: String,
+        /// Which heads.
+        what: &'static str,
+        /// How many there are.
+        heads: u64,
+        /// Tensor parallelism asked for.
+        ranks: u32,
+        /// Tensor parallelism that is possible.
+        valid: Vec<u32>,
+    },
+    /// More GPUs than the scale-up links join.
+    BeyondDomain {
+        /// Key of the accelerator.
+        accelerator: String,
+        /// Kind of link.
+        link: String,
+        /// GPUs that it joins.
+        domain: u32,
+        /// Tensor parallelism asked for.
+        ranks: u32,
+        /// Tensor parallelism that is possible.
+        valid: Vec<u32>,
+    },
+    /// Experts that cannot be dealt to so many groups of GPUs.
+    ExpertParallel {
+        /// Key of the model.
+        model: String,
+        /// Routed experts of a layer, `None` where the model has none.
+        experts: Option<u64>,
+        /// Expert parallelism asked for.
+        groups: u32,
+        /// Tensor parallelism.
+        ranks: u32,
+        /// Expert parallelism that is possible.
+        valid: Vec<u32>,
+    },
+    /// Weights and cache need more memory than there is.
+    DoesNotFit(Box<DoesNotFit>),
+}
+
+impl PerformanceError {
+    /// How to mend it, a sentence each.
+    #[must_use]
+    pub fn help(&self) -> Vec<String> {
+        match self {
+            Self::Precision(_) | Self::Missing(_) => Vec::new(),
+            Self::Absurd { .. } => vec!["it must be a number greater than 0".to_owned()],
+            Self::Indivisible { valid, .. } | Self::BeyondDomain { valid, .. } => {
+                vec![format!("tensor_parallel can be {}", list(valid))]
+            }
+            Self::ExpertParallel { experts: None, .. } => {
+                vec!["leave expert_parallel at 1: the model has no routed experts".to_owned()]
+            }
+            Self::ExpertParallel { valid, .. } => vec![
+                format!("expert_parallel can be {}", list(valid)),
+                "it must divide tensor_parallel and the number of experts; experts spread over \
+                 more GPUs than attention are not modelled"
+                    .to_owned(),
+            ],
+            Self::DoesNotFit(fault) => fault.help(),
+        }
+    }
+
+    /// The same as a fault, to be reported beside others at its place.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.help().into_iter().fold(Fault::new(self.to_string()), Fault::help)
+    }
+}
+
+/// `1, 2 or 4`.
+fn list(numbers: &[u32]) -> String {
+    match numbers {
+        [] => "nothing".to_owned(),
+        [one] => one.to_string(),
+        [most @ .., last] => {
+            let most: Vec<String> = most.iter().map(ToString::to_string).collect();
+            format!("{} or {last}", most.join(", "))
+        }
+    }
+}
+
+impl fmt::Display for PerformanceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Precision(error) => error.fmt(f),
+            Self::Missing(error) => error.fmt(f),
+            Self::Absurd { accelerator, field, value } => {
+                write!(f, "{field} of `{accelerator}` is {value}")
+            }
+            Self::Indivisible { ranks: 0, .. } => write!(f, "tensor_parallel is 0"),
+            Self::Indivisible { model, what, heads, ranks, .. } => {
+                write!(f, "the {heads} {what} of `{model}` cannot be shared by {ranks} GPUs")
+            }
+            Self::BeyondDomain { accelerator, link, domain, ranks, .. } => {
+                let link = if link.is_empty() { "no known link" } else { link };
+                write!(
+                    f,
+                    "tensor_parallel = {ranks} goes beyond the {domain} `{accelerator}` that \
+                     {link} joins"
+                )
+            }
+            Self::ExpertParallel { groups: 0, .. } => write!(f, "expert_parallel is 0"),
+            Self::ExpertParallel { model, experts: None, groups, .. } => {
+                write!(f, "expert_parallel = {groups}, but `{model}` has no routed experts")
+            }
+            Self::ExpertParallel { model, experts: Some(experts), groups, ranks, .. } => write!(
+                f,
+                "the {experts} experts of `{model}` cannot be dealt to {groups} groups of {ranks} \
+                 GPUs"
+            ),
+            Self::DoesNotFit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PerformanceError {}
+
+impl From<UnsupportedPrecision> for PerformanceError {
+    fn from(error: UnsupportedPrecision) -> Self {
+        Self::Precision(error)
+    }
+}
+
+impl From<MissingFigure> for PerformanceError {
+    fn from(error: MissingFigure) -> Self {
+        Self::Missing(error)
+    }
+}
