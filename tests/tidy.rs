@@ -233,6 +233,7 @@ fn the_top_holds_only_what_has_a_reason() {
 
 #[test]
 fn imports_are_taken_apart() {
-    let text = "use crate::a::{b, c::{D, e}};\npub use super::f as g;\n// use crate::no;\nfn x() {}";
+    let text =
+        "use crate::a::{b, c::{D, e}};\npub use super::f as g;\n// use crate::no;\nfn x() {}";
     assert_eq!(imports(text), ["crate::a::b", "crate::a::c::D", "crate::a::c::e", "super::f"]);
 }

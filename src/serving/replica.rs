@@ -144,8 +144,8 @@ pub struct Replica {
     /// KV tokens of running requests outside shared nodes.
     own_tokens: u64,
     usage: Usage,
-    /// Up to when the queue's length is booked.
-    queue_clock: SimTime,
+    /// Up to when the queue's length and the time in steps are booked.
+    clock: SimTime,
     /// Time in steps and time charged before measuring began.
     before: Account,
 }
@@ -179,7 +179,7 @@ impl Replica {
             share_per_token: 0,
             own_tokens: 0,
             usage: Usage::default(),
-            queue_clock: SimTime::ZERO,
+            clock: SimTime::ZERO,
             before: Account::default(),
         };
         replica.clear(spec);
@@ -200,7 +200,7 @@ impl Replica {
         self.activity = Activity::Idle;
         (self.admissions, self.share_per_token, self.own_tokens) = (0, 0, 0);
         self.usage.clear();
-        (self.queue_clock, self.before) = (SimTime::ZERO, Account::default());
+        (self.clock, self.before) = (SimTime::ZERO, Account::default());
     }
 
     /// Begins the running sums anew, at the end of a warm-up.
@@ -227,11 +227,32 @@ impl Replica {
         }
     }
 
-    /// Books the queue's length up to now; before every change of it.
-    fn book_queue(&mut self, now: SimTime) {
-        let since = now.since(self.queue_clock).0;
+    /// Books the queue's length and whether the server is busy, up to now; before every change of
+    /// either.
+    fn book_time(&mut self, now: SimTime) {
+        let since = now.since(self.clock).0;
         self.usage.waiting_ps += u128::from(since) * self.waiting.len() as u128;
-        self.queue_clock = now;
+        if !self.is_idle() {
+            self.usage.busy_ps += since;
+        }
+        self.clock = now;
+    }
+
+    /// Time charged so far to requests that are still running, ps.
+    pub fn accrued_ps(&self, spec: &ReplicaSpec) -> u128 {
+        let of = |&slot: &u32| {
+            let sequence = &self.sequences[slot as usize];
+            let decoding = sequence.phase == Phase::Decode;
+            sequence.share + if decoding { self.decode_share(spec, sequence) } else { 0 }
+        };
+        self.running.iter().map(of).sum::<u128>() >> SHARE_BITS
+    }
+
+    /// What a decoding request owes for its steps in the batch so far, ps x 2^20.
+    fn decode_share(&self, spec: &ReplicaSpec, sequence: &Sequence) -> u128 {
+        let stayed = self.batch.steps - sequence.stay.joined;
+        let attention = DecodeBatch::attention_share(&spec.model, sequence.stay, stayed);
+        self.share_per_token - sequence.share_at_join + (attention << SHARE_BITS)
     }
 
     /// Requests waiting to be admitted.
@@ -273,7 +294,7 @@ impl Replica {
     /// Puts a request into the queue. It can be admitted at the next boundary; a leap is cut there
     /// if it would be. The caller asks for [`Replica::boundary`] again.
     pub fn submit(&mut self, spec: &ReplicaSpec, request: Request<'_>, now: SimTime) -> RequestId {
-        self.book_queue(now);
+        self.book_time(now);
         let id = self.enter(request, now);
         let admissible = self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
         self.waiting.push_back(id.slot);
@@ -299,7 +320,7 @@ impl Replica {
     /// Books the steps of the present leap that are done by `now`, so that usage, KV memory and
     /// prefix cache are those of that instant. Changes nothing that happens.
     pub fn settle(&mut self, spec: &ReplicaSpec, now: SimTime) {
-        self.book_queue(now);
+        self.book_time(now);
         if let Activity::Leap { start, run, fixed, bytes, steps } = self.activity {
             let done = run.completed(now.since(start).0, steps);
             if done > 0 {
@@ -328,7 +349,7 @@ impl Replica {
         now: SimTime,
         finished: &mut Vec<Finished>,
     ) {
-        self.book_queue(now);
+        self.book_time(now);
         match std::mem::replace(&mut self.activity, Activity::Idle) {
             Activity::Idle => {}
             Activity::Leap { run, fixed, bytes, steps, .. } => {
@@ -508,7 +529,6 @@ impl Replica {
         let usage = &mut self.usage;
         let elapsed = run.elapsed(steps);
         let per_token = (u128::from(fixed) << SHARE_BITS) / u128::from(size.max(1));
-        usage.busy_ps += elapsed;
         usage.steps += steps;
         usage.leaps += 1;
         usage.batch_ps += u128::from(size) * u128::from(elapsed);
@@ -573,7 +593,6 @@ impl Replica {
             self.chunks.iter().map(|chunk| u128::from(chunk.attention.flops)).sum();
         let kv_tokens = self.own_tokens + self.shared_tokens();
         let usage = &mut self.usage;
-        usage.busy_ps += length;
         usage.steps += 1;
         usage.batch_ps += u128::from(size) * u128::from(length);
         usage.kv_token_ps += u128::from(kv_tokens) * u128::from(length);
@@ -630,15 +649,18 @@ impl Replica {
 
     /// Takes a running request out of batch and memory; its tokens stay known to it.
     fn withdraw(&mut self, spec: &ReplicaSpec, slot: u32) {
+        let found = &self.sequences[slot as usize];
+        let share = match found.phase {
+            Phase::Decode => self.decode_share(spec, found),
+            _ => 0,
+        };
         let sequence = &mut self.sequences[slot as usize];
         let mut length = sequence.computed;
         if sequence.phase == Phase::Decode {
             let stayed = self.batch.leave(&spec.model, sequence.stay);
             sequence.produced += stayed as u32;
             length = sequence.target + stayed as u32;
-            sequence.share += self.share_per_token - sequence.share_at_join;
-            let attention = DecodeBatch::attention_share(&spec.model, sequence.stay, stayed);
-            sequence.share += attention << SHARE_BITS;
+            sequence.share += share;
             self.own_tokens -= stayed;
         } else if sequence.phase == Phase::Prefill {
             self.prefilling.retain(|&other| other != slot);

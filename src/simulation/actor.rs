@@ -91,6 +91,8 @@ pub(super) struct Actor {
     pub(super) last_output: u32,
     /// Tool calls or sub-agents still waited for.
     pub(super) awaited: u32,
+    /// Tool steps begun or broken off so far: what returns from an earlier one is not waited for.
+    pub(super) round: u32,
     pub(super) tool_failed: bool,
     pub(super) tools_since: SimTime,
     pub(super) task: Handle,
@@ -121,6 +123,7 @@ impl Default for Actor {
             last_joined: 0,
             last_output: 0,
             awaited: 0,
+            round: 0,
             tool_failed: false,
             tools_since: SimTime::ZERO,
             task: Handle::NONE,

@@ -1,13 +1,13 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
 use super::actor::{Call, CallMemory, CallReason, InFlight, OnWake, Script};
-use super::event::{Event, Handle};
 use super::cause::Cause;
+use super::event::{Event, Handle};
 use super::outcome::PICO_PER_USD;
 use super::walk::count;
 use super::world::World;
-use crate::foundations::random::{Purpose, derive};
 use crate::foundations::EventKey;
+use crate::foundations::random::{Purpose, derive};
 use crate::serving::{Finished, Request};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
@@ -364,8 +364,8 @@ impl World<'_> {
         let (counted, asked, key) = (entry.counted, entry.output, entry.timeout);
         self.calendar.cancel(key);
         self.in_flight.remove(request);
-        let usd_per_ps = plan.pools[pool as usize].usd_per_replica_h / 3600.0 / 1e12;
-        let pico = libm::round(finished.share.0 as f64 * usd_per_ps * PICO_PER_USD) as u64;
+        let price = plan.pools[pool as usize].pico_per_ps();
+        let pico = libm::round(finished.share.0 as f64 * price) as u64;
         let state = &mut self.pools[pool as usize];
         state.charged_pico += u128::from(pico);
         state.calls += 1;

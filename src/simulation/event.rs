@@ -17,8 +17,8 @@ pub(super) enum Event {
     Step { replica: u32 },
     /// An actor goes on: a wait, a tool or a backoff is over.
     Wake { actor: Handle },
-    /// A tool call returns and frees its slot.
-    ToolReturns { tool: u16, actor: Handle },
+    /// A tool call returns and frees its slot. The actor may have gone on since: the round says.
+    ToolReturns { tool: u16, actor: Handle, round: u32 },
     /// An attempt takes too long.
     Timeout { call: Handle },
     /// A task takes too long.

@@ -86,6 +86,13 @@ pub struct Pool {
     pub bandwidth: f64,
 }
 
+impl Pool {
+    /// Price of a replica, picodollars per picosecond: dollars per second.
+    pub fn pico_per_ps(&self) -> f64 {
+        self.usd_per_replica_h / 3600.0
+    }
+}
+
 /// What the agents of a population do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Behaviour {

@@ -1,9 +1,9 @@
 //! How actors walk their programs: everything but the calls themselves.
 
 use super::actor::{OnWake, Script};
-use super::event::{Event, Handle};
 use super::cause::Cause;
-use super::world::World;
+use super::event::{Event, Handle};
+use super::world::{Errand, World};
 use crate::foundations::SimDuration;
 use crate::foundations::distribution::Law;
 use crate::foundations::random::{Purpose, derive};
@@ -164,6 +164,7 @@ impl World<'_> {
         let tool = &plan.tools[step.tool as usize];
         let calls = self.draw_count(actor, &step.parallel);
         self.actors[actor].tools_since = self.now;
+        self.actors[actor].round += 1;
         self.actors[actor].tool_failed = false;
         let (mut tokens, mut longest) = (0u32, SimDuration::ZERO);
         for _ in 0..calls {
@@ -213,27 +214,29 @@ impl World<'_> {
 
     fn use_slot(&mut self, tool: u16, actor: Handle, time: SimDuration) {
         let slots = self.plan.tools[tool as usize].slots.unwrap_or(u32::MAX);
+        let round = self.actors[actor].round;
         let desk = &mut self.desks[tool as usize];
         if desk.busy < slots {
             desk.busy += 1;
-            self.schedule(self.now + time, Event::ToolReturns { tool, actor });
+            self.schedule(self.now + time, Event::ToolReturns { tool, actor, round });
         } else {
-            desk.queue.push_back((actor, time));
+            desk.queue.push_back(Errand { actor, round, time });
         }
     }
 
     /// A tool call with a slot returns: the next in the queue gets the slot.
-    pub(super) fn tool_returns(&mut self, tool: u16, actor: Handle) {
+    pub(super) fn tool_returns(&mut self, tool: u16, actor: Handle, round: u32) {
         self.desks[tool as usize].busy -= 1;
-        while let Some((next, time)) = self.desks[tool as usize].queue.pop_front() {
-            if self.actors.contains(next) {
+        while let Some(next) = self.desks[tool as usize].queue.pop_front() {
+            let Errand { actor, round, time } = next;
+            if self.actors.get_mut(actor).is_some_and(|found| found.round == round) {
                 self.desks[tool as usize].busy += 1;
-                self.schedule(self.now + time, Event::ToolReturns { tool, actor: next });
+                self.schedule(self.now + time, Event::ToolReturns { tool, actor, round });
                 break;
             }
         }
-        if let Some(waiting) = self.actors.get_mut(actor) {
-            waiting.awaited = waiting.awaited.saturating_sub(1);
+        if let Some(waiting) = self.actors.get_mut(actor).filter(|found| found.round == round) {
+            waiting.awaited -= 1;
             if waiting.awaited == 0 {
                 self.tools_returned(actor);
             }
@@ -417,6 +420,7 @@ impl World<'_> {
             std::mem::replace(&mut self.actors[root].wake, crate::foundations::EventKey::NONE);
         self.calendar.cancel(key);
         self.actors[root].awaited = 0;
+        self.actors[root].round += 1;
         self.actors[root].loops.clear();
         self.record_task(handle, cause);
         let deadline = self.tasks[handle].deadline;

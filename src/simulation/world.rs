@@ -28,6 +28,8 @@ pub(super) struct PoolState {
     pub(super) replicas: Range<usize>,
     table: StepTable,
     pub(super) charged_pico: u128,
+    /// Charged before measuring began to requests that were running then, picodollars.
+    accrued_pico: u128,
     pub(super) calls: u64,
     /// Usage up to the last sample, to take the next difference from.
     sampled: PoolBin,
@@ -47,7 +49,15 @@ pub(super) struct PopulationState {
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     pub(super) busy: u32,
-    pub(super) queue: VecDeque<(Handle, SimDuration)>,
+    pub(super) queue: VecDeque<Errand>,
+}
+
+/// A tool call that waits for a slot.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) actor: Handle,
+    pub(super) round: u32,
+    pub(super) time: SimDuration,
 }
 
 /// See the module's page. Built once for each thread and used for many trials.
@@ -100,6 +110,7 @@ impl<'p> World<'p> {
                 replicas: first..replicas.len(),
                 table: StepTable::default(),
                 charged_pico: 0,
+                accrued_pico: 0,
                 calls: 0,
                 sampled: PoolBin::default(),
             });
@@ -164,7 +175,7 @@ impl<'p> World<'p> {
                         self.start_session(population, client);
                     }
                 }
-                Event::ToolReturns { tool, actor } => self.tool_returns(tool, actor),
+                Event::ToolReturns { tool, actor, round } => self.tool_returns(tool, actor, round),
                 Event::Timeout { call } => self.timeout(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
                 Event::Sample => self.sample(),
@@ -195,7 +206,8 @@ impl<'p> World<'p> {
         self.boundaries.fill((EventKey::NONE, SimTime::MAX));
         for (state, pool) in self.pools.iter_mut().zip(&plan.pools) {
             state.router = Router::new(pool.router);
-            (state.charged_pico, state.calls, state.sampled) = (0, 0, PoolBin::default());
+            (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
+            state.sampled = PoolBin::default();
         }
         self.counters.clear();
         self.counters.resize_with(plan.populations.len(), PopulationState::default);
@@ -368,12 +380,23 @@ impl<'p> World<'p> {
         self.take_stock();
         self.measuring = true;
         self.window.0 = self.now;
-        for state in &mut self.pools {
-            (state.charged_pico, state.calls, state.sampled) = (0, 0, PoolBin::default());
+        for index in 0..self.pools.len() {
+            let accrued_pico = self.accrued_pico(index);
+            let state = &mut self.pools[index];
+            (state.charged_pico, state.accrued_pico, state.calls) = (0, accrued_pico, 0);
+            state.sampled = PoolBin::default();
         }
         for replica in &mut self.replicas {
             replica.start_measuring();
         }
+    }
+
+    /// Charged so far to requests of a pool that are still running, picodollars.
+    fn accrued_pico(&self, index: usize) -> u128 {
+        let pool = &self.plan.pools[index];
+        let replicas = &self.replicas[self.pools[index].replicas.clone()];
+        let ps: u128 = replicas.iter().map(|replica| replica.accrued_ps(&pool.replica)).sum();
+        libm::round(ps as f64 * pool.pico_per_ps()) as u128
     }
 
     /// No new tasks from now on, and the measured window ends.
@@ -384,6 +407,7 @@ impl<'p> World<'p> {
         self.take_stock();
         self.window.1 = self.now;
         let length = self.window.1.since(self.window.0);
+        let accrued: Vec<u128> = (0..self.pools.len()).map(|i| self.accrued_pico(i)).collect();
         for (index, pool) in self.plan.pools.iter().enumerate() {
             let replicas = &self.replicas[self.pools[index].replicas.clone()];
             let tally = &mut self.outcome.pools[index];
@@ -397,7 +421,11 @@ impl<'p> World<'p> {
                 * u128::from(pool.replica.block);
             let usd = pool.usd_per_replica_h * f64::from(pool.replicas) * length.as_s() / 3600.0;
             tally.spent_pico = libm::round(usd * PICO_PER_USD) as u128;
-            tally.charged_pico = self.pools[index].charged_pico;
+            // What running requests owe counts as far as it was earned inside the window. The step
+            // under way when measuring began counts whole, which a busy server could show.
+            let state = &self.pools[index];
+            let charged = state.charged_pico + accrued[index] - state.accrued_pico;
+            tally.charged_pico = charged.min(tally.spent_pico);
             tally.calls = self.pools[index].calls;
         }
         match self.plan.ending {

@@ -1,2 +1,7 @@
 //! One file per promise.
+
+mod conservation;
+mod determinism;
+mod fixture;
 mod leap;
+mod queueing_theory;

@@ -29,7 +29,7 @@ fn estimate(plan: &Plan, figure: impl Fn(&TrialOutcome) -> f64) -> (f64, f64) {
 
 fn agrees(what: &str, plan: &Plan, expected: f64, figure: impl Fn(&TrialOutcome) -> f64) {
     let (mean, half_width) = estimate(plan, figure);
-    assert!(half_width < 0.05 * expected, "{what}: {mean} ± {half_width} tells nothing");
+    assert!(half_width < 0.1 * expected, "{what}: {mean} ± {half_width} tells nothing");
     let off = (mean - expected).abs();
     assert!(off <= half_width, "{what}: {mean} ± {half_width}, theory says {expected}");
 }
@@ -118,7 +118,7 @@ fn requests_present_are_the_rate_times_their_stay() {
     let output = Law::uniform(50.0, 400.0).unwrap();
     let steps = vec![call(constant(200.0), output, Branch::always(1)), end()];
     let server = server(0.01, 0.0005, 16);
-    let plan = plan(program(steps), pool(server, 2), poisson(8.0), 100_000);
+    let plan = plan(program(steps), pool(server, 2), poisson(5.0), 100_000);
     let outcome = run(&plan, 0);
     let pool = &outcome.pools[0];
     let window = pool.replica_ps as f64 / 2.0;

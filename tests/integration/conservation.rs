@@ -1,0 +1,134 @@
+//! Nothing is lost and nothing comes from nowhere, whatever goes wrong: failures, timeouts, limits,
+//! a horizon that cuts everything off.
+
+use tokenfleet::foundations::distribution::Law;
+use tokenfleet::foundations::random::{Purpose, Streams};
+use tokenfleet::foundations::{SimDuration, SimTime};
+use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
+use tokenfleet::simulation::World;
+use tokenfleet::simulation::plan::{Ending, Plan, Stop};
+use tokenfleet::workload::arrival::Arrivals;
+use tokenfleet::workload::program::{
+    Branch, CheckStep, Compaction, Join, Limits, ModelChoice, SpawnStep, StepKind, WaitStep,
+};
+use tokenfleet::workload::retry::{BreakerPolicy, RetryPolicy};
+use tokenfleet::workload::tool::Tool;
+
+use crate::fixture::{call, constant, end, plan, pool, program, server, tool};
+
+fn seconds(s: f64) -> SimDuration {
+    SimDuration::from_s(s).unwrap()
+}
+
+/// A plan with everything in it, each part switched on or off by chance.
+fn random_plan(seed: u64) -> Plan {
+    let mut stream = Streams::new(seed, 0).stream(Purpose::Sample, 1);
+    let mut some = |p: f64| stream.chance(p);
+    let output = Law::lognormal(4.0, 1.0).unwrap();
+    let input = Law::exponential(200.0).unwrap();
+    let StepKind::Llm(check) = call(input.clone(), output.clone(), Branch::always(5)) else {
+        unreachable!()
+    };
+    let again = Branch { cumulative: vec![(0.6, 1), (0.7, 2), (0.8, 3), (1.0, 4)] };
+    let mut main = program(vec![
+        call(input.clone(), output.clone(), again),
+        tool(Branch::always(0)),
+        StepKind::Wait(WaitStep { time_s: input.clone(), next: Branch::always(0) }),
+        StepKind::Spawn(SpawnStep {
+            program: 1,
+            count: Law::poisson(2.0).unwrap(),
+            input_tokens: input.clone(),
+            fork_context: some(0.5),
+            join: if some(0.5) { Join::All } else { Join::First(1) },
+            report_tokens: if some(0.5) { Some(constant(100.0)) } else { None },
+            model: ModelChoice::Own,
+            next: Branch::always(0),
+        }),
+        StepKind::Check(CheckStep { call: check, pass: 0.7, on_fail: 0 }),
+        end(),
+    ]);
+    main.session_tasks = Law::geometric(0.5).unwrap();
+    main.think_time_s = Law::exponential(20.0).unwrap();
+    if some(0.5) {
+        let summary_tokens = some(0.5).then(|| constant(300.0));
+        let to_tokens = constant(500.0);
+        main.compaction = Some(Compaction { above_tokens: 2_000, to_tokens, summary_tokens });
+    }
+    let limit = |on: bool| on.then_some(20);
+    main.limits = Limits {
+        calls: limit(some(0.5)),
+        tokens: some(0.3).then_some(50_000),
+        usd: some(0.3).then_some(0.005),
+        deadline: some(0.5).then(|| seconds(60.0)),
+    };
+    main.retry = RetryPolicy {
+        transport_error: if some(0.5) { 0.2 } else { 0.0 },
+        timeout: some(0.5).then(|| seconds(5.0)),
+        attempts: 3,
+        budget: some(0.5).then_some(0.2),
+        breaker: some(0.3).then(|| BreakerPolicy { failures: 3, cool_down: seconds(10.0) }),
+        ..RetryPolicy::default()
+    };
+    let child =
+        program(vec![call(input, output, Branch { cumulative: vec![(0.5, 0), (1.0, 1)] }), end()]);
+    let replica = ReplicaSpec {
+        prefix_cache: some(0.7),
+        kv_blocks: if some(0.5) { 1_500 } else { 20_000 },
+        ..server(0.01, 0.001, 16)
+    };
+    let mut pool = pool(replica, 3);
+    pool.max_context = 20_000;
+    pool.router = match (some(0.5), some(0.5)) {
+        (true, true) => RouterPolicy::LeastLoaded,
+        (true, false) => RouterPolicy::RoundRobin,
+        (false, true) => RouterPolicy::SessionAffinity,
+        (false, false) => RouterPolicy::PrefixAware { load_bound: 1.25 },
+    };
+    let mut plan = plan(main, pool, Arrivals::poisson(2.0).unwrap(), 0);
+    plan.programs.push(child);
+    plan.tools = vec![Tool {
+        name: "search".into(),
+        latency_s: Law::lognormal(0.0, 1.0).unwrap(),
+        result_tokens: Law::exponential(300.0).unwrap(),
+        failure: 0.1,
+        slots: some(0.5).then_some(2),
+    }];
+    plan.stop = Stop { horizon: SimTime::from_s(300.0), tasks: None };
+    plan.warm_up = SimTime::from_s(30.0).unwrap();
+    plan.ending = match (some(0.5), some(0.5)) {
+        (true, _) => Ending::Cut,
+        (false, true) => Ending::Drain(seconds(20.0)),
+        (false, false) => Ending::Drain(SimDuration::MAX),
+    };
+    plan
+}
+
+#[test]
+fn everything_is_accounted_for() {
+    let (mut failed, mut wasted, mut abandoned, mut cut) = (0, 0, 0, 0);
+    for seed in 0..120 {
+        let plan = random_plan(seed);
+        let outcome = World::new(&plan).run(seed, 0, |_, _| true).unwrap();
+        let sums = outcome.conservation;
+        assert_eq!(sums.violations(), Vec::<String>::new(), "plan {seed}");
+        let agents = &outcome.agents[0];
+        assert_eq!(agents.started, agents.finished() + agents.in_flight, "plan {seed}");
+        let pool = &outcome.pools[0];
+        assert!(u128::from(pool.usage.busy_ps) <= pool.replica_ps, "busier than there is time");
+        // The step under way when the warm-up ended counts whole.
+        let capacity = pool.kv_capacity_ps as f64 * 1.001;
+        assert!(pool.usage.kv_token_ps as f64 <= capacity, "more memory than there is");
+        assert!(pool.charged_pico <= pool.spent_pico, "charged more than was spent");
+        if sums.tasks_in_flight == 0 && sums.tokens_in_flight == 0 {
+            assert_eq!(sums.blocks_held, 0, "plan {seed}: an idle server holds blocks");
+            // Charges are rounded down, by less than a picosecond for each token in a step.
+            let lost = sums.busy_ps - sums.charged_ps;
+            assert!(lost as f64 <= 1e-6 * sums.busy_ps as f64 + 1e6, "plan {seed}: lost {lost} ps");
+        }
+        failed += agents.failed.iter().sum::<u64>();
+        wasted += agents.wasted_tokens;
+        abandoned += agents.abandoned;
+        cut += agents.in_flight;
+    }
+    assert!(failed > 100 && wasted > 100 && abandoned > 10 && cut > 100);
+}
