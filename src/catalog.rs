@@ -47,6 +47,8 @@ pub use region::Region;
 
 use std::sync::OnceLock;
 
+use crate::foundations::error::Fault;
+
 use name::Shelf;
 
 /// Everything that is known of hardware, models, engines, prices and places.
@@ -87,6 +89,22 @@ pub enum EntryError {
         /// Its key.
         key: String,
     },
+}
+
+impl EntryError {
+    /// The same as faults, to be reported beside others at their place: one for each key of a
+    /// faulty configuration.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        match self {
+            Self::Base(unknown) => vec![unknown.fault()],
+            Self::Config { key, error: ConfigError::Faulty { model_type, faults } } => {
+                let fault = |fault| Fault::new(format!("{model_type} model `{key}`: {fault}"));
+                faults.iter().map(fault).collect()
+            }
+            other => vec![Fault::new(other.to_string())],
+        }
+    }
 }
 
 impl Catalog {

@@ -66,7 +66,10 @@ fn a_model_may_be_built_on_another_by_the_keys_of_its_configuration() {
         .unwrap_err();
     assert!(error.to_string().contains("`num_hidden_layers` is 0"), "{error}");
     let text = r#"{"model_type": "llama"}"#;
-    assert!(catalog.add_model_config("broken", text, "file").is_err());
+    let error = catalog.add_model_config("broken", text, "file").unwrap_err();
+    let faults: Vec<String> = error.faults().iter().map(ToString::to_string).collect();
+    assert!(faults.len() >= 5, "{faults:?}");
+    assert!(faults.contains(&"llama model `broken`: `vocab_size` is missing".to_owned()));
     assert!(catalog.model("broken").is_err());
 }
 

@@ -71,7 +71,8 @@ fields! {
     PeakInt8 = "int8", Flops, Chip;
     /// Bytes per second and direction over the scale-up links.
     LinkBandwidth = "link_bandwidth", Bandwidth, Link;
-    /// Chips that the scale-up links join.
+    /// Chips that the scale-up links join; 1 where chips have none and `link_bandwidth` is that of
+    /// PCIe, between any of a server's chips.
     LinkDomain = "link_domain", Number, Link;
     /// Bytes per second and direction over the scale-out network.
     ScaleOutBandwidth = "scale_out_bandwidth", Bandwidth, Link;

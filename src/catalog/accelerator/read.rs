@@ -35,7 +35,7 @@ fn read(entry: &toml::Table, sources: &Sources) -> Result<Accelerator, FieldErro
     accelerator.confidence = standing.confidence;
     for (name, value) in entry {
         match name.as_str() {
-            "key" | "source" | "confidence" => {}
+            "key" | "source" | "confidence" | "assumed" => {}
             _ => accelerator.set_with(name, value, sources, &standing)?,
         }
     }
