@@ -7,12 +7,16 @@ pub mod histogram;
 pub mod interval;
 pub mod random;
 pub mod special_function;
+pub mod statistics;
 pub mod time;
 pub mod units;
 
 pub use calendar::{Calendar, EventKey};
 pub use distribution::{Law, LawError};
 pub use error::{Fault, Faults, Place, SourceId, Sources};
+pub use histogram::Histogram;
+pub use interval::{Estimate, Interval};
 pub use random::{Purpose, Stream, Streams};
+pub use statistics::{Moments, TimeWeighted};
 pub use time::{SimDuration, SimTime};
 pub use units::Dimension;

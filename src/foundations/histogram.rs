@@ -1,88 +1,313 @@
-//! stub
-/// stub
-#[derive(Clone, Debug, Default, PartialEq)]
+//! A histogram of integers that merges exactly.
+//!
+//! Buckets are as wide as the third significant digit (H. Tene's HdrHistogram): two values in one
+//! bucket differ by less than 0.1 %, from 1 to 2⁶⁴. Counts are integers, so histograms of trials add
+//! up to the same one in any order, on one thread or on four machines. Beside the buckets stand the
+//! exact sum, smallest and largest value.
+//!
+//! Gaps between tokens inside a leap are an arithmetic progression; its values are counted bucket by
+//! bucket, not one by one.
+//!
+//! ```
+//! use tokenfleet::foundations::Histogram;
+//! let mut gaps = Histogram::default();
+//! gaps.record_progression(20_000, 5, 1_000, 64); // 20,000, 20,005, ... each 64 times
+//! assert_eq!((gaps.count(), gaps.min(), gaps.max()), (64_000, 20_000, 24_995));
+//! assert_eq!(gaps.mean(), 22_497.5);
+//! assert_eq!(gaps.quantile(0.5), 22_495);
+//! ```
+
+use hdrhistogram::Histogram as Buckets;
+
+/// Significant digits of a bucket.
+const DIGITS: u8 = 3;
+
+/// Integers counted in buckets of three significant digits. Empty, it owns no memory.
+#[derive(Clone, Debug, Default)]
 pub struct Histogram {
+    buckets: Option<Buckets<u64>>,
     sum: u128,
-    count: u64,
-    b: Vec<u64>,
+    min: u64,
+    max: u64,
 }
-fn bucket(v: u64) -> usize {
-    if v < 1024 {
-        v as usize
-    } else {
-        let e = 63 - v.leading_zeros() as usize - 9;
-        1024 + (e - 1) * 512 + ((v >> e) as usize - 512)
-    }
+
+/// Values that are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The smallest value that belongs here.
+    pub low: u64,
+    /// The largest value that belongs here.
+    pub high: u64,
+    /// How many were recorded.
+    pub count: u64,
 }
+
 impl Histogram {
-    /// r
-    pub fn record(&mut self, v: u64) {
-        self.record_n(v, 1)
+    /// Counts a value.
+    #[inline]
+    pub fn record(&mut self, value: u64) {
+        self.record_n(value, 1);
     }
-    /// r
-    pub fn record_n(&mut self, v: u64, n: u64) {
-        if n == 0 {
+
+    /// Counts a value `count` times.
+    #[inline]
+    pub fn record_n(&mut self, value: u64, count: u64) {
+        if count > 0 {
+            self.cover(value, value, u128::from(value) * u128::from(count));
+            self.count_in(value, count);
+        }
+    }
+
+    /// Counts the `n` values `first`, `first + step`, ... `weight` times each. What exceeds the range
+    /// of a `u64` counts as its largest value.
+    pub fn record_progression(&mut self, first: u64, step: u64, n: u64, weight: u64) {
+        let Some(steps) = n.checked_sub(1) else { return };
+        if weight == 0 {
             return;
         }
-        self.sum += v as u128 * n as u128;
-        self.count += n;
-        let i = bucket(v);
-        if i >= self.b.len() {
-            self.b.resize(i + 1, 0);
-        }
-        self.b[i] += n;
-    }
-    /// r
-    pub fn record_progression(&mut self, f: u64, s: u64, n: u64, w: u64) {
-        let mut i = 0;
-        while i < n {
-            let v = f + s * i;
-            let bk = bucket(v);
-            let mut j = i + 1;
-            if s == 0 {
-                j = n
-            } else {
-                while j < n && bucket(f + s * j) == bk {
-                    j += 1;
-                }
+        let Some(last) = step.checked_mul(steps).and_then(|way| first.checked_add(way)) else {
+            let fitting = (u64::MAX - first) / step + 1;
+            self.record_progression(first, step, fitting, weight);
+            return self.record_n(u64::MAX, (n - fitting).saturating_mul(weight));
+        };
+        // n (first + last) is even: one factor is, or both ends have the same parity.
+        let sum = u128::from(n) * (u128::from(first) + u128::from(last)) / 2;
+        self.cover(first, last, sum.saturating_mul(u128::from(weight)));
+        let (mut value, mut left) = (first, n);
+        loop {
+            let room = self.buckets().highest_equivalent(value) - value;
+            if room >= last - value {
+                return self.count_in(value, left.saturating_mul(weight));
             }
-            self.record_n(v, 0);
-            let m = j - i;
-            if w > 0 {
-                self.count += m * w;
-                self.sum += (v as u128 * m as u128 + s as u128 * (m as u128 * (m as u128 - 1) / 2))
-                    * w as u128;
-                if bk >= self.b.len() {
-                    self.b.resize(bk + 1, 0);
-                }
-                self.b[bk] += m * w;
-            }
-            i = j;
+            let here = room / step + 1;
+            self.count_in(value, here.saturating_mul(weight));
+            value += here * step;
+            left -= here;
         }
     }
-    /// m
-    pub fn merge(&mut self, o: &Self) {
-        self.sum += o.sum;
-        self.count += o.count;
-        if self.b.len() < o.b.len() {
-            self.b.resize(o.b.len(), 0);
-        }
-        for (a, b) in self.b.iter_mut().zip(&o.b) {
-            *a += b;
-        }
+
+    /// Adds all that another one counted.
+    pub fn merge(&mut self, other: &Self) {
+        let Some(theirs) = other.buckets.as_ref().filter(|buckets| !buckets.is_empty()) else {
+            return;
+        };
+        self.cover(other.min, other.max, other.sum);
+        let added = self.buckets().add(theirs);
+        debug_assert!(added.is_ok(), "buckets grow to hold any value");
     }
-    /// r
+
+    /// Forgets everything but keeps the memory.
     pub fn reset(&mut self) {
-        self.b.clear();
-        self.sum = 0;
-        self.count = 0;
+        if let Some(buckets) = &mut self.buckets {
+            buckets.reset();
+        }
+        (self.sum, self.min, self.max) = (0, 0, 0);
     }
-    /// m
-    pub fn mean(&self) -> f64 {
-        self.sum as f64 / self.count as f64
-    }
-    /// c
+
+    /// How many values were counted.
+    #[must_use]
     pub fn count(&self) -> u64 {
-        self.count
+        self.buckets.as_ref().map_or(0, Buckets::len)
+    }
+
+    /// The sum of all values, exact.
+    #[must_use]
+    pub fn sum(&self) -> u128 {
+        self.sum
+    }
+
+    /// The mean, from the exact sum; NaN when empty.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.sum as f64 / self.count() as f64
+    }
+
+    /// The standard deviation, each value taken as the middle of its bucket; NaN when empty.
+    #[must_use]
+    pub fn standard_deviation(&self) -> f64 {
+        let mean = self.mean();
+        let square = |bucket: Bucket| {
+            let off = f64::midpoint(bucket.low as f64, bucket.high as f64) - mean;
+            off * off * bucket.count as f64
+        };
+        (self.iter().map(square).sum::<f64>() / self.count() as f64).sqrt()
+    }
+
+    /// The smallest value, exact; 0 when empty.
+    #[must_use]
+    pub fn min(&self) -> u64 {
+        self.min
+    }
+
+    /// The largest value, exact; 0 when empty.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// The quantile: the upper end of the first bucket up to which at least the fraction `p` of all
+    /// values lies, so a latency is never reported too short; 0 when empty.
+    #[must_use]
+    pub fn quantile(&self, p: f64) -> u64 {
+        self.buckets
+            .as_ref()
+            .map_or(0, |buckets| buckets.value_at_quantile(p).clamp(self.min, self.max))
+    }
+
+    /// How many values are at most `value`, those of its whole bucket included.
+    #[must_use]
+    pub fn count_at_most(&self, value: u64) -> u64 {
+        self.buckets.as_ref().map_or(0, |buckets| buckets.count_between(0, value))
+    }
+
+    /// The buckets that hold something, by rising value.
+    pub fn iter(&self) -> impl Iterator<Item = Bucket> + '_ {
+        self.buckets.iter().flat_map(|buckets| {
+            buckets.iter_recorded().map(|step| {
+                let high = step.value_iterated_to();
+                let low = buckets.lowest_equivalent(high);
+                Bucket { low, high, count: step.count_at_value() }
+            })
+        })
+    }
+
+    /// Takes account of values between `low` and `high` with the given sum.
+    #[inline]
+    fn cover(&mut self, low: u64, high: u64, sum: u128) {
+        if self.count() == 0 {
+            (self.min, self.max) = (low, high);
+        } else {
+            (self.min, self.max) = (self.min.min(low), self.max.max(high));
+        }
+        self.sum = self.sum.saturating_add(sum);
+    }
+
+    #[inline]
+    fn count_in(&mut self, value: u64, count: u64) {
+        let recorded = self.buckets().record_n(value, count);
+        debug_assert!(recorded.is_ok(), "buckets grow to hold any value");
+    }
+
+    #[inline]
+    fn buckets(&mut self) -> &mut Buckets<u64> {
+        self.buckets.get_or_insert_with(|| {
+            let mut buckets =
+                Buckets::new_with_bounds(1, 2, DIGITS).expect("valid digits and bounds");
+            buckets.auto(true);
+            buckets
+        })
+    }
+}
+
+/// Equal where everything recorded is, whatever memory is kept.
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        (self.count(), self.sum, self.min, self.max)
+            == (other.count(), other.sum, other.min, other.max)
+            && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Histogram {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(values: &[u64]) -> Histogram {
+        let mut histogram = Histogram::default();
+        values.iter().for_each(|&value| histogram.record(value));
+        histogram
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_sorted_values_to_three_digits() {
+        // A linear congruential sequence over six decades.
+        let mut state = 1_u64;
+        let mut values: Vec<u64> = (0..20_000)
+            .map(|_| {
+                state =
+                    state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
+                libm::exp((state >> 40) as f64 / 1_215_000.0) as u64
+            })
+            .collect();
+        let histogram = of(&values);
+        values.sort_unstable();
+        for p in [0.0, 0.001, 0.1, 0.5, 0.9, 0.99, 0.9999, 1.0] {
+            let rank = (libm::ceil(p * 20_000.0) as usize).max(1);
+            let (found, exact) = (histogram.quantile(p) as f64, values[rank - 1] as f64);
+            assert!(found >= exact && found <= exact * 1.001, "{p}: {found} not {exact}");
+        }
+        let mean = values.iter().map(|&v| v as f64).sum::<f64>() / 20_000.0;
+        assert!((histogram.mean() / mean - 1.0).abs() < 1e-12);
+        let square = values.iter().map(|&v| (v as f64 - mean).powi(2)).sum::<f64>() / 20_000.0;
+        assert!((histogram.standard_deviation() / square.sqrt() - 1.0).abs() < 1e-3);
+        assert_eq!((histogram.min(), histogram.max()), (values[0], values[19_999]));
+        assert_eq!(histogram.count_at_most(values[19_999]), 20_000);
+    }
+
+    #[test]
+    fn an_empty_histogram_owns_nothing_and_answers() {
+        let empty = Histogram::default();
+        assert!(empty.buckets.is_none());
+        assert_eq!((empty.count(), empty.sum(), empty.min(), empty.max()), (0, 0, 0, 0));
+        assert_eq!((empty.quantile(0.5), empty.count_at_most(9)), (0, 0));
+        assert!(empty.mean().is_nan() && empty.standard_deviation().is_nan());
+        let mut merged = empty.clone();
+        merged.merge(&empty);
+        assert!(merged.buckets.is_none());
+    }
+
+    #[test]
+    fn reset_forgets_values_and_keeps_memory() {
+        let mut histogram = of(&[5, 1 << 50]);
+        histogram.reset();
+        assert_eq!(histogram, Histogram::default());
+        assert!(
+            histogram.buckets.as_ref().is_some_and(|buckets| buckets.distinct_values() > 10_000)
+        );
+        histogram.record(7);
+        assert_eq!(histogram, of(&[7]));
+        assert_eq!(of(&[7]), histogram);
+    }
+
+    #[test]
+    fn the_whole_range_fits() {
+        let mut histogram = of(&[0, 1, u64::MAX]);
+        assert_eq!((histogram.min(), histogram.max()), (0, u64::MAX));
+        assert!(histogram.quantile(1.0) >= u64::MAX - 1);
+        histogram.record_progression(u64::MAX - 10, 4, 5, 2);
+        let mut single = of(&[0, 1, u64::MAX]);
+        for value in [u64::MAX - 10, u64::MAX - 6, u64::MAX - 2, u64::MAX, u64::MAX] {
+            single.record_n(value, 2);
+        }
+        assert_eq!(histogram, single);
+    }
+
+    proptest! {
+        #[test]
+        fn a_progression_counts_like_its_values(
+            first in 0..60_u32, shift in 0..50_u32, step in 0..5_000_u64, n in 0..400_u64, weight in 0..5_u64,
+        ) {
+            let first = u64::from(first) << shift;
+            let (mut whole, mut single) = (Histogram::default(), Histogram::default());
+            whole.record_progression(first, step, n, weight);
+            for i in 0..n {
+                (0..weight).for_each(|_| single.record(first + i * step));
+            }
+            prop_assert_eq!(whole, single);
+        }
+
+        #[test]
+        fn merging_is_recording_everything(a: Vec<u64>, b: Vec<u64>) {
+            let mut merged = of(&a);
+            merged.merge(&of(&b));
+            let mut other_way = of(&b);
+            other_way.merge(&of(&a));
+            let together: Vec<u64> = a.into_iter().chain(b).collect();
+            prop_assert_eq!(&merged, &of(&together));
+            prop_assert_eq!(merged, other_way);
+        }
     }
 }

@@ -20,7 +20,7 @@ mod incomplete_beta;
 mod incomplete_gamma;
 mod normal;
 
-pub use incomplete_beta::incomplete_beta;
+pub use incomplete_beta::{incomplete_beta, ln_beta};
 pub use incomplete_gamma::{
     gamma_log_density, incomplete_gamma, ln_gamma_quantile, ln_incomplete_gamma,
 };

@@ -1,3 +1,5 @@
+//! Laws against moments, another implementation, and their own pinned bits.
+
 use super::*;
 use crate::foundations::{Purpose, Streams};
 use proptest::prelude::*;
