@@ -57,7 +57,7 @@ pub(super) fn normal(name: &str) -> String {
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// What a [`Shelf`] holds: something with a key and other names.
+/// An entry that is found by its key, its name or one of its aliases.
 pub trait Named {
     /// The entry's stable key.
     fn key(&self) -> &str;
