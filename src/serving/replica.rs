@@ -15,7 +15,7 @@ use super::request::{Finished, Piece, Request, RequestId};
 use super::step_table::StepTable;
 use super::usage::{Progression, SHARE_BITS, Usage};
 use crate::foundations::{SimDuration, SimTime};
-use crate::performance::{PrefillCost, StepModel};
+use crate::performance::{HostProfile, PrefillCost, StepModel};
 
 /// What all replicas of a pool have in common.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct ReplicaSpec {
     pub kv_blocks: u64,
     /// Whether finished requests leave their context cached.
     pub prefix_cache: bool,
+    /// Habits of the engine's scheduler, and delays before it.
+    pub host: HostProfile,
     /// Most steps to leap over; 1 makes every step an event of its own.
     pub longest_leap: u64,
 }
@@ -68,6 +70,8 @@ struct Sequence {
     /// Changes whenever it joins or leaves the batch.
     ticket: u32,
     tag: u32,
+    /// Steps the server must have done before it looks at this request.
+    ready: u64,
     /// Range of its pieces in no common store: requests have few.
     pieces: smallvec::SmallVec<[Piece; 4]>,
     kept: u32,
@@ -113,12 +117,13 @@ enum Activity {
         bytes: u64,
         steps: u64,
     },
-    /// One step with prompt tokens in it.
+    /// One step with prompt tokens in it; `decoding` where the batch takes part in it.
     Mixed {
         start: SimTime,
         length: u64,
         attention_ps: u64,
         bytes: u64,
+        decoding: bool,
     },
 }
 
@@ -129,6 +134,8 @@ pub struct Replica {
     sequences: Vec<Sequence>,
     vacant: Vec<u32>,
     waiting: VecDeque<u32>,
+    /// Requests that are still in the front end.
+    announced: u32,
     running: Vec<u32>,
     /// Admitted requests whose prompt is not computed yet, oldest first.
     prefilling: VecDeque<u32>,
@@ -138,6 +145,10 @@ pub struct Replica {
     cancelled: Vec<u32>,
     batch: DecodeBatch,
     activity: Activity,
+    /// Steps done since the start of the trial.
+    done: u64,
+    /// Time that the batch has been held up by steps of prompts alone, ps.
+    stall: u64,
     admissions: u64,
     /// Time charged for one token in every step so far, ps x 2^20.
     share_per_token: u128,
@@ -169,12 +180,15 @@ impl Replica {
             sequences: Vec::new(),
             vacant: Vec::new(),
             waiting: VecDeque::new(),
+            announced: 0,
             running: Vec::new(),
             prefilling: VecDeque::new(),
             chunks: Vec::new(),
             cancelled: Vec::new(),
             batch: DecodeBatch::default(),
             activity: Activity::Idle,
+            done: 0,
+            stall: 0,
             admissions: 0,
             share_per_token: 0,
             own_tokens: 0,
@@ -192,12 +206,14 @@ impl Replica {
         self.sequences.clear();
         self.vacant.clear();
         self.waiting.clear();
+        self.announced = 0;
         self.running.clear();
         self.prefilling.clear();
         self.chunks.clear();
         self.cancelled.clear();
         self.batch.clear(&spec.model, spec.block);
         self.activity = Activity::Idle;
+        (self.done, self.stall) = (0, 0);
         (self.admissions, self.share_per_token, self.own_tokens) = (0, 0, 0);
         self.usage.clear();
         (self.clock, self.before) = (SimTime::ZERO, Account::default());
@@ -265,6 +281,21 @@ impl Replica {
         self.running.len()
     }
 
+    /// Requests that a router must reckon with: in the front end, waiting, or running.
+    pub fn load(&self) -> usize {
+        self.announced as usize + self.waiting.len() + self.running.len()
+    }
+
+    /// A request is on its way through the front end.
+    pub fn announce(&mut self) {
+        self.announced += 1;
+    }
+
+    /// A request has left the front end, to be submitted or because it was cancelled.
+    pub fn withdraw_announced(&mut self) {
+        self.announced = self.announced.saturating_sub(1);
+    }
+
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
         self.activity == Activity::Idle
@@ -298,10 +329,26 @@ impl Replica {
         let id = self.enter(request, now);
         let admissible = self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
         self.waiting.push_back(id.slot);
-        if admissible {
-            self.cut(spec, now);
+        if admissible || spec.host.lookahead_steps > 0 || spec.host.poll_steps > 1 {
+            self.settle(spec, now);
+            let ready = self.next_look(&spec.host);
+            self.sequences[id.slot as usize].ready = ready;
+            if admissible {
+                self.cut(ready - self.done);
+            }
         }
         id
+    }
+
+    /// Steps that must be done before the scheduler looks at a request that comes now: the one
+    /// under way, those composed ahead, and up to the next look where it looks only now and then.
+    fn next_look(&self, host: &HostProfile) -> u64 {
+        if self.is_idle() {
+            return self.done;
+        }
+        let next = self.done + 1 + u64::from(host.lookahead_steps);
+        let every = if self.batch.size > 0 { u64::from(host.poll_steps.max(1)) } else { 1 };
+        next.next_multiple_of(every)
     }
 
     /// Takes a request back; it leaves at the next boundary, as [`Finished`] with `cancelled` set.
@@ -313,7 +360,8 @@ impl Replica {
         }
         if !std::mem::replace(&mut sequence.cancelled, true) {
             self.cancelled.push(id.slot);
-            self.cut(spec, now);
+            self.settle(spec, now);
+            self.cut(1);
         }
     }
 
@@ -332,11 +380,10 @@ impl Replica {
         }
     }
 
-    /// Ends the present leap at the next boundary.
-    fn cut(&mut self, spec: &ReplicaSpec, now: SimTime) {
-        self.settle(spec, now);
+    /// Ends the present, settled leap after at most so many steps.
+    fn cut(&mut self, longest: u64) {
         if let Activity::Leap { steps, .. } = &mut self.activity {
-            *steps = (*steps).min(1);
+            *steps = (*steps).min(longest.max(1));
         }
     }
 
@@ -355,9 +402,7 @@ impl Replica {
             Activity::Leap { run, fixed, bytes, steps, .. } => {
                 self.book_leap(spec, run, fixed, bytes, steps);
             }
-            Activity::Mixed { length, attention_ps, bytes, .. } => {
-                self.end_mixed(spec, length, attention_ps, bytes, now, finished);
-            }
+            mixed @ Activity::Mixed { .. } => self.end_mixed(spec, mixed, now, finished),
         }
         while let Some((slot, ticket)) = self.batch.pop_end() {
             if alive(&self.sequences, slot, ticket) {
@@ -382,6 +427,7 @@ impl Replica {
             phase: Phase::Waiting,
             ticket: 0,
             tag: request.tag,
+            ready: 0,
             pieces: request.pieces.into(),
             kept: request.kept,
             prompt: request.prompt.max(1),
@@ -419,8 +465,8 @@ impl Replica {
     /// Decides what the next step computes.
     fn begin(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) {
         let preempted = self.make_room(spec);
-        let decoding = self.batch.size as u32;
-        let mut budget = spec.token_budget.saturating_sub(decoding);
+        let beside = if spec.host.prefill_alone { 0 } else { self.batch.size as u32 };
+        let mut budget = spec.token_budget.saturating_sub(beside);
         self.chunks.clear();
         for &slot in &self.prefilling {
             let sequence = &self.sequences[slot as usize];
@@ -433,6 +479,10 @@ impl Replica {
         }
         while budget > 0 && !preempted && self.running.len() < spec.batch_limit as usize {
             let Some(&slot) = self.waiting.front() else { break };
+            let has_work = self.batch.size > 0 || !self.chunks.is_empty();
+            if has_work && self.sequences[slot as usize].ready > self.done {
+                break;
+            }
             let Some(left) = self.admit(slot, spec, budget, now) else { break };
             self.waiting.pop_front();
             let tokens = spec.chunk(left, budget);
@@ -442,9 +492,14 @@ impl Replica {
         self.activity = if !self.chunks.is_empty() {
             self.begin_mixed(spec, table, now)
         } else if self.batch.size > 0 {
-            // After a preemption nobody was admitted; the next boundary must try.
-            let longest = if preempted { 1 } else { spec.longest_leap.max(1) };
-            self.begin_leap(spec, table, longest, now)
+            // After a preemption nobody was admitted: the next boundary must try. So must the one
+            // at which the scheduler first looks at the head of the queue.
+            let mut longest = if preempted || self.stall > 0 { 1 } else { spec.longest_leap };
+            if let Some(&head) = self.waiting.front() {
+                let ahead = self.sequences[head as usize].ready.saturating_sub(self.done);
+                longest = longest.min(if ahead > 0 { ahead } else { u64::MAX });
+            }
+            self.begin_leap(spec, table, longest.max(1), now)
         } else {
             Activity::Idle
         };
@@ -537,7 +592,9 @@ impl Replica {
         usage.flops +=
             flops + u128::from(steps) * u128::from(size) * u128::from(spec.model.token_flops());
         usage.bytes += traffic + u128::from(steps) * u128::from(bytes);
-        usage.inter_token.record_progression(run.base, run.slope, steps, size);
+        let first_gap = run.base + std::mem::take(&mut self.stall);
+        usage.inter_token.record_progression(first_gap, run.slope, steps, size);
+        self.done += steps;
         self.share_per_token += per_token * u128::from(steps);
         self.own_tokens += size * steps;
         self.advance_batch(steps);
@@ -556,8 +613,10 @@ impl Replica {
 
     fn begin_mixed(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) -> Activity {
         let model = &spec.model;
-        let decoding = self.batch.size as u32;
-        let (mut new, mut emitting, mut attention_ps) = (0, decoding, 0);
+        let decoding = self.batch.size > 0 && !spec.host.prefill_alone;
+        let beside = if decoding { self.batch.size as u32 } else { 0 };
+        let mut attention_ps = if decoding { self.batch.attention(model).base } else { 0 };
+        let (mut new, mut emitting) = (0, beside);
         for chunk in &mut self.chunks {
             let sequence = &self.sequences[chunk.slot as usize];
             chunk.attention = model.prefill_attention(chunk.tokens, sequence.computed);
@@ -565,48 +624,51 @@ impl Replica {
             new += chunk.tokens;
             emitting += u32::from(sequence.computed + chunk.tokens == sequence.target);
         }
-        let sequences = decoding + self.chunks.len() as u32;
-        let gpu = table.gpu(model, decoding + new, emitting);
-        attention_ps += self.batch.attention(model).base;
+        let sequences = beside + self.chunks.len() as u32;
+        let gpu = table.gpu(model, beside + new, emitting);
         // Without a captured graph the host may be slower than the device; it runs beside it.
-        let busy = (gpu.ps + attention_ps).max(model.prefill_host_ps(decoding + new));
+        let busy = (gpu.ps + attention_ps).max(model.prefill_host_ps(beside + new));
         let length = busy + model.host_ps(sequences);
-        Activity::Mixed { start: now, length, attention_ps, bytes: gpu.bytes }
+        Activity::Mixed { start: now, length, attention_ps, bytes: gpu.bytes, decoding }
     }
 
     fn end_mixed(
         &mut self,
         spec: &ReplicaSpec,
-        length: u64,
-        attention_ps: u64,
-        bytes: u64,
+        mixed: Activity,
         now: SimTime,
         finished: &mut Vec<Finished>,
     ) {
+        let Activity::Mixed { length, attention_ps, bytes, decoding, .. } = mixed else { return };
         let model = &spec.model;
-        let size = self.batch.size;
+        let present = self.batch.size;
+        let size = if decoding { present } else { 0 };
         let new: u64 = self.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
         let fixed = u128::from(length - attention_ps);
         let per_token = (fixed << SHARE_BITS) / u128::from((size + new).max(1));
-        let (decode_flops, decode_bytes) = self.batch.attention_work(model, 1);
         let prefill_flops: u128 =
             self.chunks.iter().map(|chunk| u128::from(chunk.attention.flops)).sum();
         let kv_tokens = self.own_tokens + self.shared_tokens();
+        self.done += 1;
         let usage = &mut self.usage;
         usage.steps += 1;
-        usage.batch_ps += u128::from(size) * u128::from(length);
+        usage.batch_ps += u128::from(present) * u128::from(length);
         usage.kv_token_ps += u128::from(kv_tokens) * u128::from(length);
         usage.output_tokens += size;
         usage.prefill_tokens += new;
-        usage.inter_token.record_n(length, size);
-        usage.flops += decode_flops
-            + prefill_flops
-            + u128::from(size) * u128::from(model.token_flops())
-            + u128::from(new) * u128::from(model.prompt_token_flops());
-        usage.bytes += decode_bytes + u128::from(bytes);
-        self.share_per_token += per_token;
-        self.own_tokens += size;
-        self.advance_batch(1);
+        usage.flops += prefill_flops + u128::from(new) * u128::from(model.prompt_token_flops());
+        usage.bytes += u128::from(bytes);
+        if decoding {
+            let (flops, traffic) = self.batch.attention_work(model, 1);
+            usage.flops += flops + u128::from(size) * u128::from(model.token_flops());
+            usage.bytes += traffic;
+            usage.inter_token.record_n(length, size);
+            self.share_per_token += per_token;
+            self.own_tokens += size;
+            self.advance_batch(1);
+        } else if present > 0 {
+            self.stall += length;
+        }
         let mut chunks = std::mem::take(&mut self.chunks);
         for Chunk { slot, tokens, attention } in chunks.drain(..) {
             let sequence = &mut self.sequences[slot as usize];

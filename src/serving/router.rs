@@ -53,11 +53,11 @@ impl Router {
                 (0..replicas.len()).max_by_key(|&index| derive(session, index as u64)).unwrap_or(0)
             }
             RouterPolicy::PrefixAware { load_bound } => {
-                let total: usize = replicas.iter().map(load).sum();
+                let total: usize = replicas.iter().map(Replica::load).sum();
                 let bound = load_bound * (total + 1) as f64 / replicas.len() as f64;
                 let mut best = (0, None);
                 for (index, replica) in replicas.iter_mut().enumerate() {
-                    if load(replica) as f64 > bound {
+                    if replica.load() as f64 > bound {
                         continue;
                     }
                     replica.settle(spec, now);
@@ -78,11 +78,7 @@ impl Router {
         let first = self.last.wrapping_add(1) % count;
         (0..count)
             .map(|step| (first + step) % count)
-            .min_by_key(|&index| load(&replicas[index]))
+            .min_by_key(|&index| replicas[index].load())
             .unwrap_or(0)
     }
-}
-
-fn load(replica: &Replica) -> usize {
-    replica.waiting() + replica.running()
 }

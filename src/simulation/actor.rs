@@ -201,7 +201,10 @@ pub(super) struct InFlight {
     pub(super) task: Handle,
     pub(super) population: u16,
     pub(super) replica: u32,
+    /// Its number at the replica; none while it is in the front end.
     pub(super) request: Option<RequestId>,
+    /// When the client sent it.
+    pub(super) sent: SimTime,
     pub(super) output: u32,
     /// Whether its task counts.
     pub(super) counted: bool,
@@ -216,6 +219,7 @@ impl Default for InFlight {
             population: 0,
             replica: 0,
             request: None,
+            sent: SimTime::ZERO,
             output: 0,
             counted: false,
             timeout: EventKey::NONE,

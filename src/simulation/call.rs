@@ -6,8 +6,8 @@ use super::event::{Event, Handle};
 use super::outcome::PICO_PER_USD;
 use super::walk::count;
 use super::world::World;
-use crate::foundations::EventKey;
 use crate::foundations::random::{Purpose, derive};
+use crate::foundations::{EventKey, SimDuration, SimTime};
 use crate::serving::{Finished, Request};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
@@ -199,12 +199,14 @@ impl World<'_> {
             return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
         }
         let timeout = self.retry_policy(actor).and_then(|policy| policy.timeout);
-        let (task, root) = (self.actors[actor].task, self.session_of(actor));
+        let task = self.actors[actor].task;
+        let sent = self.now;
         let request = self.in_flight.insert_with(|entry| {
             *entry = InFlight {
                 actor,
                 task,
                 population,
+                sent,
                 output: call.output,
                 counted,
                 ..InFlight::default()
@@ -213,44 +215,76 @@ impl World<'_> {
         if let Some(call) = &mut self.actors[actor].call {
             call.request = request;
         }
-        let replica = self.submit(actor, call, request, root);
-        self.in_flight[request].replica = replica;
         if let Some(timeout) = timeout {
             let key = self.schedule(self.now + timeout, Event::Timeout { call: request });
             self.in_flight[request].timeout = key;
         }
+        self.send(actor, call, request);
     }
 
-    /// Routes and submits; the replica that got it.
-    fn submit(&mut self, actor: Handle, call: Call, request: Handle, session: u64) -> u32 {
+    /// Routes a request and passes it to the front end of its replica, which serves one at a time.
+    fn send(&mut self, actor: Handle, call: Call, request: Handle) {
         let plan = self.plan;
         let pool = call.pool as usize;
         let spec = &plan.pools[pool].replica;
+        let session = self.session_of(actor);
         let range = self.pools[pool].replicas.clone();
         let context = &self.actors[actor].context;
         let prompt = context.tokens();
-        let chosen = self.pools[pool].router.route(
-            spec,
-            &mut self.replicas[range.clone()],
-            session,
-            context.pieces(),
-            prompt,
-            self.now,
-        );
-        let replica = range.start + chosen;
+        let replica = range.start
+            + self.pools[pool].router.route(
+                spec,
+                &mut self.replicas[range],
+                session,
+                context.pieces(),
+                prompt,
+                self.now,
+            );
+        self.in_flight[request].replica = replica as u32;
+        let serial = SimDuration(spec.host.serial_ps(prompt));
+        let delay = SimDuration(spec.host.request_delay_ps);
+        if serial == SimDuration::ZERO && delay == SimDuration::ZERO {
+            return self.submit(request);
+        }
+        let through = self.front_ends[replica].max(self.now) + serial;
+        self.front_ends[replica] = through;
+        self.replicas[replica].announce();
+        self.schedule(through + delay, Event::Deliver { call: request });
+    }
+
+    /// A request is through the front end.
+    pub(super) fn deliver(&mut self, request: Handle) {
+        if !self.in_flight.contains(request) {
+            return;
+        }
+        let replica = self.in_flight[request].replica as usize;
+        self.replicas[replica].withdraw_announced();
+        if self.in_flight[request].actor == Handle::NONE {
+            // Nobody waits for it any more: it never reaches the server.
+            self.in_flight.remove(request);
+        } else {
+            self.submit(request);
+        }
+    }
+
+    fn submit(&mut self, request: Handle) {
+        let plan = self.plan;
+        let entry = &self.in_flight[request];
+        let (actor, replica) = (entry.actor, entry.replica as usize);
+        let spec = &plan.pools[self.pool_of_replica[replica] as usize].replica;
+        let found = &self.actors[actor];
+        let Some(call) = found.call else { return };
         let wanted = Request {
             tag: request.index,
-            pieces: context.pieces(),
-            prompt,
+            pieces: found.context.pieces(),
+            prompt: found.context.tokens(),
             output: call.output,
             kept: call.kept,
         };
-        self.requests += 1;
         self.tokens_asked += u64::from(call.output);
         let id = self.replicas[replica].submit(spec, wanted, self.now);
         self.in_flight[request].request = Some(id);
         self.follow(replica);
-        replica as u32
     }
 
     /// The entity of the session that an actor works for.
@@ -361,6 +395,7 @@ impl World<'_> {
         let request = self.in_flight.handle_at(finished.tag);
         let entry = &self.in_flight[request];
         let (actor, task, population) = (entry.actor, entry.task, entry.population);
+        let sent = entry.sent;
         let (counted, asked, key) = (entry.counted, entry.output, entry.timeout);
         self.calendar.cancel(key);
         self.in_flight.remove(request);
@@ -399,7 +434,7 @@ impl World<'_> {
             found.answer = finished.produced.saturating_sub(call.reasoning);
         }
         if counted {
-            self.record_call(population, &call, finished);
+            self.record_call(population, &call, finished, sent);
         }
         let waiting = &mut self.actors[actor];
         waiting.context.grow(call.joins);
@@ -408,7 +443,7 @@ impl World<'_> {
         self.go_on(actor, call.reason);
     }
 
-    fn record_call(&mut self, population: u16, call: &Call, finished: &Finished) {
+    fn record_call(&mut self, population: u16, call: &Call, finished: &Finished, sent: SimTime) {
         let tally = self.tally(population);
         tally.calls += 1;
         tally.input_tokens += u64::from(finished.prompt);
@@ -419,7 +454,7 @@ impl World<'_> {
         let started = finished.scheduled.unwrap_or(finished.finished);
         tally.queue_time.record(started.since(finished.submitted).as_us());
         if let Some(first) = finished.first_token {
-            tally.ttft.record(first.since(finished.submitted).as_us());
+            tally.ttft.record(first.since(sent).as_us());
             if finished.produced > 1 {
                 let gaps = u64::from(finished.produced - 1);
                 tally.tpot.record(finished.finished.since(first).0 / gaps / 1000);

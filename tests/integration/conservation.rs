@@ -4,6 +4,7 @@
 use tokenfleet::foundations::distribution::Law;
 use tokenfleet::foundations::random::{Purpose, Streams};
 use tokenfleet::foundations::{SimDuration, SimTime};
+use tokenfleet::performance::HostProfile;
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
 use tokenfleet::simulation::World;
 use tokenfleet::simulation::plan::{Ending, Plan, Stop};
@@ -74,6 +75,13 @@ fn random_plan(seed: u64) -> Plan {
     let replica = ReplicaSpec {
         prefix_cache: some(0.7),
         kv_blocks: if some(0.5) { 1_500 } else { 20_000 },
+        host: HostProfile {
+            request_delay_ps: if some(0.5) { 10_000_000_000 } else { 0 },
+            request_serial_ps: if some(0.5) { 1_000_000_000 } else { 0 },
+            lookahead_steps: u32::from(some(0.5)),
+            prefill_alone: some(0.3),
+            ..HostProfile::default()
+        },
         ..server(0.01, 0.001, 16)
     };
     let mut pool = pool(replica, 3);

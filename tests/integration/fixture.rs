@@ -2,7 +2,7 @@
 
 use tokenfleet::foundations::distribution::Law;
 use tokenfleet::foundations::{SimDuration, SimTime};
-use tokenfleet::performance::StepModel;
+use tokenfleet::performance::{HostProfile, StepModel};
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
 use tokenfleet::simulation::plan::{Behaviour, Ending, Plan, Pool, Population, Stop};
 use tokenfleet::simulation::{TrialOutcome, World};
@@ -21,13 +21,14 @@ pub(crate) fn constant(value: f64) -> Law {
 /// A server whose steps take `step_s`, and `sequence_s` more for each request in them.
 pub(crate) fn server(step_s: f64, sequence_s: f64, batch_limit: u32) -> ReplicaSpec {
     ReplicaSpec {
-        model: StepModel { sharpness: 4.0, step_s, sequence_s, ..StepModel::default() },
+        model: StepModel { step_s, sequence_s, ..StepModel::default() },
         token_budget: 100_000,
         batch_limit,
         chunked_prefill: true,
         block: 16,
         kv_blocks: 1 << 40,
         prefix_cache: false,
+        host: HostProfile::default(),
         longest_leap: u64::MAX,
     }
 }

@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 
 use tokenfleet::foundations::random::{Purpose, Stream, Streams};
 use tokenfleet::foundations::{SimDuration, SimTime};
-use tokenfleet::performance::{ContextCost, ExpertGroup, KernelGroup, StepModel, WindowCost};
+use tokenfleet::performance::{
+    ContextCost, ExpertGroup, HostProfile, KernelGroup, PromptStream, StepModel, WindowCost,
+};
 use tokenfleet::serving::kv_cache::{Holding, KvCache};
 use tokenfleet::serving::step_table::StepTable;
 use tokenfleet::serving::{Finished, Piece, Replica, ReplicaSpec, Request};
@@ -31,6 +33,8 @@ struct Sequence {
     tag: u32,
     job: Job,
     slot: u32,
+    /// Steps the server must have done before it looks at it.
+    ready: u64,
     produced: u32,
     target: u32,
     computed: u32,
@@ -57,6 +61,9 @@ struct Reference {
     chunks: Vec<(u32, u32)>,
     ends: Option<SimTime>,
     step_ps: u64,
+    /// Whether the batch takes part in the step under way.
+    with_batch: bool,
+    done: u64,
     vacant: Vec<u32>,
     slots: u32,
     cancels: Vec<u32>,
@@ -77,6 +84,8 @@ impl Reference {
             chunks: Vec::new(),
             ends: None,
             step_ps: 0,
+            with_batch: true,
+            done: 0,
             vacant: Vec::new(),
             slots: 0,
             cancels: Vec::new(),
@@ -93,10 +102,19 @@ impl Reference {
             self.slots += 1;
             self.slots - 1
         });
+        let mut ready = 0;
+        if self.ends.is_some() {
+            ready = self.done + 1 + u64::from(self.spec.host.lookahead_steps);
+            let every = u64::from(self.spec.host.poll_steps.max(1));
+            if self.running.iter().any(|s| s.decoding) {
+                ready = ready.next_multiple_of(every);
+            }
+        }
         self.waiting.push_back(Sequence {
             tag,
             job: job.clone(),
             slot,
+            ready,
             produced: 0,
             target: job.prompt,
             computed: 0,
@@ -160,7 +178,9 @@ impl Reference {
             preempted = true;
         }
         let decoding = self.running.iter().filter(|s| s.decoding).count() as u32;
-        let mut budget = self.spec.token_budget.saturating_sub(decoding);
+        let alone = self.spec.host.prefill_alone;
+        let beside = if alone { 0 } else { decoding };
+        let mut budget = self.spec.token_budget.saturating_sub(beside);
         self.chunks.clear();
         for sequence in self.running.iter().filter(|s| !s.decoding) {
             let tokens = (sequence.target - sequence.computed).min(budget);
@@ -173,6 +193,9 @@ impl Reference {
         while budget > 0 && !preempted && self.running.len() < self.spec.batch_limit as usize {
             let reserve = self.blocks_for_decoding();
             let Some(first) = self.waiting.front() else { break };
+            if first.ready > self.done && (decoding > 0 || !self.chunks.is_empty()) {
+                break;
+            }
             let Some(holding) = self.kv.admit(&first.job.pieces, first.target, reserve) else {
                 break;
             };
@@ -192,7 +215,8 @@ impl Reference {
             self.ends = None;
             return;
         }
-        self.charge(now, decoding);
+        self.with_batch = !alone || self.chunks.is_empty();
+        self.charge(now, if self.with_batch { decoding } else { 0 });
     }
 
     /// Works out how long the step takes and who pays for it.
@@ -201,7 +225,7 @@ impl Reference {
         let mut attention = vec![0u64; self.running.len()];
         let (mut new, mut emitting) = (0, decoding);
         for (at, sequence) in self.running.iter().enumerate() {
-            if sequence.decoding {
+            if sequence.decoding && self.with_batch {
                 let context = sequence.stored + 1;
                 attention[at] = u64::from(context) * model.context.ps;
                 for window in &model.windows {
@@ -220,14 +244,14 @@ impl Reference {
         let sequences = decoding + self.chunks.len() as u32;
         let mut busy = gpu + total;
         if new > 0 {
-            busy = busy.max(model.prefill_host_ps());
+            busy = busy.max(model.prefill_host_ps(decoding + new));
         }
         self.step_ps = busy + model.host_ps(sequences);
         let fixed = u128::from(self.step_ps - total);
         let per_token = (fixed << SHARE_BITS) / u128::from(decoding + new);
         for (sequence, own) in self.running.iter_mut().zip(attention) {
             let tokens = match sequence.decoding {
-                true => 1,
+                true => u32::from(self.with_batch),
                 false => {
                     let chunk = self.chunks.iter().find(|&&(tag, _)| tag == sequence.tag);
                     chunk.map_or(0, |&(_, tokens)| tokens)
@@ -254,11 +278,14 @@ impl Reference {
         self.busy_ps += self.step_ps;
         self.batch_ps += u128::from(decoding) * u128::from(self.step_ps);
         self.kv_token_ps += u128::from(tokens) * u128::from(self.step_ps);
-        self.gaps.extend((0..decoding).map(|_| self.step_ps));
-        self.kv.take(self.blocks_for_decoding());
-        for sequence in self.running.iter_mut().filter(|s| s.decoding) {
-            sequence.stored += 1;
-            sequence.produced += 1;
+        self.done += 1;
+        if self.with_batch {
+            self.gaps.extend((0..decoding).map(|_| self.step_ps));
+            self.kv.take(self.blocks_for_decoding());
+            for sequence in self.running.iter_mut().filter(|s| s.decoding) {
+                sequence.stored += 1;
+                sequence.produced += 1;
+            }
         }
         let chunks = std::mem::take(&mut self.chunks);
         for (tag, tokens) in chunks {
@@ -399,7 +426,6 @@ fn between(stream: &mut Stream, low: u64, high: u64) -> u64 {
 fn random_model(stream: &mut Stream) -> StepModel {
     let group = |stream: &mut Stream| KernelGroup {
         compute_s: stream.uniform() * 1e-5,
-        padding: stream.uniform() * 20.0,
         memory_s: stream.uniform() * 1e-3,
         bytes: stream.uniform() * 1e9,
     };
@@ -411,31 +437,39 @@ fn random_model(stream: &mut Stream) -> StepModel {
     let windows = (0..stream.below(3))
         .map(|_| WindowCost { window: between(stream, 1, 120) as u32, cost: cost(stream) })
         .collect();
+    let experts = stream.chance(0.4).then(|| ExpertGroup {
+        experts: 64.0,
+        active: 4.0,
+        spread: 1.0,
+        compute_s: stream.uniform() * 1e-6,
+        padding: 10.0,
+        memory_s: stream.uniform() * 1e-5,
+        bytes: 1e7,
+    });
     StepModel {
-        sharpness: 6.7,
         linear: group(stream),
-        experts: stream.chance(0.4).then(|| ExpertGroup {
-            experts: 64.0,
-            active: 4.0,
-            compute_s: stream.uniform() * 1e-6,
-            padding: 10.0,
-            memory_s: stream.uniform() * 1e-5,
-            bytes: 1e7,
-        }),
+        experts: experts.into_iter().collect(),
         head: group(stream),
         communication_s: stream.uniform() * 1e-4,
         communication_token_s: stream.uniform() * 1e-7,
         step_s: stream.uniform() * 1e-3,
         launch_s: stream.uniform() * 1e-3,
         prefill_host_s: stream.uniform() * 5e-3,
+        captured_tokens: between(stream, 0, 60) as u32,
+        captured_host_s: stream.uniform() * 1e-3,
         sequence_s: stream.uniform() * 1e-5,
         context: cost(stream),
         windows,
-        pair_s: stream.uniform() * 1e-9,
-        pair_flops: 1.0,
-        pair_windows: vec![],
+        prompt: vec![PromptStream {
+            limit: u32::MAX,
+            pair_s: stream.uniform() * 1e-9,
+            pair_flops: 1.0,
+            padding: 0.0,
+            read_s: 0.0,
+        }],
         layer_flops: 1000,
         head_flops: 10,
+        ..StepModel::default()
     }
 }
 
@@ -453,6 +487,12 @@ fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
         // Room for the longest request, and little more.
         kv_blocks: (3 * longest).div_ceil(u64::from(block)) + between(stream, 2, 40),
         prefix_cache: stream.chance(0.7),
+        host: HostProfile {
+            lookahead_steps: stream.below(3) as u32 / 2,
+            poll_steps: if stream.chance(0.2) { 7 } else { 1 },
+            prefill_alone: stream.chance(0.3),
+            ..HostProfile::default()
+        },
         longest_leap: u64::MAX,
     };
     let mut now = SimTime::ZERO;
