@@ -46,20 +46,36 @@ impl Deployment<'_> {
     /// Degrees of tensor parallelism that divide the model's heads and stay within the links.
     #[must_use]
     pub fn valid_tensor_parallel(&self) -> Vec<u32> {
-        (1..=self.accelerator.link_domain())
-            .filter(|&ranks| self.indivisible(ranks).is_none())
-            .collect()
+        (1..=self.reach()).filter(|&ranks| self.indivisible(ranks).is_none()).collect()
+    }
+
+    /// GPUs that can share the layers of one replica: those that the scale-up links join, and up to
+    /// a server of them where PCIe serves instead.
+    fn reach(&self) -> u32 {
+        const SERVER: u32 = 8;
+        let domain = self.accelerator.link_domain();
+        let over_host = self.accelerator.host_link_kind.starts_with("PCIe")
+            && self.accelerator.value(Field::HostBandwidth).is_ok();
+        if over_host { domain.max(SERVER) } else { domain }
+    }
+
+    /// The link between the GPUs of the replica: what joins all of them.
+    pub(super) fn link_field(&self) -> Field {
+        match self.tensor_parallel <= self.accelerator.link_domain() {
+            true => Field::LinkBandwidth,
+            false => Field::HostBandwidth,
+        }
     }
 
     fn check_tensor_parallel(&self) -> Result<(), PerformanceError> {
         let ranks = self.tensor_parallel;
         let valid = || self.valid_tensor_parallel();
-        let domain = self.accelerator.link_domain();
-        if ranks > domain {
+        let reach = self.reach();
+        if ranks > reach {
             return Err(PerformanceError::BeyondDomain {
                 accelerator: self.accelerator.key.clone(),
                 link: self.accelerator.link_kind.clone(),
-                domain,
+                reach,
                 ranks,
                 valid: valid(),
             });
@@ -128,7 +144,7 @@ impl Deployment<'_> {
         let mut needed =
             vec![Field::Memory, Field::MemoryBandwidth, Field::peak(ComputeFormat::Bf16)];
         if self.tensor_parallel > 1 {
-            needed.push(Field::LinkBandwidth);
+            needed.push(self.link_field());
         }
         let wrong = |field| match self.accelerator.value(field) {
             Err(missing) => Some(PerformanceError::Missing(missing)),

@@ -35,14 +35,14 @@ pub enum PerformanceError {
         /// Tensor parallelism that is possible.
         valid: Vec<u32>,
     },
-    /// More GPUs than the scale-up links join.
+    /// More GPUs than links join.
     BeyondDomain {
         /// Key of the accelerator.
         accelerator: String,
         /// Kind of link.
         link: String,
-        /// GPUs that it joins.
-        domain: u32,
+        /// GPUs that it or the host joins.
+        reach: u32,
         /// Tensor parallelism asked for.
         ranks: u32,
         /// Tensor parallelism that is possible.
@@ -119,11 +119,11 @@ impl fmt::Display for PerformanceError {
             Self::Indivisible { model, what, heads, ranks, .. } => {
                 write!(f, "the {heads} {what} of `{model}` cannot be shared by {ranks} GPUs")
             }
-            Self::BeyondDomain { accelerator, link, domain, ranks, .. } => {
+            Self::BeyondDomain { accelerator, link, reach, ranks, .. } => {
                 let link = if link.is_empty() { "no known link" } else { link };
                 write!(
                     f,
-                    "tensor_parallel = {ranks} goes beyond the {domain} `{accelerator}` that \
+                    "tensor_parallel = {ranks} goes beyond the {reach} `{accelerator}` that \
                      {link} joins"
                 )
             }

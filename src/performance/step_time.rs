@@ -264,7 +264,8 @@ fn all_reduce(
     if ranks <= 1 {
         return Ok(AllReduce::default());
     }
-    let link = deployment.accelerator.link_bandwidth()?.min(c.all_reduce_link_ceiling);
+    let link =
+        deployment.accelerator.value(deployment.link_field())?.min(c.all_reduce_link_ceiling);
     Ok(AllReduce::new(ranks, link, c.all_reduce_latency_s, c.all_reduce_slowdown))
 }
 

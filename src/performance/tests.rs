@@ -1,5 +1,7 @@
 //! Laws that hold for every model of the catalog on common hardware.
 
+mod reference;
+
 use super::*;
 use crate::catalog::{Accelerator, Catalog, Engine, Model, Precision};
 
