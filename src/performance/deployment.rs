@@ -117,7 +117,8 @@ impl Deployment<'_> {
 
     fn check_expert_parallel(&self) -> Result<(), PerformanceError> {
         let (ranks, groups) = (self.tensor_parallel, self.expert_parallel);
-        let experts = super::layout::mixtures(self.model).map(|(_, moe)| moe.experts).min();
+        let experts =
+            super::mixture_of_experts::mixtures(self.model).map(|(_, moe)| moe.experts).min();
         let fits = |groups: u32| {
             groups == 1
                 || groups > 1
@@ -141,6 +142,9 @@ impl Deployment<'_> {
     }
 
     fn check_figures(&self) -> Vec<PerformanceError> {
+        /// Of any figure that is needed, in bytes, bytes per second or operations per second: below
+        /// that, steps would last for days.
+        const LEAST: f64 = 1e6;
         let mut needed =
             vec![Field::Memory, Field::MemoryBandwidth, Field::peak(ComputeFormat::Bf16)];
         if self.tensor_parallel > 1 {
@@ -148,11 +152,12 @@ impl Deployment<'_> {
         }
         let wrong = |field| match self.accelerator.value(field) {
             Err(missing) => Some(PerformanceError::Missing(missing)),
-            Ok(value) if value.is_finite() && value > 0.0 => None,
+            Ok(value) if value.is_finite() && value >= LEAST => None,
             Ok(value) => Some(PerformanceError::Absurd {
                 accelerator: self.accelerator.key.clone(),
                 field,
                 value,
+                least: LEAST,
             }),
         };
         needed.into_iter().filter_map(wrong).collect()

@@ -3,7 +3,7 @@
 use crate::catalog::{Catalog, Precision};
 use crate::performance::{Deployment, StepModel};
 
-#[derive(serde::Deserialize)]
+#[derive(Debug, serde::Deserialize)]
 struct Row {
     model: String,
     accelerator: String,
@@ -68,19 +68,8 @@ fn agrees_with_an_independent_implementation() {
         };
         let step = StepModel::compile(&deployment).unwrap();
         let ratio = step_ps(&step, &row) as f64 * 1e-9 / row.step_ms;
-        println!(
-            "{ratio:.4} {} {} {} {} tp{} D{} c{} n{} q{} {}",
-            row.model,
-            row.accelerator,
-            row.engine,
-            row.weights,
-            row.tensor_parallel,
-            row.decodes,
-            row.context,
-            row.new,
-            row.cached,
-            row.step_ms
-        );
+        // GLM 5's bottlenecks count as DeepSeek's there, a 2,000th of a step.
+        assert!((ratio - 1.0).abs() < 5e-4, "{ratio}: {row:?}");
         rows += 1;
     }
     assert_eq!(rows, 68);
