@@ -236,3 +236,41 @@ fn states(deployment: &Deployment<'_>, rates: &Rates, ranks: f64) -> (PromptStat
     };
     (prompt, Slope { seconds, bytes, flops })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn pairs_are_a_triangle_behind_a_rectangle_under_a_ceiling() {
+        let all = f64::from(u32::MAX);
+        assert_eq!(pairs(10.0, 0.0, all), 50.0);
+        assert_eq!(pairs(10.0, 100.0, all), 1050.0);
+        // The first 4 tokens see 0 to 4, the other 6 see 4 each.
+        assert_eq!(pairs(10.0, 0.0, 4.0), 8.0 + 24.0);
+        assert_eq!(pairs(10.0, 100.0, 4.0), 40.0);
+    }
+
+    /// Token by token: token `i` of a chunk sees the cached ones, those before it and half of
+    /// itself, or the window.
+    #[test]
+    fn pairs_agree_with_adding_tokens() {
+        for (new, cached, limit) in [(50, 0, 20), (50, 10, 20), (50, 30, 20), (7, 3, 1000)] {
+            let seen = |i: i32| (f64::from(cached + i) + 0.5).min(f64::from(limit));
+            let sum: f64 = (0..new).map(seen).sum();
+            let [new, cached, limit] = [new, cached, limit].map(f64::from);
+            assert!((pairs(new, cached, limit) - sum).abs() < 1e-9);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_add_up(a in 1u32..9000, b in 1u32..9000, q in 0u32..200_000, w in 1u32..9000) {
+            let [a, b, q, w] = [a, b, q, w].map(f64::from);
+            let chunks = pairs(a, q, w) + pairs(b, q + a, w);
+            let whole = pairs(a + b, q, w);
+            prop_assert!((chunks - whole).abs() <= 1e-9 * whole);
+        }
+    }
+}

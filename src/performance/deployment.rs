@@ -46,20 +46,36 @@ impl Deployment<'_> {
     /// Degrees of tensor parallelism that divide the model's heads and stay within the links.
     #[must_use]
     pub fn valid_tensor_parallel(&self) -> Vec<u32> {
-        (1..=self.accelerator.link_domain())
-            .filter(|&ranks| self.indivisible(ranks).is_none())
-            .collect()
+        (1..=self.reach()).filter(|&ranks| self.indivisible(ranks).is_none()).collect()
+    }
+
+    /// GPUs that can share the layers of one replica: those that the scale-up links join, and up to
+    /// a server of them where PCIe serves instead.
+    fn reach(&self) -> u32 {
+        const SERVER: u32 = 8;
+        let domain = self.accelerator.link_domain();
+        let over_host = self.accelerator.host_link_kind.starts_with("PCIe")
+            && self.accelerator.value(Field::HostBandwidth).is_ok();
+        if over_host { domain.max(SERVER) } else { domain }
+    }
+
+    /// The link between the GPUs of the replica: what joins all of them.
+    pub(super) fn link_field(&self) -> Field {
+        match self.tensor_parallel <= self.accelerator.link_domain() {
+            true => Field::LinkBandwidth,
+            false => Field::HostBandwidth,
+        }
     }
 
     fn check_tensor_parallel(&self) -> Result<(), PerformanceError> {
         let ranks = self.tensor_parallel;
         let valid = || self.valid_tensor_parallel();
-        let domain = self.accelerator.link_domain();
-        if ranks > domain {
+        let reach = self.reach();
+        if ranks > reach {
             return Err(PerformanceError::BeyondDomain {
                 accelerator: self.accelerator.key.clone(),
                 link: self.accelerator.link_kind.clone(),
-                domain,
+                reach,
                 ranks,
                 valid: valid(),
             });
@@ -101,7 +117,8 @@ impl Deployment<'_> {
 
     fn check_expert_parallel(&self) -> Result<(), PerformanceError> {
         let (ranks, groups) = (self.tensor_parallel, self.expert_parallel);
-        let experts = super::layout::mixtures(self.model).map(|(_, moe)| moe.experts).min();
+        let experts =
+            super::mixture_of_experts::mixtures(self.model).map(|(_, moe)| moe.experts).min();
         let fits = |groups: u32| {
             groups == 1
                 || groups > 1
@@ -125,18 +142,22 @@ impl Deployment<'_> {
     }
 
     fn check_figures(&self) -> Vec<PerformanceError> {
+        /// Of any figure that is needed, in bytes, bytes per second or operations per second: below
+        /// that, steps would last for days.
+        const LEAST: f64 = 1e6;
         let mut needed =
             vec![Field::Memory, Field::MemoryBandwidth, Field::peak(ComputeFormat::Bf16)];
         if self.tensor_parallel > 1 {
-            needed.push(Field::LinkBandwidth);
+            needed.push(self.link_field());
         }
         let wrong = |field| match self.accelerator.value(field) {
             Err(missing) => Some(PerformanceError::Missing(missing)),
-            Ok(value) if value.is_finite() && value > 0.0 => None,
+            Ok(value) if value.is_finite() && value >= LEAST => None,
             Ok(value) => Some(PerformanceError::Absurd {
                 accelerator: self.accelerator.key.clone(),
                 field,
                 value,
+                least: LEAST,
             }),
         };
         needed.into_iter().filter_map(wrong).collect()

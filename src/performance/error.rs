@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::memory::DoesNotFit;
+use super::does_not_fit::DoesNotFit;
 use crate::catalog::{Field, MissingFigure, UnsupportedPrecision};
 use crate::foundations::Fault;
 
@@ -13,14 +13,16 @@ pub enum PerformanceError {
     Precision(UnsupportedPrecision),
     /// A figure that nobody has published.
     Missing(MissingFigure),
-    /// A figure of the accelerator that is not a positive number.
+    /// A figure of the accelerator that is too small to be true.
     Absurd {
         /// Key of the accelerator.
         accelerator: String,
         /// The figure.
         field: Field,
-        /// What it says.
+        /// What it says, in the field's base unit.
         value: f64,
+        /// What it must be at least.
+        least: f64,
     },
     /// Heads that the GPUs cannot share.
     Indivisible {
@@ -35,14 +37,14 @@ pub enum PerformanceError {
         /// Tensor parallelism that is possible.
         valid: Vec<u32>,
     },
-    /// More GPUs than the scale-up links join.
+    /// More GPUs than links join.
     BeyondDomain {
         /// Key of the accelerator.
         accelerator: String,
         /// Kind of link.
         link: String,
-        /// GPUs that it joins.
-        domain: u32,
+        /// GPUs that it or the host joins.
+        reach: u32,
         /// Tensor parallelism asked for.
         ranks: u32,
         /// Tensor parallelism that is possible.
@@ -71,7 +73,9 @@ impl PerformanceError {
     pub fn help(&self) -> Vec<String> {
         match self {
             Self::Precision(_) | Self::Missing(_) => Vec::new(),
-            Self::Absurd { .. } => vec!["it must be a number greater than 0".to_owned()],
+            Self::Absurd { field, least, .. } => {
+                vec![format!("it must be at least {}", field.dimension().format(*least))]
+            }
             Self::Indivisible { valid, .. } | Self::BeyondDomain { valid, .. } => {
                 vec![format!("tensor_parallel can be {}", list(valid))]
             }
@@ -112,18 +116,18 @@ impl fmt::Display for PerformanceError {
         match self {
             Self::Precision(error) => error.fmt(f),
             Self::Missing(error) => error.fmt(f),
-            Self::Absurd { accelerator, field, value } => {
-                write!(f, "{field} of `{accelerator}` is {value}")
+            Self::Absurd { accelerator, field, value, .. } => {
+                write!(f, "{field} of `{accelerator}` is {}", field.dimension().format(*value))
             }
             Self::Indivisible { ranks: 0, .. } => write!(f, "tensor_parallel is 0"),
             Self::Indivisible { model, what, heads, ranks, .. } => {
                 write!(f, "the {heads} {what} of `{model}` cannot be shared by {ranks} GPUs")
             }
-            Self::BeyondDomain { accelerator, link, domain, ranks, .. } => {
+            Self::BeyondDomain { accelerator, link, reach, ranks, .. } => {
                 let link = if link.is_empty() { "no known link" } else { link };
                 write!(
                     f,
-                    "tensor_parallel = {ranks} goes beyond the {domain} `{accelerator}` that \
+                    "tensor_parallel = {ranks} goes beyond the {reach} `{accelerator}` that \
                      {link} joins"
                 )
             }

@@ -163,3 +163,53 @@ impl<'a> Counter<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Catalog, Precision};
+
+    /// Kernels per layer as counted for the fit.
+    #[test]
+    fn counts_per_layer_are_those_of_the_fit() {
+        use NumberFormat::{Bf16, Fp8, Mxfp4, Nvfp4};
+        let catalog = Catalog::embedded();
+        let dense = Precision::of;
+        let experts =
+            |experts, activations| Precision { experts, activations, ..Precision::of(Bf16) };
+        let mxfp4 = experts(Mxfp4, Bf16);
+        let nvfp4 = experts(Nvfp4, Nvfp4);
+        for (model, engine, accelerator, precision, expected) in [
+            ("llama-3.1-70b", "vllm", "h100-sxm", dense(Fp8), 13.0),
+            ("llama-3.1-70b", "tensorrt-llm", "h200-sxm", dense(Fp8), 11.0),
+            ("llama-3.1-70b", "vllm", "b200-sxm", dense(Nvfp4), 14.0),
+            ("llama-3.1-8b", "vllm", "h100-sxm", dense(Bf16), 11.0),
+            ("qwen3-32b", "tensorrt-llm", "h100-sxm", dense(Fp8), 14.0),
+            ("gpt-oss-120b", "vllm", "h100-sxm", mxfp4, 16.0),
+            ("gpt-oss-120b", "vllm", "b200-sxm", mxfp4, 13.0),
+            ("gpt-oss-120b", "tensorrt-llm", "b200-sxm", mxfp4, 12.0),
+            ("gpt-oss-120b", "tensorrt-llm", "h200-sxm", mxfp4, 22.0),
+            ("minimax-m2.5", "vllm", "h100-sxm", dense(Fp8), 20.0),
+            ("minimax-m2.5", "vllm", "b200-sxm", nvfp4, 14.0),
+            ("deepseek-r1", "sglang", "h200-sxm", dense(Fp8), 25.75),
+            ("deepseek-r1", "tensorrt-llm", "b200-sxm", dense(Fp8), 23.7),
+            ("deepseek-r1", "tensorrt-llm", "b200-sxm", nvfp4, 18.7),
+            ("glm-5", "sglang", "b200-sxm", dense(Fp8), 35.8),
+            ("qwen3.5-397b-a17b", "sglang", "b200-sxm", dense(Fp8), 22.75),
+        ] {
+            let deployment = Deployment {
+                model: catalog.model(model).unwrap(),
+                accelerator: catalog.accelerator(accelerator).unwrap(),
+                engine: catalog.engine(engine).unwrap(),
+                precision,
+                tensor_parallel: 1,
+                expert_parallel: 1,
+            };
+            let count = KernelCount::of(&deployment, &deployment.engine.step);
+            let layers = deployment.model.layer_count() as f64;
+            let counted = count.replayed / layers;
+            assert!((counted - expected).abs() < 0.06, "{model} on {engine}: {counted}");
+            assert!(count.launched >= count.replayed);
+        }
+    }
+}

@@ -80,14 +80,6 @@ impl Layout {
     }
 }
 
-/// Layers with routed experts: how many of each shape.
-pub(super) fn mixtures(model: &Model) -> impl Iterator<Item = (u64, &Moe)> {
-    model.layers.iter().filter_map(|group| match &group.ffn {
-        FeedForward::Moe(moe) => Some((group.count, moe)),
-        _ => None,
-    })
-}
-
 /// The share of a head-wise tensor that each of `ranks` GPUs holds: whole heads, so never less
 /// than one.
 pub(super) fn head_share(kv_heads: u64, ranks: f64) -> f64 {

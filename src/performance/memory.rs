@@ -17,9 +17,9 @@
 //! however long it is (windows, recurrent states) takes `sequence_blocks` blocks beside those of its
 //! context. The reserve covers activations, captured graphs and libraries.
 
-mod does_not_fit;
-
-pub use does_not_fit::{DoesNotFit, Mend};
+mod search;
+#[cfg(test)]
+mod tests;
 
 use super::attention::bytes_per_token;
 use super::deployment::Deployment;
@@ -166,7 +166,7 @@ impl MemoryPlan {
         };
         let demand = Demand::of(deployment);
         if let Some(missing) = rule.missing(&demand, max_context) {
-            let fault = DoesNotFit::explain(deployment, rule, max_context, missing);
+            let fault = search::explain(deployment, rule, max_context, missing);
             return Err(PerformanceError::DoesNotFit(Box::new(fault)));
         }
         let cache = u64::try_from(rule.cache(demand.weights)).unwrap_or(0);
@@ -181,6 +181,18 @@ impl MemoryPlan {
             blocks: cache / block_bytes,
             sequence_blocks: demand.sequence_blocks(rule.block_size),
         })
+    }
+
+    /// The same with the engine's own defaults for the accelerator.
+    ///
+    /// # Errors
+    /// As [`MemoryPlan::fit`].
+    pub fn usual(deployment: &Deployment<'_>, max_context: u64) -> Result<Self, PerformanceError> {
+        deployment.check()?;
+        let defaults = deployment.engine.scheduler_on(deployment.accelerator);
+        let reserve = usual_reserve(deployment, defaults.max_batched_tokens, defaults.max_running);
+        let block_size = u32::try_from(defaults.block_size).unwrap_or(u32::MAX);
+        Self::fit(deployment, max_context, defaults.memory_utilization, reserve, block_size)
     }
 
     /// Tokens of context that all sequences together may have.

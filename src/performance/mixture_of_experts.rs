@@ -13,6 +13,7 @@
 //! is done on tiles, so each visited expert is padded by some rows.
 
 use super::smooth_max::SmoothMax;
+use crate::catalog::{FeedForward, Model, Moe};
 
 /// Experts that `tokens` tokens visit, each choosing `active` of `experts` independently.
 #[must_use]
@@ -55,6 +56,14 @@ impl ExpertGroup {
         let rows = tokens * self.active + self.padding * visited;
         (bend.of(rows * self.compute_s, visited * self.memory_s), visited * self.bytes)
     }
+}
+
+/// Layers with routed experts: how many of each shape.
+pub(super) fn mixtures(model: &Model) -> impl Iterator<Item = (u64, &Moe)> {
+    model.layers.iter().filter_map(|group| match &group.ffn {
+        FeedForward::Moe(moe) => Some((group.count, moe)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -22,8 +22,8 @@ use super::collectives::AllReduce;
 use super::deployment::Deployment;
 use super::error::PerformanceError;
 use super::kernels::KernelCount;
-use super::layout::{self, Layout};
-use super::mixture_of_experts::ExpertGroup;
+use super::layout::Layout;
+use super::mixture_of_experts::{ExpertGroup, mixtures};
 use super::rates::Rates;
 use super::smooth_max::SmoothMax;
 use crate::catalog::StepCoefficients;
@@ -264,7 +264,8 @@ fn all_reduce(
     if ranks <= 1 {
         return Ok(AllReduce::default());
     }
-    let link = deployment.accelerator.link_bandwidth()?.min(c.all_reduce_link_ceiling);
+    let link =
+        deployment.accelerator.value(deployment.link_field())?.min(c.all_reduce_link_ceiling);
     Ok(AllReduce::new(ranks, link, c.all_reduce_latency_s, c.all_reduce_slowdown))
 }
 
@@ -275,7 +276,7 @@ fn experts(deployment: &Deployment<'_>, rates: &Rates, c: &StepCoefficients) -> 
     let busiest =
         if deployment.expert_parallel > 1 { 1.0 + c.expert_parallel_imbalance } else { 1.0 };
     let mut groups: Vec<ExpertGroup> = Vec::new();
-    for (layers, moe) in layout::mixtures(deployment.model) {
+    for (layers, moe) in mixtures(deployment.model) {
         let parameters = layers as f64 * moe.expert_weights(deployment.model.hidden) as f64 / ranks;
         let bytes = parameters * deployment.precision.experts.bytes_per_element();
         let next = ExpertGroup {
@@ -301,7 +302,8 @@ fn experts(deployment: &Deployment<'_>, rates: &Rates, c: &StepCoefficients) -> 
     groups
 }
 
-/// Whole picoseconds.
+/// Whole picoseconds, at most a fortnight so that parts of a step can be added.
 fn ps(seconds: f64) -> u64 {
-    libm::round(seconds * 1e12) as u64
+    const LONGEST_S: f64 = 1.2e6;
+    libm::round(seconds.min(LONGEST_S) * 1e12) as u64
 }

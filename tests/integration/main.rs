@@ -1,5 +1,6 @@
 //! One file per promise.
 
+mod capacity;
 mod conservation;
 mod determinism;
 mod expectation;

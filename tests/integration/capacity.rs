@@ -1,0 +1,78 @@
+//! No fleet gives more than its hardware can: under far too much load it comes close to what its
+//! step times allow, and never passes it; nor the arithmetic and bandwidth of the datasheet.
+
+use tokenfleet::catalog::{Catalog, NumberFormat, Precision};
+use tokenfleet::foundations::SimTime;
+use tokenfleet::performance::{Deployment, HostProfile, StepModel};
+use tokenfleet::serving::ReplicaSpec;
+use tokenfleet::simulation::plan::{Ending, Stop};
+use tokenfleet::workload::arrival::Arrivals;
+use tokenfleet::workload::program::Branch;
+
+use crate::fixture::{call, constant, end, plan, pool, program, run};
+
+/// Output tokens per second that full batches give, when every prompt of `prompt` tokens is
+/// followed by `output` tokens and contexts are as long as they are on the average.
+fn most_tokens_per_s(spec: &ReplicaSpec, prompt: u32, output: u32) -> f64 {
+    let model = &spec.model;
+    let mut best = 0.0_f64;
+    for batch in 1..=spec.batch_limit {
+        // The cheapest way to serve: all prompts for free but their arithmetic, every step full.
+        let context = u64::from(prompt + output / 2) * u64::from(batch) * model.context.ps;
+        let step = model.tokens(batch).ps + model.head(batch).ps + context + model.host_ps(batch);
+        best = best.max(f64::from(batch) / (step as f64 / 1e12));
+    }
+    best
+}
+
+#[test]
+fn an_overloaded_server_reaches_its_capacity_and_no_more() {
+    let catalog = Catalog::embedded();
+    for (model, accelerator, tensor_parallel, format) in [
+        ("llama-3.1-8b", "h100-sxm", 1, NumberFormat::Bf16),
+        ("llama-3.3-70b", "h200-sxm", 4, NumberFormat::Fp8),
+        ("qwen3-30b-a3b", "b200-sxm", 1, NumberFormat::Fp8),
+    ] {
+        let deployment = Deployment {
+            model: catalog.model(model).unwrap(),
+            accelerator: catalog.accelerator(accelerator).unwrap(),
+            engine: catalog.engine("vllm").unwrap(),
+            precision: Precision::of(format),
+            tensor_parallel,
+            expert_parallel: 1,
+        };
+        let spec = ReplicaSpec {
+            model: StepModel::compile(&deployment).unwrap(),
+            token_budget: 8192,
+            batch_limit: 64,
+            chunked_prefill: true,
+            block: 16,
+            kv_blocks: 100_000,
+            prefix_cache: false,
+            host: HostProfile::default(),
+            longest_leap: u64::MAX,
+        };
+        let (prompt, output) = (32, 512);
+        let steps = vec![
+            call(constant(f64::from(prompt)), constant(f64::from(output)), Branch::always(1)),
+            end(),
+        ];
+        let most = most_tokens_per_s(&spec, prompt, output);
+        let arrivals = Arrivals::poisson(3.0 * most / f64::from(output)).unwrap();
+        let bandwidth = spec.model.bandwidth();
+        let peak = spec.model.peak_flops();
+        let mut plan = plan(program(steps), pool(spec, 1), arrivals, 0);
+        plan.stop = Stop { horizon: SimTime::from_s(300.0), tasks: None };
+        plan.warm_up = SimTime::from_s(60.0).unwrap();
+        plan.ending = Ending::Cut;
+        let outcome = run(&plan, 0);
+        let usage = &outcome.pools[0].usage;
+        let window = outcome.pools[0].replica_ps as f64 / 1e12;
+        let rate = usage.output_tokens as f64 / window;
+        assert!(rate <= 1.001 * most, "{model}: {rate} tokens/s, {most} are possible");
+        assert!(rate >= 0.85 * most, "{model}: {rate} tokens/s of {most} possible");
+        assert!(usage.flops as f64 / window <= peak, "{model}: more arithmetic than the chip has");
+        let traffic = usage.bytes as f64 / window;
+        assert!(traffic <= 1.02 * bandwidth, "{model}: {traffic} B/s of {bandwidth}");
+    }
+}
