@@ -141,7 +141,7 @@ impl Law {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn quantile_and_cdf_undo_each_other(pick in 0..26_usize, p in 1e-9..1.0_f64) {

@@ -124,6 +124,9 @@ fn series(a: f64, x: f64) -> f64 {
 /// `1/(x+1-a - 1(1-a)/(x+3-a - 2(2-a)/(x+5-a - ...)))`.
 fn continued_fraction(a: f64, x: f64) -> f64 {
     const TINY: f64 = 1e-300;
+    if x > 1e10 * (a + 1.0) {
+        return 1.0 / x; // all that is left of it, and near the end of the range it would not settle
+    }
     let nonzero = |v: f64| if v.abs() < TINY { TINY } else { v };
     let mut b = x + 1.0 - a;
     let mut d = 1.0 / nonzero(b);
