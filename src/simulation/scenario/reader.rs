@@ -70,8 +70,13 @@ pub struct Named<'d, T> {
     pub place: Place,
 }
 
-/// One quantity in its base unit.
-fn quantity(name: &str, of: Dimension, bounds: Bounds, node: &Node) -> Result<f64, String> {
+/// One quantity in its base unit, for values that stand under no key of a schema.
+pub(super) fn quantity(
+    name: &str,
+    of: Dimension,
+    bounds: Bounds,
+    node: &Node,
+) -> Result<f64, String> {
     let read = match &node.value {
         Value::String(text) => of.parse(text),
         Value::Integer(number) => of.from_number(*number as f64),

@@ -166,6 +166,14 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// The table of a key that may also be something simpler, opened by a schema of its own; `None`
+    /// where it is not a table, or was left out.
+    pub fn section_by(&self, key: &str, schema: &'static Schema) -> Option<Section<'d>> {
+        debug_assert!(matches!(self.declared(key).map(|key| key.kind), Some(Kind::Any)), "{key}");
+        let node = self.node(key).filter(|node| node.as_table().is_some())?;
+        Some(Section::open(node, join_path(&self.path, key), schema, self.faults))
+    }
+
     /// The sections under free names, in the order in which they were written.
     pub fn sections(&self, key: &str) -> Vec<(&'d str, Section<'d>)> {
         let Some(Kind::Sections(schema)) = self.declared(key).map(|key| key.kind) else {

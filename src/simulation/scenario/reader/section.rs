@@ -16,8 +16,6 @@ pub struct Section<'d> {
     origin: Origin,
     pub(super) path: String,
     pub(super) faults: &'d RefCell<Faults>,
-    /// How many faults there were when this section was opened.
-    faults_before: usize,
     /// Whether this stands in for a value that is not a table, which was reported.
     absent: bool,
     /// Whether the tag does not say which keys there are: then neither a missing nor an unknown one
@@ -43,7 +41,6 @@ impl<'d> Section<'d> {
         schema: &'static Schema,
         faults: &'d RefCell<Faults>,
     ) -> Section<'d> {
-        let faults_before = faults.borrow().len();
         let table = node.as_table();
         let mut section = Section {
             schema,
@@ -52,7 +49,6 @@ impl<'d> Section<'d> {
             origin: node.origin,
             path,
             faults,
-            faults_before,
             absent: table.is_none(),
             untagged: false,
         };
@@ -75,7 +71,6 @@ impl<'d> Section<'d> {
             origin: self.origin,
             path: join_path(&self.path, key.name),
             faults: self.faults,
-            faults_before: self.faults.borrow().len(),
             absent: self.absent,
             untagged: false,
         };
@@ -161,9 +156,15 @@ impl<'d> Section<'d> {
         self.node(key).is_some()
     }
 
-    /// Whether nothing was reported since this section was opened.
+    /// Whether nothing was reported in this section and below it.
     pub fn is_sound(&self) -> bool {
-        self.faults.borrow().len() == self.faults_before && !self.absent && !self.untagged
+        let within = |fault: &Fault| {
+            let path = fault.place.as_ref().map_or("", |place| place.path.as_str());
+            let below = path.strip_prefix(self.path.as_str());
+            self.path.is_empty()
+                || below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        !self.absent && !self.untagged && !self.faults.borrow().iter().any(within)
     }
 
     /// The place of a key's value, or of the section where the key was left out.
