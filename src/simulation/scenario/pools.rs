@@ -1,0 +1,257 @@
+//! `[pools.NAME]`: identical model servers behind a router, as they are written.
+
+mod deployment;
+
+use super::document::{Entry, Node, join_path};
+use super::reader::{Key, Named, Schema, Section};
+use crate::catalog::{Catalog, NumberFormat, UnknownName};
+use crate::foundations::{Dimension, Fault};
+use crate::serving::RouterPolicy;
+
+pub(super) use deployment::{Deployed, resolve};
+
+/// Keys of `[pools.NAME]`. What is left out is the model's, or the engine's default.
+pub static POOL: Schema = Schema::new(
+    "Identical replicas of a model behind a router.",
+    &[
+        Key::name("model", "model", "what the pool serves").example("llama-3.3-70b"),
+        Key::name("accelerator", "accelerator", "what it runs on").example("h100-sxm"),
+        Key::name("engine", "engine", "software that serves it").default("vllm"),
+        Key::integer("tensor_parallel", 1, 4096, "GPUs that each layer is spread over")
+            .default("1"),
+        Key::integer("expert_parallel", 1, 4096, "groups of GPUs that routed experts are dealt to")
+            .default("1"),
+        Key::integer("replicas", 1, 100_000, "servers of `tensor_parallel` GPUs each").default("1"),
+        Key::any(
+            "precision",
+            "number format, \"fp8\", or { weights, experts, activations, kv }; by default the \
+             model's own",
+        )
+        .optional()
+        .example("{ weights = \"fp8\", kv = \"fp8\" }"),
+        Key::any(
+            "router",
+            "\"least-loaded\", \"round-robin\", \"session-affinity\" or { prefix-aware = { \
+             load_bound = 1.25 } }",
+        )
+        .default("least-loaded"),
+        Key::quantity(
+            "price",
+            Dimension::MoneyPerHour,
+            "rent of one GPU; by default the catalog's on demand",
+        )
+        .at_least(0.0)
+        .optional()
+        .example("$2.49 /h"),
+        Key::quantity("max_context", Dimension::Tokens, "longest prompt and answer together")
+            .between(1.0, MOST_TOKENS)
+            .optional()
+            .example("128k"),
+        Key::integer("max_running", 1, 1_000_000, "most requests in a step")
+            .optional()
+            .example("256"),
+        Key::quantity("max_batched_tokens", Dimension::Tokens, "most new tokens in a step")
+            .between(1.0, MOST_TOKENS)
+            .optional()
+            .example("8192"),
+        Key::quantity("memory_utilization", Dimension::Fraction, "memory that the engine takes")
+            .between(0.01, 1.0)
+            .optional()
+            .example("90 %"),
+        Key::integer("block_size", 1, 4096, "tokens of a KV block").optional().example("16"),
+        Key::integer("kv_blocks", 1, 1_000_000_000_000, "KV blocks, instead of what memory holds")
+            .optional()
+            .example("80000"),
+        Key::boolean("prefix_cache", "whether finished requests leave their context cached")
+            .optional()
+            .example("true"),
+        Key::boolean("chunked_prefill", "whether a prompt may take several steps")
+            .optional()
+            .example("true"),
+    ],
+);
+
+/// Keys of `precision` where it is a table.
+pub static PRECISION: Schema = Schema::new(
+    "Number formats of a deployment.",
+    &[
+        Key::name("weights", FORMAT, "linear layers outside the routed experts")
+            .optional()
+            .example("fp8"),
+        Key::name("experts", FORMAT, "routed experts; by default as `weights`")
+            .optional()
+            .example("mxfp4"),
+        Key::name("activations", FORMAT, "what is multiplied with the weights")
+            .optional()
+            .example("fp8"),
+        Key::name("kv", FORMAT, "keys and values in the cache").optional().example("fp8"),
+    ],
+);
+
+/// Keys of `router` where it is a table.
+pub static ROUTER: Schema =
+    Schema::new("A router with a setting.", &[Key::section("prefix-aware", &PREFIX_AWARE)]);
+
+/// Keys of `router.prefix-aware`.
+pub static PREFIX_AWARE: Schema = Schema::new(
+    "The replica with the longest cached prefix, unless it is loaded too much.",
+    &[Key::quantity(
+        "load_bound",
+        Dimension::Number,
+        "most requests over the mean of all replicas",
+    )
+    .between(1.0, 1e6)
+    .default("1.25")],
+);
+
+const FORMAT: &str = "number format";
+/// Tokens are counted in 32 bits.
+const MOST_TOKENS: f64 = 4e9;
+
+/// A pool as it is written; `None` leaves it to the catalog.
+#[derive(Clone, Debug)]
+pub(super) struct PoolSpec {
+    pub(super) model: String,
+    pub(super) accelerator: String,
+    pub(super) engine: String,
+    pub(super) tensor_parallel: u32,
+    pub(super) expert_parallel: u32,
+    pub(super) replicas: u32,
+    pub(super) precision: PrecisionSpec,
+    pub(super) router: RouterPolicy,
+    pub(super) usd_per_gpu_h: Option<f64>,
+    pub(super) max_context: Option<u32>,
+    pub(super) max_running: Option<u32>,
+    pub(super) max_batched_tokens: Option<u32>,
+    pub(super) memory_utilization: Option<f64>,
+    pub(super) block_size: Option<u32>,
+    pub(super) kv_blocks: Option<u64>,
+    pub(super) prefix_cache: Option<bool>,
+    pub(super) chunked_prefill: Option<bool>,
+}
+
+/// Number formats as they are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PrecisionSpec {
+    pub(super) weights: Option<NumberFormat>,
+    pub(super) experts: Option<NumberFormat>,
+    pub(super) activations: Option<NumberFormat>,
+    pub(super) kv: Option<NumberFormat>,
+}
+
+/// Reads a pool; `None` where it names something that the catalog does not hold.
+pub(super) fn read(pool: &Section, catalog: &Catalog) -> Option<PoolSpec> {
+    let model = known(pool, "model", |name| catalog.model(name).map(|found| found.key.clone()));
+    let accelerator =
+        known(pool, "accelerator", |name| catalog.accelerator(name).map(|found| found.key.clone()));
+    let engine = known(pool, "engine", |name| catalog.engine(name).map(|found| found.key.clone()));
+    let tokens = |key| pool.optional(key, |pool, key| pool.quantity(key) as u32);
+    let spec = PoolSpec {
+        model: String::new(),
+        accelerator: String::new(),
+        engine: String::new(),
+        tensor_parallel: pool.integer("tensor_parallel"),
+        expert_parallel: pool.integer("expert_parallel"),
+        replicas: pool.integer("replicas"),
+        precision: precision(pool),
+        router: router(pool),
+        usd_per_gpu_h: pool.optional("price", Section::quantity),
+        max_context: tokens("max_context"),
+        max_running: pool.optional("max_running", Section::integer),
+        max_batched_tokens: tokens("max_batched_tokens"),
+        memory_utilization: pool.optional("memory_utilization", Section::quantity),
+        block_size: pool.optional("block_size", Section::integer),
+        kv_blocks: pool.optional("kv_blocks", Section::integer),
+        prefix_cache: pool.optional("prefix_cache", Section::boolean),
+        chunked_prefill: pool.optional("chunked_prefill", Section::boolean),
+    };
+    Some(PoolSpec { model: model?, accelerator: accelerator?, engine: engine?, ..spec })
+}
+
+/// The value of a key that names a catalog entry.
+fn known<T>(
+    section: &Section,
+    key: &str,
+    find: impl FnOnce(&str) -> Result<T, UnknownName>,
+) -> Option<T> {
+    let name = section.text(key);
+    let written = section.node(key).map(Node::as_str);
+    match find(name) {
+        Ok(found) => Some(found),
+        // What is missing or no text at all was reported as such.
+        Err(unknown) => {
+            if let Some(Some(_)) = written {
+                section.report(unknown.fault().at(section.place(key)));
+            }
+            None
+        }
+    }
+}
+
+fn precision(pool: &Section) -> PrecisionSpec {
+    let Some(table) = pool.section_by("precision", &PRECISION) else {
+        let weights = pool.optional("precision", |pool, key| format(pool, key)).flatten();
+        return PrecisionSpec { weights, ..PrecisionSpec::default() };
+    };
+    let part = |key| table.optional(key, |table, key| format(table, key)).flatten();
+    PrecisionSpec {
+        weights: part("weights"),
+        experts: part("experts"),
+        activations: part("activations"),
+        kv: part("kv"),
+    }
+}
+
+fn format(section: &Section, key: &str) -> Option<NumberFormat> {
+    known(section, key, str::parse)
+}
+
+fn router(pool: &Section) -> RouterPolicy {
+    const NAMES: [&str; 4] = ["least-loaded", "round-robin", "session-affinity", "prefix-aware"];
+    if let Some(table) = pool.section_by("router", &ROUTER) {
+        let load_bound = table.section("prefix-aware").quantity("load_bound");
+        return RouterPolicy::PrefixAware { load_bound };
+    }
+    match pool.text("router") {
+        "least-loaded" => RouterPolicy::LeastLoaded,
+        "round-robin" => RouterPolicy::RoundRobin,
+        "session-affinity" => RouterPolicy::SessionAffinity,
+        "prefix-aware" => RouterPolicy::PrefixAware { load_bound: 1.25 },
+        other => {
+            pool.report(Fault::unknown("router", other, NAMES).at(pool.place("router")));
+            RouterPolicy::LeastLoaded
+        }
+    }
+}
+
+/// A table of pools under free names, such as `models`.
+pub(super) fn pools_by_name<'d>(
+    section: &Section<'d>,
+    key: &str,
+    pools: &[&str],
+) -> Vec<Named<'d, u16>> {
+    let Some(node) = section.node(key) else { return Vec::new() };
+    let Some(table) = node.as_table() else {
+        let message = format!("expected a table of pools, found {}", node.describe());
+        section.report(section.fault(key, message).help("for example `{ small = \"helper\" }`"));
+        return Vec::new();
+    };
+    let path = join_path(section.path(), key);
+    let named = |entry: &'d Entry| {
+        let path = join_path(&path, &entry.key);
+        let found = entry.node.as_str().map(|pool| (pool, pools.iter().position(|p| *p == pool)));
+        let fault = match found {
+            Some((_, Some(pool))) => {
+                let (value, place) = (pool as u16, entry.key_origin.place(path));
+                return Some(Named { name: entry.key.as_str(), value, place });
+            }
+            Some((pool, None)) => Fault::unknown("pool", pool, pools.iter().copied()),
+            None => {
+                Fault::new(format!("expected the name of a pool, found {}", entry.node.describe()))
+            }
+        };
+        section.report(fault.at(entry.node.origin.place(path)));
+        None
+    };
+    table.entries.iter().filter_map(named).collect()
+}

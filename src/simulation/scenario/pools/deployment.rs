@@ -1,0 +1,209 @@
+//! From a pool as it is written to one that can serve: names looked up, defaults filled in, step
+//! times compiled, memory laid out.
+
+use super::{PoolSpec, PrecisionSpec};
+use crate::catalog::{
+    Accelerator, Catalog, Field, FieldKind, Model, NumberFormat, Precision, Provenance,
+};
+use crate::foundations::units::format_number;
+use crate::foundations::{Fault, Faults};
+use crate::performance::{
+    Deployment, HostProfile, MemoryPlan, PerformanceError, StepModel, usual_reserve,
+};
+use crate::serving::ReplicaSpec;
+use crate::simulation::plan::Pool;
+use crate::simulation::scenario::reader::Section;
+
+/// A pool that can serve, and the catalog figures that it stands on.
+#[derive(Debug)]
+pub(in crate::simulation::scenario) struct Deployed {
+    pub(in crate::simulation::scenario) pool: Pool,
+    pub(in crate::simulation::scenario) provenance: Vec<Provenance>,
+}
+
+/// Works out a pool; `None` where it cannot be, which is reported.
+pub(in crate::simulation::scenario) fn resolve(
+    name: &str,
+    section: &Section,
+    spec: &PoolSpec,
+    catalog: &Catalog,
+    warnings: &mut Faults,
+) -> Option<Deployed> {
+    // What is worked out from stand-ins for faulty values says nothing.
+    if !section.is_sound() {
+        return None;
+    }
+    let model = catalog.model(&spec.model).ok()?;
+    let accelerator = catalog.accelerator(&spec.accelerator).ok()?;
+    let engine = catalog.engine(&spec.engine).ok()?;
+    let (precision, remark) = formats(&spec.precision, model, accelerator);
+    if let Some(remark) = remark {
+        warnings.push(section.fault("precision", remark));
+    }
+    let deployment = Deployment {
+        model,
+        accelerator,
+        engine,
+        precision,
+        tensor_parallel: spec.tensor_parallel,
+        expert_parallel: spec.expert_parallel,
+    };
+    let defaults = engine.scheduler_on(accelerator);
+    let batch_limit = spec.max_running.unwrap_or(defaults.max_running as u32);
+    let token_budget = spec.max_batched_tokens.unwrap_or(defaults.max_batched_tokens as u32);
+    let block = spec.block_size.unwrap_or(defaults.block_size as u32);
+    let max_context = spec.max_context.unwrap_or(model.max_context.try_into().unwrap_or(u32::MAX));
+
+    check_context(section, model, max_context);
+    check_budget(section, token_budget, batch_limit);
+    let price = price(section, spec, accelerator);
+    let kv_blocks = match spec.kv_blocks {
+        Some(blocks) => {
+            if blocks.saturating_mul(u64::from(block)) < u64::from(max_context) {
+                warnings.push(too_few_blocks(section, blocks, block, max_context));
+            }
+            deployment.check().map(|()| blocks)
+        }
+        None => {
+            let share = spec.memory_utilization.unwrap_or(defaults.memory_utilization);
+            let reserve = usual_reserve(&deployment, token_budget.into(), u64::from(batch_limit));
+            MemoryPlan::fit(&deployment, max_context.into(), share, reserve, block)
+                .map(|plan| plan.blocks)
+        }
+    };
+    let faults = match (deployment.faults(), &kv_blocks) {
+        (faults, Err(error)) if faults.is_empty() => vec![error.clone()],
+        (faults, _) => faults,
+    };
+    for fault in faults {
+        section.report(place(section, &fault));
+    }
+    let step = StepModel::compile(&deployment).ok()?;
+    let (kv_blocks, usd_per_gpu_h) = (kv_blocks.ok()?, price?);
+
+    let host = HostProfile::of(engine, accelerator);
+    let chunked_prefill = spec.chunked_prefill.unwrap_or(defaults.chunked_prefill);
+
+    let mut provenance = catalog.sources_of(&spec.accelerator, &spec.model, &spec.engine).ok()?;
+    provenance.retain(|row| row.what != accelerator.key || is_used(&row.figure, spec));
+    let pool = Pool {
+        name: name.to_owned(),
+        model: model.key.clone(),
+        accelerator: accelerator.key.clone(),
+        engine: engine.key.clone(),
+        replicas: spec.replicas,
+        gpus: spec.tensor_parallel,
+        router: spec.router,
+        max_context,
+        usd_per_replica_h: usd_per_gpu_h * f64::from(spec.tensor_parallel),
+        peak_flops: step.peak_flops,
+        bandwidth: step.bandwidth,
+        replica: ReplicaSpec {
+            model: step,
+            token_budget,
+            batch_limit,
+            chunked_prefill,
+            block,
+            kv_blocks,
+            prefix_cache: spec.prefix_cache.unwrap_or(defaults.prefix_cache),
+            host: HostProfile { whole_prompts: !chunked_prefill, ..host },
+            longest_leap: u64::MAX,
+        },
+    };
+    Some(Deployed { pool, provenance })
+}
+
+/// The formats that are used, and a remark where they are not the model's own for lack of hardware.
+fn formats(
+    spec: &PrecisionSpec,
+    model: &Model,
+    accelerator: &Accelerator,
+) -> (Precision, Option<String>) {
+    let native = model.native_precision;
+    let mut precision = match spec.weights {
+        Some(weights) => Precision::of(weights),
+        None => native,
+    };
+    precision.experts = spec.experts.unwrap_or(precision.experts);
+    precision.activations = spec.activations.unwrap_or(precision.activations);
+    precision.kv = spec.kv.unwrap_or(precision.kv);
+    let own = spec.weights.is_none() && spec.experts.is_none() && spec.activations.is_none();
+    let unpacked = precision.with_activations(NumberFormat::Bf16);
+    if own && precision.check(accelerator).is_err() && unpacked.check(accelerator).is_ok() {
+        let remark = format!(
+            "`{}` has no units for `{}` in its native formats: its {} weights are unpacked and \
+             multiplied in bf16",
+            accelerator.key, model.key, native.weights
+        );
+        return (unpacked, Some(remark));
+    }
+    (precision, None)
+}
+
+fn check_context(section: &Section, model: &Model, max_context: u32) {
+    if u64::from(max_context) > model.max_context {
+        let message = format!(
+            "`{}` takes at most {} tokens, prompt and answer together",
+            model.key, model.max_context
+        );
+        section.report(section.fault("max_context", message).help("lower `max_context`"));
+    }
+}
+
+fn check_budget(section: &Section, token_budget: u32, batch_limit: u32) {
+    if token_budget < batch_limit {
+        let message = format!(
+            "a step has room for {token_budget} tokens, but {batch_limit} requests may each want \
+             one"
+        );
+        let fault = section.fault("max_batched_tokens", message);
+        section.report(fault.help(format!(
+            "raise `max_batched_tokens` to {batch_limit}, or lower `max_running` to {token_budget}"
+        )));
+    }
+}
+
+fn price(section: &Section, spec: &PoolSpec, accelerator: &Accelerator) -> Option<f64> {
+    let price = spec.usd_per_gpu_h.or(accelerator.on_demand_usd_per_hour().ok());
+    if price.is_none() {
+        let message = format!("no rent of `{}` is published", accelerator.key);
+        let fault = section.fault("price", message);
+        section.report(fault.help("state one: `price = \"$2.49 /h\"` is that of one GPU"));
+    }
+    price
+}
+
+fn too_few_blocks(section: &Section, blocks: u64, block: u32, max_context: u32) -> Fault {
+    let held = blocks.saturating_mul(u64::from(block)) as f64;
+    let message = format!(
+        "{blocks} KV blocks hold {} tokens, fewer than the {} of the longest context",
+        format_number(held),
+        format_number(f64::from(max_context)),
+    );
+    section.fault("kv_blocks", message).help("longer requests fail; lower `max_context` to say so")
+}
+
+/// Where a fault of a deployment is best shown.
+fn place(section: &Section, error: &PerformanceError) -> Fault {
+    let keys: &[&str] = match error {
+        PerformanceError::Precision(_) => &["precision", "accelerator"],
+        PerformanceError::Missing(_) | PerformanceError::Absurd { .. } => &["accelerator"],
+        PerformanceError::Indivisible { .. } | PerformanceError::BeyondDomain { .. } => {
+            &["tensor_parallel"]
+        }
+        PerformanceError::ExpertParallel { .. } => &["expert_parallel"],
+        PerformanceError::DoesNotFit(_) => &["tensor_parallel", "model"],
+    };
+    let key = keys.iter().find(|key| section.has(key)).unwrap_or(&keys[0]);
+    error.fault().at(section.place(key))
+}
+
+/// Whether a figure of an accelerator matters to a pool.
+fn is_used(figure: &str, spec: &PoolSpec) -> bool {
+    match Field::from_name(figure) {
+        Some(Field::OnDemand) => spec.usd_per_gpu_h.is_none(),
+        Some(Field::LinkBandwidth | Field::LinkDomain) => spec.tensor_parallel > 1,
+        Some(field) => field.kind() == FieldKind::Chip,
+        None => true,
+    }
+}

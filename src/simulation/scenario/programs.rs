@@ -1,0 +1,380 @@
+//! `[programs.NAME]`: agents as graphs of steps, and the catalog's archetypes, which are written the
+//! same way.
+
+mod graph;
+mod inherit;
+mod library;
+pub mod settings;
+pub mod steps;
+pub mod tools;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::document::{Node, join_path};
+use super::reader::{Key, Schema, Section};
+use crate::catalog::Provenance;
+use crate::foundations::random::derive;
+use crate::foundations::{Dimension, Fault, Faults, Law, Place};
+use crate::workload::program::{ModelChoice, Program, SharedSegment, Step, StepIndex, StepKind};
+use crate::workload::tool::Tool;
+
+use settings::{COMPACTION, LIMITS, RETRY, SESSION};
+use steps::{IMPLIED, STEP, StepNames};
+use tools::TOOL;
+
+pub(super) use inherit::inherit;
+pub(super) use library::{Archetypes, Library};
+
+/// Keys of `[programs.NAME]`.
+pub static PROGRAM: Schema = Schema::new(
+    "What an agent does: a graph of steps that each task walks from its start to an end.",
+    &[
+        Key::name(
+            "base",
+            "program",
+            "a program or archetype to start from; the keys here override",
+        )
+        .optional()
+        .example("chat"),
+        Key::name("start", "step", "where a task starts; by default at the first step")
+            .optional()
+            .example("think"),
+        Key::section_list("shared", &SHARED).optional(),
+        Key::law("opening_tokens", Dimension::Tokens, "own tokens behind them in a new session")
+            .at_least(0.0)
+            .default("0"),
+        Key::section("session", &SESSION).optional(),
+        Key::section("compaction", &COMPACTION).optional(),
+        Key::section("limits", &LIMITS).optional(),
+        Key::section("retry", &RETRY).optional(),
+        Key::sections("tools", &TOOL).optional(),
+        Key::sections("steps", &STEP),
+    ],
+);
+
+/// Keys of each of `shared`.
+pub static SHARED: Schema = Schema::new(
+    "Segments that open every conversation: system prompt, tool definitions.",
+    &[
+        Key::text("name", "what it is called; programs that name the same one share it")
+            .example("system-prompt"),
+        Key::law("tokens", Dimension::Tokens, "tokens of it").at_least(0.0).example("2500"),
+        Key::section("variants", &VARIANTS).optional(),
+    ],
+);
+
+/// Keys of `variants` of a shared segment.
+pub static VARIANTS: Schema = Schema::new(
+    "Different texts, of which each conversation has one.",
+    &[
+        Key::integer("count", 1, 1_000_000_000, "how many").example("20"),
+        Key::quantity("exponent", Dimension::Number, "rank i is used like i^-exponent")
+            .between(0.0, 10.0)
+            .default("1"),
+    ],
+);
+
+/// On whose behalf a program is read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Caller {
+    /// The agent; empty where a program is read only to check it.
+    pub(super) agent: String,
+    /// Pools of the models that its programs name.
+    pub(super) roles: BTreeMap<String, u16>,
+    /// Where the agent names its program.
+    pub(super) place: Option<Place>,
+}
+
+/// The programs and tools of a variant, as far as its agents use them.
+pub(super) struct Programs<'v> {
+    library: Library<'v>,
+    pools: &'v [&'v str],
+    faults: &'v RefCell<Faults>,
+    pub(super) programs: Vec<Program>,
+    pub(super) tools: Vec<Tool>,
+    /// How many of the tools are the scenario's own.
+    common_tools: usize,
+    /// Places by program and by agent, where the agent says which pools are meant.
+    built: BTreeMap<(String, String), u16>,
+    own_tools: BTreeMap<(String, String), u16>,
+    /// Programs being read, the outermost first.
+    open: Vec<String>,
+    /// Tokens of every text that programs share, by kind and name.
+    shared_texts: BTreeMap<(&'static str, String), Law>,
+}
+
+impl<'v> Programs<'v> {
+    /// Nothing but the tools of the scenario.
+    pub(super) fn new(
+        library: Library<'v>,
+        pools: &'v [&'v str],
+        tools: Vec<Tool>,
+        faults: &'v RefCell<Faults>,
+    ) -> Self {
+        Self {
+            library,
+            pools,
+            faults,
+            programs: Vec::new(),
+            common_tools: tools.len(),
+            tools,
+            built: BTreeMap::new(),
+            own_tools: BTreeMap::new(),
+            open: Vec::new(),
+            shared_texts: BTreeMap::new(),
+        }
+    }
+
+    /// Names that a program may be called by.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.library.names()
+    }
+
+    /// The whole table of a program, its bases included.
+    pub(super) fn table(&self, name: &str) -> Option<Node> {
+        self.library.find(name, self.faults)
+    }
+
+    /// The place of a program, which is read if it was not yet; `None` where it is not there.
+    pub(super) fn build(&mut self, name: &str, caller: &Caller) -> Option<u16> {
+        let agent = if caller.roles.is_empty() { "" } else { &caller.agent };
+        let key = (name.to_owned(), agent.to_owned());
+        if let Some(&built) = self.built.get(&key) {
+            return Some(built);
+        }
+        let node = self.table(name)?;
+        self.open.push(name.to_owned());
+        let program = Builder::new(self, name, caller).read(&node);
+        self.open.pop();
+        let place = self.add(program);
+        self.built.insert(key, place);
+        Some(place)
+    }
+
+    /// Adds a program under a place of its own.
+    pub(super) fn add(&mut self, program: Program) -> u16 {
+        self.programs.push(program);
+        (self.programs.len() - 1) as u16
+    }
+
+    /// Sources of the archetypes that were read.
+    pub(super) fn provenance(&self) -> Vec<Provenance> {
+        self.library.provenance()
+    }
+
+    /// Reads the programs that nobody uses, for their faults.
+    pub(super) fn check_unused(&mut self) {
+        for name in self.library.written() {
+            if self.built.keys().all(|(built, _)| *built != name) {
+                self.build(&name, &Caller::default());
+            }
+        }
+    }
+}
+
+/// A program while it is read.
+pub(super) struct Builder<'p, 'v> {
+    programs: &'p mut Programs<'v>,
+    name: &'p str,
+    caller: &'p Caller,
+    tools: Vec<(String, Tool)>,
+    loops: u16,
+}
+
+impl<'p, 'v> Builder<'p, 'v> {
+    fn new(programs: &'p mut Programs<'v>, name: &'p str, caller: &'p Caller) -> Self {
+        Self { programs, name, caller, tools: Vec::new(), loops: 0 }
+    }
+
+    fn read(mut self, node: &Node) -> Program {
+        let faults = self.programs.faults;
+        let path = join_path("programs", self.name);
+        let program = Section::open(node, path, &PROGRAM, faults);
+        let written = program.sections("steps");
+        let names = StepNames::new(written.iter().map(|&(name, _)| name));
+        if written.is_empty() && program.is_sound() {
+            let fault = program.fault("steps", "a program needs at least one step");
+            program.report(
+                fault.help("for example `[programs.ask.steps.answer]` with kind = \"llm\""),
+            );
+        }
+        if names.0.len() > usize::from(StepIndex::MAX) {
+            program.report(program.fault("steps", "a program has at most 65,533 steps"));
+        }
+        self.tools = program
+            .optional("tools", |program, key| {
+                let tools = program.sections(key);
+                tools
+                    .iter()
+                    .map(|(name, tool)| ((*name).to_owned(), tools::read(name, tool)))
+                    .collect()
+            })
+            .unwrap_or_default();
+        let mut read: Vec<Step> = written
+            .iter()
+            .map(|(name, step)| Step {
+                name: (*name).to_owned(),
+                kind: steps::read(name, step, &names, &mut self),
+            })
+            .collect();
+        for name in names.iter().skip(read.len()) {
+            let success = IMPLIED.iter().any(|&(implied, success)| implied == name && success);
+            read.push(Step { name: name.to_owned(), kind: StepKind::End { success } });
+        }
+        let start = match program.has("start") {
+            true => names.named(&program, "start").unwrap_or(0),
+            false => 0,
+        };
+        let shared = program.optional("shared", |program, key| {
+            program.section_list(key).iter().map(|segment| self.segment(segment)).collect()
+        });
+        let (session_tasks, think_time_s) = program
+            .optional("session", |program, key| settings::session(&program.section(key)))
+            .unwrap_or((constant(1.0), constant(0.0)));
+        let section = |key, read: fn(&Section) -> _| {
+            program.optional(key, |program, key| read(&program.section(key)))
+        };
+        let limits = section("limits", settings::limits).unwrap_or(settings::UNLIMITED);
+        let read_program = Program {
+            name: self.name.to_owned(),
+            start,
+            loops: self.loops,
+            shared: shared.unwrap_or_default(),
+            opening_tokens: program.law("opening_tokens"),
+            session_tasks,
+            think_time_s,
+            compaction: program
+                .optional("compaction", |p, key| settings::compaction(&p.section(key))),
+            limits,
+            retry: program
+                .optional("retry", |p, key| settings::retry(&p.section(key)))
+                .unwrap_or_default(),
+            steps: read,
+        };
+        if program.is_sound() {
+            graph::check(&read_program, &self.programs.tools, &program, &written);
+        }
+        read_program
+    }
+
+    fn segment(&mut self, segment: &Section) -> SharedSegment {
+        let name = segment.text("name");
+        let tokens = segment.law("tokens");
+        self.check_shared_text(segment, "segment", name, &tokens);
+        let variant = segment.optional("variants", |segment, key| {
+            let section = segment.section(key);
+            let (count, exponent) = (section.integer("count"), section.quantity("exponent"));
+            Law::zipf(count, exponent)
+                .map_err(|error| section.report(section.fault("count", error.to_string())))
+                .ok()
+        });
+        let variant = variant.flatten().unwrap_or(constant(1.0));
+        SharedSegment { identity: identity("segment", name), tokens, variant }
+    }
+
+    /// Reports a shared text that has other tokens elsewhere.
+    pub(super) fn check_shared_text(
+        &mut self,
+        section: &Section,
+        kind: &'static str,
+        name: &str,
+        tokens: &Law,
+    ) {
+        let known = self.programs.shared_texts.entry((kind, name.to_owned()));
+        let known = known.or_insert_with(|| tokens.clone());
+        if known != tokens {
+            let message =
+                format!("the {kind} `{name}` has {tokens} tokens here and {known} elsewhere");
+            let help = format!("a {kind} of one name is the same text: give this one another name");
+            section.report(section.fault("tokens", message).help(help));
+        }
+    }
+
+    /// The number of the next loop.
+    pub(super) fn next_loop(&mut self) -> u16 {
+        self.loops = self.loops.saturating_add(1);
+        self.loops - 1
+    }
+
+    /// The pool that a step names.
+    pub(super) fn model(&self, step: &Section) -> ModelChoice {
+        if !step.has("model") {
+            return ModelChoice::Own;
+        }
+        let name = step.text("model");
+        let pool = self.programs.pools.iter().position(|&pool| pool == name);
+        let pool = self.caller.roles.get(name).copied().or(pool.map(|index| index as u16));
+        if let Some(pool) = pool {
+            return ModelChoice::Pool(pool);
+        }
+        // Where no agent uses the program, one may still come to say which pool is meant.
+        let Some(place) = &self.caller.place else { return ModelChoice::Own };
+        let pools = self.programs.pools.iter().copied();
+        let fault = if self.programs.library.is_catalog(step.place("model").source) {
+            let message = format!("program `{}` calls a second model, `{name}`", self.name);
+            let help = format!("say which pool serves it: `models = {{ {name} = \"...\" }}`");
+            Fault::new(message).help(help).at(place.clone())
+        } else {
+            Fault::unknown("pool", name, pools).at(step.place("model"))
+        };
+        step.report(fault);
+        ModelChoice::Own
+    }
+
+    /// The tool that a step names: the scenario's, or the program's own.
+    pub(super) fn tool(&mut self, step: &Section, key: &str) -> u16 {
+        let common = &self.programs.tools[..self.programs.common_tools];
+        let common: Vec<&str> = common.iter().map(|tool| tool.name.as_str()).collect();
+        let own = self.tools.iter().map(|(name, _)| name.as_str());
+        let names: Vec<&str> = common.iter().copied().chain(own).collect();
+        let Some(name) = step.name(key, names.iter().copied()) else { return 0 };
+        if let Some(index) = common.iter().position(|&tool| tool == name) {
+            return index as u16;
+        }
+        let found = self.tools.iter().find(|(own, _)| own == name);
+        found.cloned().map_or(0, |(name, tool)| self.own_tool(&name, tool))
+    }
+
+    /// Adds a tool of the program's own, once.
+    pub(super) fn own_tool(&mut self, name: &str, tool: Tool) -> u16 {
+        let key = (self.name.to_owned(), name.to_owned());
+        let programs = &mut *self.programs;
+        *programs.own_tools.entry(key).or_insert_with(|| {
+            programs.tools.push(tool);
+            (programs.tools.len() - 1) as u16
+        })
+    }
+
+    /// The program of sub-agents.
+    pub(super) fn spawned(&mut self, step: &Section) -> u16 {
+        let names = self.programs.names();
+        let Some(name) = step.name("program", names.iter().map(String::as_str)) else { return 0 };
+        if let Some(first) = self.programs.open.iter().position(|open| open == name) {
+            let mut ring = self.programs.open[first..].to_vec();
+            ring.push(name.to_owned());
+            let message = format!("agents would spawn each other for ever: {}", ring.join(" -> "));
+            let help = "let the innermost program end without spawning; write each level as a \
+                        program of its own";
+            step.report(step.fault("program", message).help(help));
+            return 0;
+        }
+        self.programs.build(name, self.caller).unwrap_or(0)
+    }
+}
+
+/// The identity of a shared text: by its kind and name alone, so that it is the same in every
+/// program, variant and trial. FNV-1a over the bytes.
+pub(super) fn identity(kind: &str, name: &str) -> u64 {
+    let hash = |text: &str| {
+        text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    };
+    derive(hash(kind), hash(name))
+}
+
+/// The law of a finite constant.
+pub(super) fn constant(value: f64) -> Law {
+    Law::constant(value).expect("a finite number")
+}
