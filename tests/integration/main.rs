@@ -7,3 +7,4 @@ mod expectation;
 mod fixture;
 mod leap;
 mod queueing_theory;
+mod scenario_errors;
