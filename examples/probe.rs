@@ -9,44 +9,7 @@ use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::*;
 use tokenfleet::workload::retry::RetryPolicy;
 use tokenfleet::workload::tool::Tool;
-fn model() -> StepModel {
-    let peak = 1979e12 * 0.6;
-    let bw = 3.35e12 * 1.0;
-    let w = 69.5e9 / 4.0;
-    StepModel {
-        sharpness: 6.7,
-        linear: KernelGroup {
-            compute_s: 2.0 * w / peak,
-            padding: 18.0,
-            memory_s: w / bw,
-            bytes: w,
-        },
-        experts: None,
-        head: KernelGroup {
-            compute_s: 2.0 * 8192.0 * 128256.0 / 4.0 / (989e12 * 0.6),
-            padding: 0.0,
-            memory_s: 2.0 * 8192.0 * 128256.0 / 4.0 / bw,
-            bytes: 2.0 * 8192.0 * 128256.0 / 4.0,
-        },
-        communication_s: 160.0 * 4.7e-6,
-        communication_token_s: 1.89 * 2.0 * 80.0 * 8192.0 * 2.0 * 2.0 * 0.75 / 450e9,
-        step_s: 0.26e-3,
-        launch_s: 4.7e-6 * 80.0 * 13.0,
-        prefill_host_s: 30e-3,
-        sequence_s: 19e-6,
-        context: ContextCost {
-            ps: (163840.0 / 4.0 / (0.8 * 3.35e12) * 1e12) as u64,
-            bytes: 40960,
-            flops: 4 * 128 * 64 / 4 * 80,
-        },
-        windows: vec![],
-        pair_s: 4.0 * 128.0 * 64.0 / 4.0 * 80.0 / (0.74 * 989e12),
-        pair_flops: 4.0 * 128.0 * 16.0 * 80.0,
-        pair_windows: vec![],
-        layer_flops: (2.0 * w) as u64,
-        head_flops: 2 * 8192 * 128256 / 4,
-    }
-}
+fn model() -> StepModel { let c = tokenfleet::catalog::Catalog::embedded(); StepModel::compile(&Deployment { model: c.model("llama-3.3-70b").unwrap(), accelerator: c.accelerator("h100-sxm").unwrap(), engine: c.engine("vllm").unwrap(), precision: tokenfleet::catalog::Precision::of(tokenfleet::catalog::NumberFormat::Fp8), tensor_parallel: 4, expert_parallel: 1 }).unwrap() }
 fn pool(replicas: u32, cache: bool, router: RouterPolicy) -> Pool {
     Pool {
         name: "main".into(),
@@ -60,7 +23,7 @@ fn pool(replicas: u32, cache: bool, router: RouterPolicy) -> Pool {
             chunked_prefill: true,
             block: 16,
             kv_blocks: 80_000,
-            prefix_cache: cache,
+            prefix_cache: cache, host: HostProfile::default(),
             longest_leap: std::env::var("LEAP").ok().map_or(u64::MAX, |v| v.parse().unwrap()),
         },
         replicas,
@@ -186,7 +149,7 @@ fn main() {
             name: "u".into(),
             behaviour: Behaviour::Program(0),
             pool: 0,
-            arrivals: Arrivals::Poisson(rate),
+            arrivals: Arrivals::poisson(rate).unwrap(),
             think_time_s: None,
         }],
         task_rows: 10000,

@@ -126,6 +126,21 @@ impl<E> Calendar<E> {
         self.vacate(key.slot)
     }
 
+    /// Moves an event to another time and rank, behind those already there; `None` when it has
+    /// happened or was cancelled.
+    pub fn reschedule(&mut self, key: EventKey, at: SimTime, rank: u32) -> Option<()> {
+        let slot = self.slots.get(key.slot as usize)?;
+        if slot.generation != key.generation || slot.position == ABSENT {
+            return None;
+        }
+        let position = slot.position as usize;
+        self.heap[position] = Entry { time: at, sequence: self.sequence, rank, slot: key.slot };
+        self.sequence += 1;
+        self.sift_down(position);
+        self.sift_up(self.slots[key.slot as usize].position as usize);
+        Some(())
+    }
+
     /// When the next event is due.
     pub fn next_time(&self) -> Option<SimTime> {
         self.heap.first().map(|entry| entry.time)
@@ -219,12 +234,25 @@ mod tests {
                 match kind {
                     0 | 1 => {
                         let key = calendar.schedule(SimTime(time), rank, number);
-                        oracle.insert((time, rank, keys.len()), number);
-                        keys.push((key, (time, rank, keys.len())));
+                        oracle.insert((time, rank, 1_000_000 + number), number);
+                        keys.push((key, (time, rank, 1_000_000 + number)));
                     }
-                    2 if !keys.is_empty() => {
+                    2 if !keys.is_empty() && time < 25 => {
                         let (key, order) = keys[victim % keys.len()];
                         prop_assert_eq!(calendar.cancel(key), oracle.remove(&order));
+                    }
+                    2 if !keys.is_empty() => {
+                        let at = victim % keys.len();
+                        let (key, order) = keys[at];
+                        let moved = calendar.reschedule(key, SimTime(time), rank);
+                        let event = oracle.remove(&order);
+                        prop_assert_eq!(moved.is_some(), event.is_some());
+                        if let Some(event) = event {
+                            // Behind all that was scheduled before, like a new event.
+                            let order = (time, rank, 1_000_000 + number);
+                            oracle.insert(order, event);
+                            keys[at].1 = order;
+                        }
                     }
                     _ => {
                         let expected = oracle.pop_first().map(|((t, ..), e)| (SimTime(t), e));

@@ -46,11 +46,13 @@ pub(super) struct DecodeBatch {
     ends: BinaryHeap<Reverse<(u64, u32, u32)>>,
     /// Requests by (context - steps) modulo the block size: which step takes a block.
     phases: Vec<u32>,
+    /// `steps` modulo the block size.
+    turn: usize,
 }
 
 impl DecodeBatch {
     pub(super) fn clear(&mut self, model: &StepModel, block: u32) {
-        (self.steps, self.size, self.context) = (0, 0, 0);
+        (self.steps, self.size, self.context, self.turn) = (0, 0, 0, 0);
         self.windows.clear();
         self.windows.resize_with(model.windows.len(), Window::default);
         self.ends.clear();
@@ -104,36 +106,42 @@ impl DecodeBatch {
     /// The token a request computes lies at position context - 1; it takes a block where that is a
     /// multiple of the block size.
     fn phase_of(&self, context: u32) -> usize {
-        let block = self.phases.len() as u64;
-        ((u64::from(context) + block - 1 + block - self.steps % block) % block) as usize
+        let block = self.phases.len();
+        (context as usize + block - 1 + block - self.turn) % block
     }
 
     /// Blocks that the next `steps` steps take.
     pub(super) fn blocks_for(&self, steps: u64) -> u64 {
+        if steps == 1 {
+            return self.blocks_in_step(0);
+        }
         let block = self.phases.len() as u64;
-        let rest = steps % block;
-        let part: u64 = (0..rest).map(|i| self.blocks_in_step(i)).sum();
-        steps / block * self.size + part
+        let (cycles, rest) = (steps / block, (steps % block) as usize);
+        let part: u64 = (0..rest).map(|ahead| self.blocks_in_step(ahead)).sum();
+        cycles * self.size + part
     }
 
-    /// Blocks that the `ahead`-th step from now takes.
-    fn blocks_in_step(&self, ahead: u64) -> u64 {
-        let block = self.phases.len() as u64;
-        u64::from(self.phases[((block - (self.steps + ahead) % block) % block) as usize])
+    /// Blocks that the `ahead`-th step from now takes, with `ahead` less than the block size.
+    fn blocks_in_step(&self, ahead: usize) -> u64 {
+        let block = self.phases.len();
+        let turn = self.turn + ahead;
+        let turn = if turn >= block { turn - block } else { turn };
+        u64::from(self.phases[if turn == 0 { 0 } else { block - turn }])
     }
 
     /// The most steps, up to `limit`, that `blocks` blocks last for.
     fn steps_within(&self, blocks: u64, limit: u64) -> u64 {
-        if self.blocks_for(limit) <= blocks {
+        let block = self.phases.len() as u64;
+        // Most often there is plenty: no request takes more than this.
+        if (limit / block + 1) * self.size <= blocks || self.blocks_for(limit) <= blocks {
             return limit;
         }
-        let block = self.phases.len() as u64;
         let cycles = blocks / self.size.max(1);
         let mut left = blocks - cycles * self.size;
         let mut steps = cycles * block;
-        while steps < limit {
-            let taken = self.blocks_in_step(steps % block);
-            if taken > left {
+        for ahead in 0..block {
+            let taken = self.blocks_in_step(ahead as usize);
+            if steps == limit || taken > left {
                 break;
             }
             left -= taken;
@@ -208,6 +216,7 @@ impl DecodeBatch {
     /// Moves on by `steps` undisturbed steps.
     pub(super) fn advance(&mut self, steps: u64, alive: impl Fn(u32, u32) -> bool) {
         self.steps += steps;
+        self.turn = ((self.turn as u64 + steps) % self.phases.len() as u64) as usize;
         self.context += self.size * steps;
         for window in &mut self.windows {
             window.context += window.growing * steps;

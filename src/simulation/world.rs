@@ -295,7 +295,10 @@ impl<'p> World<'p> {
         if scheduled == at {
             return;
         }
-        self.calendar.cancel(key);
+        if self.calendar.reschedule(key, at, rank).is_some() {
+            self.boundaries[index].1 = at;
+            return;
+        }
         let key = self.calendar.schedule(at, rank, Event::Step { replica: index as u32 });
         self.boundaries[index] = (key, at);
     }
