@@ -6,6 +6,7 @@ mod prefix_tree;
 pub mod replica;
 pub mod request;
 pub mod router;
+mod sequence;
 pub mod step_table;
 pub mod usage;
 

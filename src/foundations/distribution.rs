@@ -242,7 +242,14 @@ impl Law {
 
     /// The value, where there is only one.
     #[must_use]
+    #[inline]
     pub fn is_constant(&self) -> Option<f64> {
+        // Asked for every draw: the usual laws answer at once.
+        match self {
+            Self::Constant(law) => return Some(law.quantile(0.5)),
+            Self::Lognormal(_) | Self::Exponential(_) | Self::Gamma(_) => return None,
+            _ => {}
+        }
         let (low, high) = self.support();
         (low == high).then_some(low)
     }

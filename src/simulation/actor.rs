@@ -137,15 +137,20 @@ impl Default for Actor {
 }
 
 impl Actor {
-    /// Made anew in the memory of an old one.
+    /// Made anew in the memory of an old one, field by field: an actor is large and a session starts
+    /// often.
     pub(super) fn renew(&mut self) {
-        let mut context = std::mem::take(&mut self.context);
-        let mut loops = std::mem::take(&mut self.loops);
-        let mut children = std::mem::take(&mut self.children);
-        context.clear();
-        loops.clear();
-        children.clear();
-        *self = Self { context, loops, children, ..Self::default() };
+        self.stream = None;
+        self.context.clear();
+        self.loops.clear();
+        self.children.clear();
+        self.call = None;
+        (self.step, self.forks, self.reports) = (0, 0, 0);
+        (self.last_joined, self.last_output, self.awaited, self.round) = (0, 0, 0, 0);
+        (self.tool_failed, self.compacted) = (false, false);
+        (self.tools_since, self.wake) = (SimTime::ZERO, EventKey::NONE);
+        (self.parent, self.task) = (Handle::NONE, Handle::NONE);
+        (self.tasks_left, self.on_wake) = (0, OnWake::StartTask);
     }
 }
 

@@ -1,0 +1,112 @@
+//! What the next step computes: decodes, prompts under way, admissions, preemption.
+
+use super::{Activity, Replica, ReplicaSpec};
+use crate::foundations::SimTime;
+use crate::performance::PrefillCost;
+use crate::serving::sequence::{Chunk, Phase};
+use crate::serving::step_table::StepTable;
+
+impl Replica {
+    /// Decides what the next step computes.
+    pub(super) fn begin(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) {
+        let preempted = self.make_room(spec);
+        let beside = if spec.host.prefill_alone { 0 } else { self.batch.size as u32 };
+        let mut budget = spec.token_budget.saturating_sub(beside);
+        self.chunks.clear();
+        for &slot in &self.prefilling {
+            let sequence = &self.sequences[slot as usize];
+            let tokens = spec.chunk(sequence.target - sequence.computed, budget);
+            if tokens == 0 {
+                break;
+            }
+            self.chunks.push(Chunk { slot, tokens, attention: PrefillCost::default() });
+            budget = budget.saturating_sub(tokens);
+        }
+        while budget > 0 && !preempted && self.running.len() < spec.batch_limit as usize {
+            let Some(&slot) = self.waiting.front() else { break };
+            let has_work = self.batch.size > 0 || !self.chunks.is_empty();
+            if has_work && self.sequences[slot as usize].ready > self.done {
+                break;
+            }
+            let Some(left) = self.admit(slot, spec, budget, now) else { break };
+            self.waiting.pop_front();
+            let tokens = spec.chunk(left, budget);
+            self.chunks.push(Chunk { slot, tokens, attention: PrefillCost::default() });
+            budget = budget.saturating_sub(tokens);
+        }
+        self.activity = if !self.chunks.is_empty() {
+            self.begin_mixed(spec, table, now)
+        } else if self.batch.size > 0 {
+            // After a preemption nobody was admitted: the next boundary must try. So must the one
+            // at which the scheduler first looks at the head of the queue.
+            let mut longest = if preempted || self.stall > 0 { 1 } else { spec.longest_leap };
+            if let Some(&head) = self.waiting.front() {
+                let ahead = self.sequences[head as usize].ready.saturating_sub(self.done);
+                longest = longest.min(if ahead > 0 { ahead } else { u64::MAX });
+            }
+            self.begin_leap(spec, table, longest.max(1), now)
+        } else {
+            Activity::Idle
+        };
+    }
+
+    /// Preempts until the next step's blocks can be had; whether it had to.
+    fn make_room(&mut self, spec: &ReplicaSpec) -> bool {
+        let mut preempted = false;
+        while self.batch.blocks_for(1) > self.kv.available() {
+            let last = self.running.iter().copied();
+            let Some(slot) = last.max_by_key(|&s| self.sequences[s as usize].admission) else {
+                break;
+            };
+            self.preempt(spec, slot);
+            preempted = true;
+        }
+        preempted
+    }
+
+    /// Admits a waiting request if its blocks can be had; returns the tokens it has to compute.
+    fn admit(&mut self, slot: u32, spec: &ReplicaSpec, budget: u32, now: SimTime) -> Option<u32> {
+        let reserve = self.batch.blocks_for(1);
+        let first_in_step = self.chunks.is_empty();
+        let sequence = &mut self.sequences[slot as usize];
+        if !spec.chunked_prefill && !first_in_step {
+            let cached = self.kv.cached_tokens(&sequence.pieces, sequence.target);
+            if sequence.target - cached > budget {
+                return None;
+            }
+        }
+        let holding = self.kv.admit(&sequence.pieces, sequence.target, reserve)?;
+        sequence.phase = Phase::Prefill;
+        sequence.holding = Some(holding);
+        sequence.computed = holding.cached_tokens;
+        sequence.admission = self.admissions;
+        sequence.place = self.running.len() as u32;
+        if sequence.scheduled.is_none() {
+            sequence.scheduled = Some(now);
+            sequence.cached = holding.cached_tokens;
+            self.usage.cached_tokens += u64::from(holding.cached_tokens);
+            self.usage.prompt_tokens += u64::from(sequence.prompt);
+        }
+        self.own_tokens += u64::from(sequence.target) - self.kv.tree_tokens(&holding);
+        self.admissions += 1;
+        self.running.push(slot);
+        self.prefilling.push_back(slot);
+        Some(sequence.target - sequence.computed)
+    }
+
+    /// Takes a request's blocks away; it is computed again, first in the queue.
+    fn preempt(&mut self, spec: &ReplicaSpec, slot: u32) {
+        self.withdraw(spec, slot);
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.phase = Phase::Waiting;
+        sequence.preemptions += 1;
+        // All that is produced is prompt now; the last token was never computed.
+        sequence.target = sequence.prompt + sequence.produced;
+        sequence.computed = 0;
+        if let Some(last) = sequence.pieces.last_mut() {
+            last.end = last.end.max(sequence.target);
+        }
+        self.usage.preemptions += 1;
+        self.waiting.push_front(slot);
+    }
+}

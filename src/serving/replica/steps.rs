@@ -1,0 +1,243 @@
+//! How long steps last, what they do, and who pays for them.
+
+use super::{Activity, Replica, ReplicaSpec};
+use crate::foundations::{SimDuration, SimTime};
+use crate::serving::request::Finished;
+use crate::serving::sequence::{Chunk, Phase, alive};
+use crate::serving::step_table::StepTable;
+use crate::serving::usage::{Progression, SHARE_BITS};
+
+impl Replica {
+    pub(super) fn begin_leap(
+        &mut self,
+        spec: &ReplicaSpec,
+        table: &mut StepTable,
+        longest: u64,
+        now: SimTime,
+    ) -> Activity {
+        let size = self.batch.size as u32;
+        let sequences = &self.sequences;
+        let steps = self
+            .batch
+            .undisturbed(self.kv.available(), |slot, ticket| alive(sequences, slot, ticket))
+            .clamp(1, longest);
+        let gpu = table.gpu(&spec.model, size, size);
+        let fixed = gpu.ps + spec.model.host_ps(size);
+        let attention = self.batch.attention(&spec.model);
+        let run = Progression { base: fixed + attention.base, slope: attention.slope };
+        Activity::Leap { start: now, run, fixed, bytes: gpu.bytes, steps }
+    }
+
+    /// Books decode steps: `fixed` ps of each are the same for every token in the batch.
+    pub(super) fn book_leap(
+        &mut self,
+        spec: &ReplicaSpec,
+        run: Progression,
+        fixed: u64,
+        bytes: u64,
+        steps: u64,
+    ) {
+        let size = self.batch.size;
+        let (flops, traffic) = self.batch.attention_work(&spec.model, steps);
+        let kv_tokens = self.own_tokens + self.shared_tokens();
+        let usage = &mut self.usage;
+        let elapsed = run.elapsed(steps);
+        let per_token = (u128::from(fixed) << SHARE_BITS) / u128::from(size.max(1));
+        usage.steps += steps;
+        usage.leaps += 1;
+        usage.batch_ps += u128::from(size) * u128::from(elapsed);
+        usage.kv_token_ps += run.weighted(kv_tokens, size, steps);
+        usage.output_tokens += size * steps;
+        usage.flops +=
+            flops + u128::from(steps) * u128::from(size) * u128::from(spec.model.token_flops());
+        usage.bytes += traffic + u128::from(steps) * u128::from(bytes);
+        let first_gap = run.base + std::mem::take(&mut self.stall);
+        usage.inter_token.record_progression(first_gap, run.slope, steps, size);
+        self.done += steps;
+        self.share_per_token += per_token * u128::from(steps);
+        self.own_tokens += size * steps;
+        self.advance_batch(steps);
+    }
+
+    /// Moves the decode batch on and gives it the blocks it grew into.
+    pub(super) fn advance_batch(&mut self, steps: u64) {
+        self.kv.take(self.batch.blocks_for(steps));
+        let sequences = &self.sequences;
+        self.batch.advance(steps, |slot, ticket| alive(sequences, slot, ticket));
+    }
+
+    pub(super) fn shared_tokens(&self) -> u64 {
+        self.kv.shared_blocks() * u64::from(self.kv.block_tokens())
+    }
+
+    pub(super) fn begin_mixed(
+        &mut self,
+        spec: &ReplicaSpec,
+        table: &mut StepTable,
+        now: SimTime,
+    ) -> Activity {
+        let model = &spec.model;
+        let decoding = self.batch.size > 0 && !spec.host.prefill_alone;
+        let beside = if decoding { self.batch.size as u32 } else { 0 };
+        let mut attention_ps = if decoding { self.batch.attention(model).base } else { 0 };
+        let (mut new, mut emitting) = (0, beside);
+        for chunk in &mut self.chunks {
+            let sequence = &self.sequences[chunk.slot as usize];
+            chunk.attention = model.prefill_attention(chunk.tokens, sequence.computed);
+            attention_ps += chunk.attention.ps;
+            new += chunk.tokens;
+            emitting += u32::from(sequence.computed + chunk.tokens == sequence.target);
+        }
+        let sequences = beside + self.chunks.len() as u32;
+        let gpu = table.gpu(model, beside + new, emitting);
+        // Without a captured graph the host may be slower than the device; it runs beside it.
+        let busy = (gpu.ps + attention_ps).max(model.prefill_host_ps(beside + new));
+        let length = busy + model.host_ps(sequences);
+        Activity::Mixed { start: now, length, attention_ps, bytes: gpu.bytes, decoding }
+    }
+
+    pub(super) fn end_mixed(
+        &mut self,
+        spec: &ReplicaSpec,
+        mixed: Activity,
+        now: SimTime,
+        finished: &mut Vec<Finished>,
+    ) {
+        let Activity::Mixed { length, attention_ps, bytes, decoding, .. } = mixed else { return };
+        let model = &spec.model;
+        let present = self.batch.size;
+        let size = if decoding { present } else { 0 };
+        let new: u64 = self.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
+        let fixed = u128::from(length - attention_ps);
+        let per_token = (fixed << SHARE_BITS) / u128::from((size + new).max(1));
+        let prefill_flops: u128 =
+            self.chunks.iter().map(|chunk| u128::from(chunk.attention.flops)).sum();
+        let kv_tokens = self.own_tokens + self.shared_tokens();
+        self.done += 1;
+        let usage = &mut self.usage;
+        usage.steps += 1;
+        usage.batch_ps += u128::from(present) * u128::from(length);
+        usage.kv_token_ps += u128::from(kv_tokens) * u128::from(length);
+        usage.output_tokens += size;
+        usage.prefill_tokens += new;
+        usage.flops += prefill_flops + u128::from(new) * u128::from(model.prompt_token_flops());
+        usage.bytes += u128::from(bytes);
+        if decoding {
+            let (flops, traffic) = self.batch.attention_work(model, 1);
+            usage.flops += flops + u128::from(size) * u128::from(model.token_flops());
+            usage.bytes += traffic;
+            usage.inter_token.record_n(length, size);
+            self.share_per_token += per_token;
+            self.own_tokens += size;
+            self.advance_batch(1);
+        } else if present > 0 {
+            self.stall += length;
+        }
+        let mut chunks = std::mem::take(&mut self.chunks);
+        for Chunk { slot, tokens, attention } in chunks.drain(..) {
+            let sequence = &mut self.sequences[slot as usize];
+            sequence.computed += tokens;
+            sequence.share +=
+                per_token * u128::from(tokens) + (u128::from(attention.ps) << SHARE_BITS);
+            if sequence.computed == sequence.target {
+                self.emit_first(spec, slot, now, finished);
+            }
+        }
+        self.chunks = chunks;
+        let sequences = &self.sequences;
+        self.prefilling.retain(|&slot| sequences[slot as usize].phase == Phase::Prefill);
+    }
+
+    /// The prompt is computed and gives one token; the rest is decoded.
+    pub(super) fn emit_first(
+        &mut self,
+        spec: &ReplicaSpec,
+        slot: u32,
+        now: SimTime,
+        finished: &mut Vec<Finished>,
+    ) {
+        self.usage.output_tokens += 1;
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.produced += 1;
+        sequence.first_token.get_or_insert(now);
+        sequence.ticket = sequence.ticket.wrapping_add(1);
+        let remaining = sequence.output - sequence.produced;
+        if remaining == 0 {
+            sequence.phase = Phase::Done;
+            self.leave(spec, slot, now, finished);
+            return;
+        }
+        sequence.phase = Phase::Decode;
+        sequence.share_at_join = self.share_per_token;
+        let (context, ticket) = (sequence.target + 1, sequence.ticket);
+        sequence.stay = self.batch.join(&spec.model, slot, ticket, context, remaining);
+    }
+
+    /// Takes a running request out of batch and memory; its tokens stay known to it.
+    pub(super) fn withdraw(&mut self, spec: &ReplicaSpec, slot: u32) {
+        let found = &self.sequences[slot as usize];
+        let share = match found.phase {
+            Phase::Decode => self.decode_share(spec, found),
+            _ => 0,
+        };
+        let sequence = &mut self.sequences[slot as usize];
+        let mut length = sequence.computed;
+        if sequence.phase == Phase::Decode {
+            let stayed = self.batch.leave(&spec.model, sequence.stay);
+            sequence.produced += stayed as u32;
+            length = sequence.target + stayed as u32;
+            sequence.share += share;
+            self.own_tokens -= stayed;
+        } else if sequence.phase == Phase::Prefill {
+            self.prefilling.retain(|&other| other != slot);
+        }
+        sequence.ticket = sequence.ticket.wrapping_add(1);
+        if let Some(holding) = sequence.holding.take() {
+            self.own_tokens -= u64::from(sequence.target) - self.kv.tree_tokens(&holding);
+            // Blocks were taken for the whole target even where it is not computed yet.
+            let held = length.max(sequence.target);
+            let kept = if sequence.cancelled { 0 } else { sequence.kept };
+            let computed = length.min(sequence.prompt.saturating_add(kept));
+            let tail = sequence.pieces.last().map(|piece| piece.key);
+            self.kv.release(holding, held, computed, tail);
+        }
+        let place = std::mem::replace(&mut sequence.place, u32::MAX) as usize;
+        self.running.swap_remove(place);
+        if let Some(&moved) = self.running.get(place) {
+            self.sequences[moved as usize].place = place as u32;
+        }
+    }
+
+    /// A request is done or cancelled.
+    pub(super) fn leave(
+        &mut self,
+        spec: &ReplicaSpec,
+        slot: u32,
+        now: SimTime,
+        finished: &mut Vec<Finished>,
+    ) {
+        if self.sequences[slot as usize].phase == Phase::Waiting {
+            self.waiting.retain(|&other| other != slot);
+        } else {
+            self.withdraw(spec, slot);
+        }
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.phase = Phase::Gone;
+        sequence.generation = sequence.generation.wrapping_add(1);
+        self.usage.charged += sequence.share;
+        finished.push(Finished {
+            tag: sequence.tag,
+            submitted: sequence.submitted,
+            scheduled: sequence.scheduled,
+            first_token: sequence.first_token,
+            finished: now,
+            prompt: sequence.prompt,
+            cached: sequence.cached,
+            produced: sequence.produced,
+            preemptions: sequence.preemptions,
+            share: SimDuration((sequence.share >> SHARE_BITS) as u64),
+            cancelled: sequence.cancelled && sequence.produced < sequence.output,
+        });
+        self.vacant.push(slot);
+    }
+}

@@ -1,0 +1,100 @@
+//! A request inside a replica, from the queue to its last token.
+
+use smallvec::SmallVec;
+
+use super::batch::Stay;
+use super::kv_cache::Holding;
+use super::request::{Piece, Request};
+use crate::foundations::SimTime;
+use crate::performance::PrefillCost;
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Waiting,
+    Prefill,
+    Decode,
+    /// Its prompt was all it had to compute; about to leave.
+    Done,
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Sequence {
+    pub(super) generation: u32,
+    pub(super) phase: Phase,
+    /// Changes whenever it joins or leaves the batch.
+    pub(super) ticket: u32,
+    pub(super) tag: u32,
+    /// Steps the server must have done before it looks at this request.
+    pub(super) ready: u64,
+    /// What the prompt consists of, first token first.
+    pub(super) pieces: SmallVec<[Piece; 4]>,
+    pub(super) kept: u32,
+    pub(super) prompt: u32,
+    pub(super) output: u32,
+    pub(super) produced: u32,
+    /// Tokens to compute before it decodes, and how many are.
+    pub(super) target: u32,
+    pub(super) computed: u32,
+    pub(super) holding: Option<Holding>,
+    /// Its place in `running`, and its number among all admissions.
+    pub(super) place: u32,
+    pub(super) admission: u64,
+    pub(super) stay: Stay,
+    pub(super) share_at_join: u128,
+    pub(super) share: u128,
+    pub(super) submitted: SimTime,
+    pub(super) scheduled: Option<SimTime>,
+    pub(super) first_token: Option<SimTime>,
+    pub(super) cached: u32,
+    pub(super) preemptions: u32,
+    pub(super) cancelled: bool,
+}
+
+/// A prompt's part of a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chunk {
+    pub(super) slot: u32,
+    pub(super) tokens: u32,
+    /// Time and work of its attention.
+    pub(super) attention: PrefillCost,
+}
+
+impl Sequence {
+    /// A request that came at `now`, in a slot that has been used `generation` times.
+    pub(super) fn new(request: Request<'_>, now: SimTime, generation: u32, ticket: u32) -> Self {
+        Self {
+            generation,
+            phase: Phase::Waiting,
+            ticket,
+            tag: request.tag,
+            ready: 0,
+            pieces: request.pieces.into(),
+            kept: request.kept,
+            prompt: request.prompt.max(1),
+            output: request.output.max(1),
+            produced: 0,
+            target: request.prompt.max(1),
+            computed: 0,
+            holding: None,
+            place: u32::MAX,
+            admission: 0,
+            stay: Stay::default(),
+            share_at_join: 0,
+            share: 0,
+            submitted: now,
+            scheduled: None,
+            first_token: None,
+            cached: 0,
+            preemptions: 0,
+            cancelled: false,
+        }
+    }
+}
+
+/// Whether a ticket that the batch holds still stands for a request that decodes.
+pub(super) fn alive(sequences: &[Sequence], slot: u32, ticket: u32) -> bool {
+    let sequence = &sequences[slot as usize];
+    sequence.phase == Phase::Decode && sequence.ticket == ticket
+}
