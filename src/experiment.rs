@@ -1,1 +1,26 @@
-//! Floor 6: many trials and what they say.
+//! Floor 6: many trials, and what they say.
+//!
+//! [`MonteCarlo`] runs the trials of all variants; of each it keeps a [`TrialRow`] of figures and
+//! merges the rest. An [`Answer`] draws the conclusions: every [`metric`] with its interval, every
+//! [`Objective`] met or missed, and what to beware of.
+
+pub mod answer;
+pub mod answers;
+pub mod evidence;
+pub mod figure;
+pub mod metric;
+pub mod monte_carlo;
+pub mod objective;
+mod stretches;
+pub mod totals;
+pub mod trial;
+mod warning;
+
+pub use answer::Answer;
+pub use answers::Answers;
+pub use evidence::{Part, QUANTILES};
+pub use figure::Figure;
+pub use metric::{METRICS, Metric, Scope, Unit};
+pub use monte_carlo::{Findings, MonteCarlo, Watch};
+pub use objective::{Objective, Statistic, Verdict};
+pub use trial::TrialRow;

@@ -1,1 +1,11 @@
 //! Floor 7: results as tables and files.
+
+pub mod csv;
+pub mod folder;
+pub mod manifest;
+pub mod quantity;
+pub mod sparkline;
+pub mod summary;
+pub mod table;
+
+pub use summary::Summary;

@@ -87,7 +87,7 @@ pub struct AgentTally {
     pub charged_pico: u128,
     /// Part of it for attempts that were not used.
     pub wasted_pico: u128,
-    /// Time of a task that succeeded, us.
+    /// Time of a task that came to an end of its program, us.
     pub task_latency: Observations,
     /// Time from a call's first attempt to its last token, us.
     pub call_latency: Observations,

@@ -325,11 +325,11 @@ impl<'p> World<'p> {
         }
         let latency = self.now.since(task.started);
         match cause {
-            None => {
-                tally.succeeded += 1;
-                tally.task_latency.record(latency.as_us());
-            }
+            None => tally.succeeded += 1,
             Some(cause) => tally.failed[cause as usize] += 1,
+        }
+        if matches!(cause, None | Some(Cause::Program)) {
+            tally.task_latency.record(latency.as_us());
         }
         tally.calls_per_task.record(u64::from(task.calls));
         tally.tool_calls_per_task.record(u64::from(task.tool_calls));

@@ -1,5 +1,8 @@
 //! One file per promise.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod answers;
 mod capacity;
 mod conservation;
 mod determinism;
@@ -8,3 +11,4 @@ mod fixture;
 mod leap;
 mod queueing_theory;
 mod scenario_errors;
+mod small_fleet;

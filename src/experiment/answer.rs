@@ -1,0 +1,126 @@
+//! What the trials of one variant say, all figures together.
+
+use crate::simulation::plan::Plan;
+use crate::simulation::series::Series;
+use crate::simulation::task_sample::TaskSample;
+
+use super::evidence::{Evidence, Part, Value, parts};
+use super::figure::{Figure, Sample};
+use super::metric::{METRICS, Metric, Scope};
+use super::monte_carlo::Findings;
+use super::objective::{Objective, Verdict};
+use super::stretches::Stretches;
+use super::trial::TrialRow;
+
+/// The answer of one variant.
+#[derive(Debug)]
+pub struct Answer<'p> {
+    /// What was simulated.
+    pub plan: &'p Plan,
+    /// What figures are about: the fleet, then each kind of agent, then each pool.
+    pub parts: Vec<Part>,
+    /// By part, in the order of [`METRICS`].
+    pub figures: Vec<Vec<Figure>>,
+    /// By objective.
+    pub verdicts: Vec<Verdict>,
+    /// Whether tasks end as fast as they start.
+    pub keeps_up: bool,
+    /// What to beware of, in plain words, the worst first.
+    pub warnings: Vec<String>,
+    /// The trials.
+    pub rows: Vec<TrialRow>,
+    /// Distributions over all trials, by part.
+    pub evidence: Vec<Evidence>,
+    /// Load over time, summed over trials.
+    pub series: Series,
+    /// A sample of the tasks of all trials.
+    pub tasks: TaskSample,
+}
+
+impl<'p> Answer<'p> {
+    /// Draws the conclusions from what was found, but for the warnings.
+    pub(super) fn new(
+        plan: &'p Plan,
+        objectives: &[Objective],
+        findings: Findings,
+        confidence: f64,
+    ) -> Self {
+        let Findings { rows, evidence, series, tasks } = findings;
+        let parts = parts(plan);
+        let stretches = match &rows[..] {
+            [only] => Stretches::new(plan, only.window_s, &series),
+            _ => Stretches::default(),
+        };
+        let agents = plan.populations.len();
+        let figure = |part: usize, metric: &'static Metric| {
+            let Some(evidence_of) = evidence.get(part) else { return Figure::default() };
+            let values: Vec<_> = rows.iter().map(|row| row.parts[part][metric.index()]).collect();
+            let members = if part == 0 { &evidence[1..=agents] } else { &[] };
+            let stretches = stretches.of(part, metric);
+            let sample = Sample {
+                metric,
+                values: &values,
+                evidence: evidence_of,
+                members,
+                stretches: &stretches,
+                confidence,
+            };
+            sample.figure()
+        };
+        let figures: Vec<Vec<Figure>> = (0..parts.len())
+            .map(|part| METRICS.iter().map(|metric| figure(part, metric)).collect())
+            .collect();
+        let verdict = |(index, objective): (usize, &Objective)| {
+            let trials: Vec<f64> = rows.iter().map(|row| row.objectives[index]).collect();
+            let place = objective.place_in(plan).filter(|place| *place < evidence.len());
+            let Some(place) = place else {
+                return objective.verdict(&Figure::default(), f64::NAN, &trials, confidence);
+            };
+            let figure = &figures[place][objective.metric.index()];
+            let value = objective.judge(figure.mean, &evidence[place]);
+            objective.verdict(figure, value, &trials, confidence)
+        };
+        let verdicts = objectives.iter().enumerate().map(verdict).collect();
+        Self {
+            plan,
+            parts,
+            figures,
+            verdicts,
+            keeps_up: true,
+            warnings: Vec::new(),
+            rows,
+            evidence,
+            series,
+            tasks,
+        }
+    }
+
+    /// A figure of the fleet.
+    pub fn fleet(&self, key: &str) -> &Figure {
+        self.of(0, key)
+    }
+
+    /// A figure of one part.
+    pub fn of(&self, part: usize, key: &str) -> &Figure {
+        let index = METRICS.iter().position(|metric| metric.key == key).unwrap_or(0);
+        &self.figures[part][index]
+    }
+
+    /// The sum over all trials of one side of a figure; none where it is not known.
+    pub fn total(&self, part: usize, key: &str, of: fn(&Value) -> f64) -> Option<f64> {
+        let index = METRICS.iter().position(|metric| metric.key == key)?;
+        let sum: f64 = self.rows.iter().map(|row| of(&row.parts[part][index])).sum();
+        (!self.rows.is_empty() && sum.is_finite()).then_some(sum)
+    }
+
+    /// Parts of one kind, with their places.
+    pub fn parts_of(&self, scope: Scope) -> impl Iterator<Item = (usize, &str)> {
+        let all = self.parts.iter().enumerate();
+        all.filter(move |(_, part)| part.scope == scope).map(|(at, part)| (at, part.name.as_str()))
+    }
+
+    /// Whether every objective is met.
+    pub fn meets_all(&self) -> bool {
+        self.verdicts.iter().all(|verdict| verdict.met)
+    }
+}

@@ -1,0 +1,106 @@
+//! What is known of one part of a plan: its figures in a trial, its distributions over trials.
+
+use crate::foundations::histogram::Histogram;
+use crate::simulation::outcome::AgentTally;
+use crate::simulation::plan::Plan;
+
+use super::metric::{Metric, Origin, Scope};
+
+/// The quantiles that are stated of every distribution.
+pub const QUANTILES: [f64; 4] = [0.50, 0.90, 0.95, 0.99];
+
+/// Gaps between tokens are counted in picoseconds.
+const PICO: f64 = 1e12;
+/// Dollars of a task are counted in nanodollars.
+pub(super) const NANO: f64 = 1e9;
+
+/// What figures are about: the fleet, then each kind of agent, then each pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What kind of thing it is.
+    pub scope: Scope,
+    /// Its name in the scenario; empty for the fleet.
+    pub name: String,
+}
+
+impl Part {
+    /// The fleet.
+    pub const FLEET: Self = Self { scope: Scope::Fleet, name: String::new() };
+}
+
+/// All parts of a plan, in the order in which trials list them.
+pub fn parts(plan: &Plan) -> Vec<Part> {
+    let agents = plan.populations.iter().map(|population| (Scope::Agent, &population.name));
+    let pools = plan.pools.iter().map(|pool| (Scope::Pool, &pool.name));
+    let named = agents.chain(pools).map(|(scope, name)| Part { scope, name: name.clone() });
+    std::iter::once(Part::FLEET).chain(named).collect()
+}
+
+/// A figure of one trial.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Value {
+    /// Over `bottom` it is the figure; not a number where that is not known.
+    pub top: f64,
+    /// See `top`.
+    pub bottom: f64,
+    /// Its observations, where it has any.
+    pub spread: Option<Spread>,
+}
+
+/// Observations in short.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// How many.
+    pub count: u64,
+    /// Their [`QUANTILES`].
+    pub quantiles: [f64; QUANTILES.len()],
+}
+
+impl Value {
+    pub(super) const UNKNOWN: Self = Self { top: f64::NAN, bottom: f64::NAN, spread: None };
+
+    /// The figure, where it is known.
+    pub fn get(&self) -> Option<f64> {
+        let value = self.top / self.bottom;
+        value.is_finite().then_some(value)
+    }
+}
+
+/// Distributions of one part, in integers that merge exactly in any order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// What agents did; empty for a pool.
+    pub tally: AgentTally,
+    /// Gaps between tokens, ps.
+    pub gaps: Histogram,
+    /// Dollars of a task with its part of idle time, nanodollars.
+    pub usd: Histogram,
+}
+
+impl Evidence {
+    /// Adds another trial's, or another part's.
+    pub fn merge(&mut self, other: &Self) {
+        self.tally.merge(&other.tally);
+        self.gaps.merge(&other.gaps);
+        self.usd.merge(&other.usd);
+    }
+
+    /// The observations behind a metric, and how many units of theirs are one of the metric's.
+    pub fn histogram(&self, metric: &Metric) -> Option<(&Histogram, f64)> {
+        match metric.origin {
+            Origin::Observed { of, per_unit, .. } => Some((&of(&self.tally).histogram, per_unit)),
+            Origin::Gaps => Some((&self.gaps, PICO)),
+            Origin::Dollars => Some((&self.usd, NANO)),
+            Origin::PerObserved { .. } | Origin::Proportion(_) | Origin::Ratio(_) => None,
+        }
+        .filter(|(histogram, _)| histogram.count() > 0)
+    }
+
+    /// Observations that are missing from [`Evidence::histogram`] because something failed.
+    pub fn lost(&self, metric: &Metric) -> u64 {
+        match metric.origin {
+            Origin::Observed { lost, .. } => lost(&self.tally),
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The sums of a trial, or of a part of it, that figures are ratios of.
+
+use crate::foundations::time::PS_PER_S;
+use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
+use crate::simulation::plan::Pool;
+use crate::simulation::series::PoolBin;
+
+/// What servers did in a stretch of time, and what they cost. What is not known is not a number,
+/// and so is every figure that needs it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Served {
+    /// Dollars spent, idle time included.
+    pub spent_usd: f64,
+    /// Part of those charged to requests.
+    pub charged_usd: f64,
+    /// Calls that were answered.
+    pub calls: f64,
+    /// Prompt tokens of admitted requests.
+    pub input_tokens: f64,
+    /// Part of those that a prefix cache held.
+    pub cached_tokens: f64,
+    /// Tokens produced.
+    pub output_tokens: f64,
+    /// Replica time, s.
+    pub replica_s: f64,
+    /// Replica time in steps, s.
+    pub busy_s: f64,
+    /// Decoding requests x time, s.
+    pub batch_s: f64,
+    /// Waiting requests x time, s.
+    pub waiting_s: f64,
+    /// KV tokens held by running requests x time, s.
+    pub kv_token_s: f64,
+    /// KV tokens that could be held x time, s.
+    pub kv_capacity_s: f64,
+    /// Arithmetic done by all GPUs, FLOP.
+    pub flop: f64,
+    /// Arithmetic that they could have done.
+    pub possible_flop: f64,
+    /// Memory traffic of all GPUs, bytes.
+    pub bytes: f64,
+    /// Memory traffic that they could have had.
+    pub possible_bytes: f64,
+    /// Times that a request lost its blocks.
+    pub preemptions: f64,
+}
+
+/// Picoseconds times a count, in seconds.
+fn seconds(ps: u128) -> f64 {
+    ps as f64 / PS_PER_S as f64
+}
+
+impl Served {
+    /// Nothing.
+    pub const NONE: Self = Self::all(0.0);
+    /// Nothing known.
+    pub const UNKNOWN: Self = Self::all(f64::NAN);
+
+    const fn all(value: f64) -> Self {
+        Self {
+            spent_usd: value,
+            charged_usd: value,
+            calls: value,
+            input_tokens: value,
+            cached_tokens: value,
+            output_tokens: value,
+            replica_s: value,
+            busy_s: value,
+            batch_s: value,
+            waiting_s: value,
+            kv_token_s: value,
+            kv_capacity_s: value,
+            flop: value,
+            possible_flop: value,
+            bytes: value,
+            possible_bytes: value,
+            preemptions: value,
+        }
+    }
+
+    /// What the time of a pool's replicas costs and could have done.
+    fn capacity(pool: &Pool, window_s: f64) -> Self {
+        let replica_s = window_s * f64::from(pool.replicas);
+        let gpu_s = replica_s * f64::from(pool.gpus);
+        let kv_tokens = pool.replica.kv_blocks as f64 * f64::from(pool.replica.block);
+        Self {
+            spent_usd: replica_s / 3600.0 * pool.usd_per_replica_h,
+            replica_s,
+            kv_capacity_s: replica_s * kv_tokens,
+            possible_flop: gpu_s * pool.peak_flops,
+            possible_bytes: gpu_s * pool.bandwidth,
+            ..Self::NONE
+        }
+    }
+
+    /// What a pool did in the measured window.
+    pub fn by_pool(pool: &Pool, tally: &PoolTally, window_s: f64) -> Self {
+        let (usage, gpus) = (&tally.usage, f64::from(pool.gpus));
+        Self {
+            charged_usd: tally.charged_pico as f64 / PICO_PER_USD,
+            calls: tally.calls as f64,
+            input_tokens: usage.prompt_tokens as f64,
+            cached_tokens: usage.cached_tokens as f64,
+            output_tokens: usage.output_tokens as f64,
+            busy_s: seconds(u128::from(usage.busy_ps)),
+            batch_s: seconds(usage.batch_ps),
+            waiting_s: seconds(usage.waiting_ps),
+            kv_token_s: seconds(usage.kv_token_ps),
+            flop: usage.flops as f64 * gpus,
+            bytes: usage.bytes as f64 * gpus,
+            preemptions: usage.preemptions as f64,
+            ..Self::capacity(pool, window_s)
+        }
+    }
+
+    /// What a pool did in a bin of the time series.
+    pub fn by_bin(pool: &Pool, bin: &PoolBin, length_s: f64) -> Self {
+        let gpus = f64::from(pool.gpus);
+        Self {
+            charged_usd: f64::NAN,
+            calls: f64::NAN,
+            input_tokens: bin.prompt_tokens as f64,
+            cached_tokens: bin.cached_tokens as f64,
+            output_tokens: bin.output_tokens as f64,
+            busy_s: seconds(bin.busy_ps),
+            batch_s: seconds(bin.batch_ps),
+            waiting_s: seconds(bin.waiting_ps),
+            kv_token_s: seconds(bin.kv_token_ps),
+            flop: bin.flops as f64 * gpus,
+            bytes: bin.bytes as f64 * gpus,
+            preemptions: f64::NAN,
+            ..Self::capacity(pool, length_s)
+        }
+    }
+
+    /// This and another together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            spent_usd: self.spent_usd + other.spent_usd,
+            charged_usd: self.charged_usd + other.charged_usd,
+            calls: self.calls + other.calls,
+            input_tokens: self.input_tokens + other.input_tokens,
+            cached_tokens: self.cached_tokens + other.cached_tokens,
+            output_tokens: self.output_tokens + other.output_tokens,
+            replica_s: self.replica_s + other.replica_s,
+            busy_s: self.busy_s + other.busy_s,
+            batch_s: self.batch_s + other.batch_s,
+            waiting_s: self.waiting_s + other.waiting_s,
+            kv_token_s: self.kv_token_s + other.kv_token_s,
+            kv_capacity_s: self.kv_capacity_s + other.kv_capacity_s,
+            flop: self.flop + other.flop,
+            possible_flop: self.possible_flop + other.possible_flop,
+            bytes: self.bytes + other.bytes,
+            possible_bytes: self.possible_bytes + other.possible_bytes,
+            preemptions: self.preemptions + other.preemptions,
+        }
+    }
+
+    /// The part of the window's dollars and tokens that belongs to one kind of agent: its part of
+    /// what tasks that count were charged, and of their tokens. So idle time is borne in proportion
+    /// to use. Replicas serve everyone, so what they did belongs to no agent.
+    pub fn share_of(&self, agent: &AgentTally, all: &AgentTally) -> Self {
+        let part = |mine: f64, of: f64| if of > 0.0 { mine / of } else { f64::NAN };
+        let dollars = part(agent.charged_pico as f64, all.charged_pico as f64);
+        let input = part(agent.input_tokens as f64, all.input_tokens as f64);
+        let output = part(agent.output_tokens as f64, all.output_tokens as f64);
+        let cached = part(agent.cached_tokens as f64, all.cached_tokens as f64);
+        Self {
+            spent_usd: self.spent_usd * dollars,
+            charged_usd: self.charged_usd * dollars,
+            calls: agent.calls_in_window as f64,
+            input_tokens: self.input_tokens * input,
+            cached_tokens: if all.cached_tokens == 0 { 0.0 } else { self.cached_tokens * cached },
+            output_tokens: self.output_tokens * output,
+            ..Self::UNKNOWN
+        }
+    }
+}
+
+/// What figures are computed from: one scope, in one trial or a part of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Totals<'a> {
+    /// Length of the stretch, s.
+    pub window_s: f64,
+    /// What agents did; empty for a pool.
+    pub tally: &'a AgentTally,
+    /// What servers did for them.
+    pub served: Served,
+}

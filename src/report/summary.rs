@@ -1,0 +1,229 @@
+//! `summary.json`: every figure of every variant, for programs to read.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::experiment::{Answer, Answers, Figure, METRICS, Objective, Scope, Verdict};
+
+/// The whole file. What is not known or not finite is null.
+#[derive(Debug, serde::Serialize)]
+pub struct Summary<'a> {
+    /// The scenario's name.
+    pub scenario: &'a str,
+    /// Its variants, in its order.
+    pub variants: Vec<VariantSummary<'a>>,
+}
+
+/// One variant.
+#[derive(Debug, serde::Serialize)]
+pub struct VariantSummary<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Figures of the fleet.
+    pub metrics: Metrics<'a>,
+    /// Figures by kind of agent.
+    pub agents: Named<Metrics<'a>>,
+    /// Figures by pool.
+    pub pools: Named<Metrics<'a>>,
+    /// Objectives, met or missed.
+    pub objectives: Vec<ObjectiveSummary<'a>>,
+    /// Sums that must agree, over all trials.
+    pub conservation: ConservationSummary,
+    /// What to beware of.
+    pub warnings: &'a [String],
+}
+
+/// The figures of one part, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Metrics<'a> {
+    scope: Scope,
+    figures: &'a [Figure],
+}
+
+/// Values by name, in the scenario's order.
+#[derive(Debug)]
+pub struct Named<T>(Vec<(String, T)>);
+
+/// One figure.
+#[derive(Debug, serde::Serialize)]
+struct MetricSummary {
+    mean: Option<f64>,
+    ci_low: Option<f64>,
+    ci_high: Option<f64>,
+    p50: Option<f64>,
+    p90: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    n: u64,
+    unit: &'static str,
+}
+
+/// One objective.
+#[derive(Debug, serde::Serialize)]
+pub struct ObjectiveSummary<'a> {
+    name: &'a str,
+    metric: &'static str,
+    statistic: String,
+    bound: &'static str,
+    limit: f64,
+    unit: &'static str,
+    /// What was judged; null where it is infinite or nothing was observed.
+    value: Option<f64>,
+    /// Whether so much failed or never ended that the value is infinite.
+    infinite: bool,
+    ci_low: Option<f64>,
+    ci_high: Option<f64>,
+    met: bool,
+    /// Part of the trials that meet it by themselves, and where its probability lies.
+    probability: Option<f64>,
+    probability_low: Option<f64>,
+    probability_high: Option<f64>,
+    trials_met: u64,
+    trials: u64,
+}
+
+/// Sums over all trials, warm-up and drain included; dollars over the measured windows.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct ConservationSummary {
+    holds: bool,
+    tasks_started: u64,
+    tasks_succeeded: u64,
+    tasks_failed: u64,
+    tasks_in_flight: u64,
+    tokens_asked: u64,
+    tokens_produced: u64,
+    tokens_cancelled: u64,
+    tokens_in_flight: u64,
+    kv_blocks_total: u64,
+    kv_blocks_available: u64,
+    kv_blocks_held: u64,
+    replica_busy_s: f64,
+    replica_charged_s: f64,
+    usd_spent: Option<f64>,
+    usd_charged: Option<f64>,
+    usd_idle: Option<f64>,
+}
+
+impl Serialize for Metrics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (metric, figure) in METRICS.iter().zip(self.figures) {
+            if metric.applies_to(self.scope) {
+                map.serialize_entry(metric.key, &summary_of(figure, metric.unit.text()))?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl<T: Serialize> Serialize for Named<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+fn summary_of(figure: &Figure, unit: &'static str) -> MetricSummary {
+    let [p50, p90, p95, p99] = figure.quantiles.map(|quantile| quantile.map(|q| q.value));
+    MetricSummary {
+        mean: figure.mean,
+        ci_low: figure.interval.map(|interval| interval.low),
+        ci_high: figure.interval.map(|interval| interval.high),
+        p50,
+        p90,
+        p95,
+        p99,
+        n: figure.n,
+        unit,
+    }
+}
+
+fn objective_of<'a>(objective: &'a Objective, verdict: &Verdict) -> ObjectiveSummary<'a> {
+    let some = verdict.trials > 0;
+    ObjectiveSummary {
+        name: &objective.name,
+        metric: objective.metric.key,
+        statistic: objective.statistic.to_string(),
+        bound: if objective.at_least { "at least" } else { "at most" },
+        limit: objective.limit,
+        unit: objective.metric.unit.text(),
+        value: verdict.value.is_finite().then_some(verdict.value),
+        infinite: verdict.value.is_infinite(),
+        ci_low: verdict.interval.map(|interval| interval.low),
+        ci_high: verdict.interval.map(|interval| interval.high),
+        met: verdict.met,
+        probability: some.then(|| verdict.trials_met as f64 / verdict.trials as f64),
+        probability_low: some.then_some(verdict.probability.low),
+        probability_high: some.then_some(verdict.probability.high),
+        trials_met: verdict.trials_met,
+        trials: verdict.trials,
+    }
+}
+
+fn conservation_of(answer: &Answer<'_>) -> ConservationSummary {
+    let mut sums = ConservationSummary { holds: true, ..ConservationSummary::default() };
+    let (mut busy_ps, mut charged_ps) = (0, 0);
+    for row in &answer.rows {
+        let found = &row.conservation;
+        sums.holds &= found.violations().is_empty();
+        sums.tasks_started += found.tasks_started;
+        sums.tasks_succeeded += found.tasks_succeeded;
+        sums.tasks_failed += found.tasks_failed;
+        sums.tasks_in_flight += found.tasks_in_flight;
+        sums.tokens_asked += found.tokens_asked;
+        sums.tokens_produced += found.tokens_produced;
+        sums.tokens_cancelled += found.tokens_cancelled;
+        sums.tokens_in_flight += found.tokens_in_flight;
+        sums.kv_blocks_total += found.blocks_total;
+        sums.kv_blocks_available += found.blocks_available;
+        sums.kv_blocks_held += found.blocks_held;
+        busy_ps += found.busy_ps;
+        charged_ps += found.charged_ps;
+    }
+    sums.replica_busy_s = busy_ps as f64 / 1e12;
+    sums.replica_charged_s = charged_ps as f64 / 1e12;
+    if let Some(spent) = answer.total(0, "idle_usd_share", |value| value.bottom) {
+        let idle = answer.total(0, "idle_usd_share", |value| value.top);
+        sums.usd_spent = Some(spent);
+        sums.usd_idle = idle;
+        sums.usd_charged = idle.map(|idle| spent - idle);
+    }
+    sums
+}
+
+impl<'a> Summary<'a> {
+    /// The summary of these answers.
+    pub fn new(answers: &'a Answers<'_>) -> Self {
+        let variants = answers.variants.iter();
+        let variants = variants.map(|answer| VariantSummary::new(answer, answers.objectives));
+        Self { scenario: answers.scenario, variants: variants.collect() }
+    }
+
+    /// As indented JSON with a line break at its end.
+    ///
+    /// # Errors
+    /// When `serde_json` cannot write it; no value in it gives reason to.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self).map(|json| json + "\n")
+    }
+}
+
+impl<'a> VariantSummary<'a> {
+    fn new(answer: &'a Answer<'_>, objectives: &'a [Objective]) -> Self {
+        let metrics = |part: usize, scope| Metrics { scope, figures: &answer.figures[part] };
+        let named = |scope| {
+            let parts = answer.parts_of(scope);
+            Named(parts.map(|(part, name)| (name.to_owned(), metrics(part, scope))).collect())
+        };
+        let verdicts = objectives.iter().zip(&answer.verdicts);
+        Self {
+            name: &answer.plan.name,
+            metrics: metrics(0, Scope::Fleet),
+            agents: named(Scope::Agent),
+            pools: named(Scope::Pool),
+            objectives: verdicts
+                .map(|(objective, verdict)| objective_of(objective, verdict))
+                .collect(),
+            conservation: conservation_of(answer),
+            warnings: &answer.warnings,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Several variants side by side.
+
+use super::columns::{Side, blocks, figures, head};
+use super::grid::{Cell, Grid, Style, Tone, paragraph};
+use super::headline;
+use crate::experiment::Answers;
+use crate::report::quantity::plain;
+
+/// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
+/// that instead of the mean.
+const FLEET: [(&str, &str); 24] = [
+    ("task_latency_s", "latency"),
+    ("task_latency_s", "latency p95"),
+    ("task_success_rate", "success"),
+    ("llm_calls_per_task", "LLM calls"),
+    ("tool_calls_per_task", "tool calls"),
+    ("input_tokens_per_task", "input tokens"),
+    ("cached_tokens_per_task", "  cached"),
+    ("output_tokens_per_task", "output tokens"),
+    ("reasoning_tokens_per_task", "  reasoning"),
+    ("amplification", "amplification"),
+    ("prompt_to_output_ratio", "input : output"),
+    ("ttft_s", "TTFT"),
+    ("ttft_s", "TTFT p95"),
+    ("tpot_s", "TPOT"),
+    ("usd_per_task", "cost per task"),
+    ("usd_per_successful_task", "  successful"),
+    ("usd_per_mtoken", "cost per Mtoken"),
+    ("usd_per_mtoken_output", "  output"),
+    ("usd_per_h", "cost per hour"),
+    ("idle_usd_share", "  idle"),
+    ("utilization", "busy"),
+    ("hbm_bandwidth_saturation", "HBM bandwidth"),
+    ("kv_occupancy", "KV memory"),
+    ("batch_size", "batch size"),
+];
+
+/// All variants, from their headline to their figures.
+pub(super) fn render(answers: &Answers<'_>, style: Style) -> String {
+    let mut text = paragraph("  ", &headline::of_many(answers), style);
+    let columns: Vec<_> =
+        answers.variants.iter().map(|answer| (answer.plan.name.as_str(), answer, 0)).collect();
+    text.push('\n');
+    text.push_str(&blocks(&columns, style, |columns| {
+        let mut grid = head("VARIANT", columns);
+        demands(&mut grid, answers, columns);
+        figures(&mut grid, &FLEET, columns);
+        grid
+    }));
+    text
+}
+
+fn demands(grid: &mut Grid, answers: &Answers<'_>, columns: &[Side<'_>]) {
+    for (index, objective) in answers.objectives.iter().enumerate() {
+        let unit = objective.metric.unit;
+        let bound = if objective.at_least { "≥" } else { "≤" };
+        let asked = format!("  {} {bound} {}", objective.name, plain(unit, Some(objective.limit)));
+        let found = columns.iter().map(|(_, answer, _)| {
+            let verdict = &answer.verdicts[index];
+            let value = plain(unit, (!verdict.value.is_nan()).then_some(verdict.value));
+            match verdict.met {
+                true => Cell::new(format!("met  {value}")).tone(Tone::Good),
+                false => Cell::new(format!("MISSED  {value}")).tone(Tone::Bad),
+            }
+        });
+        grid.row([Cell::new(asked)].into_iter().chain(found));
+        let times = columns.iter().map(|(_, answer, _)| {
+            let verdict = &answer.verdicts[index];
+            Cell::new(format!("{} of {}", verdict.trials_met, verdict.trials)).tone(Tone::Faint)
+        });
+        let label = Cell::new("    in trials").tone(Tone::Faint);
+        grid.row([label].into_iter().chain(times));
+    }
+}
