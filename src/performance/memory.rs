@@ -207,7 +207,7 @@ impl MemoryPlan {
 /// graphs, the activations around the widest network of a layer, and the logits in 16 bits and in
 /// single precision, of which engines hold 512 sequences at most at a time.
 ///
-/// With the reserve of vLLM 0.19 this gives 2,587 of the 2,588 blocks that it reported for
+/// With the reserve of vLLM 0.19 this gives 2,586 of the 2,588 blocks that it reported for
 /// Llama-3.1-8B in bf16 on an RTX 4090.
 #[must_use]
 pub fn usual_reserve(deployment: &Deployment<'_>, batched_tokens: u64, running: u64) -> u64 {

@@ -5,6 +5,7 @@ use crate::catalog::{NumberFormat, Precision};
 use crate::performance::deployment::Deployment;
 use crate::performance::does_not_fit::{DoesNotFit, Mend};
 
+/// Says what is missing and what would mend it.
 pub(super) fn explain(
     deployment: &Deployment<'_>,
     rule: Rule,
@@ -68,8 +69,9 @@ impl Search<'_> {
         self.rule.missing(&demand, mend.max_context.unwrap_or(self.max_context)).is_none()
     }
 
-    /// The longest context that fits, in whole blocks.
+    /// The longest context that fits, in whole blocks, if it is worth having.
     fn shorter(&self) -> Option<Mend> {
+        const LEAST_TOKENS: u64 = 1024;
         let block = u64::from(self.rule.block_size);
         let of = |blocks: u64| Mend { max_context: Some(blocks * block), ..Mend::default() };
         let (mut short, mut long) = (0, self.max_context.div_ceil(block));
@@ -77,7 +79,7 @@ impl Search<'_> {
             let middle = short.midpoint(long);
             if self.fits(&of(middle)) { short = middle } else { long = middle }
         }
-        (short > 0).then(|| of(short))
+        (short * block >= LEAST_TOKENS).then(|| of(short))
     }
 }
 
@@ -86,7 +88,7 @@ pub(super) fn changed<'a>(deployment: &Deployment<'a>, mend: &Mend) -> Deploymen
     let mut changed = *deployment;
     changed.tensor_parallel = mend.tensor_parallel.unwrap_or(deployment.tensor_parallel);
     if let Some(format) = mend.weights {
-        changed.precision = Precision::of(format).with_kv(deployment.precision.kv);
+        changed.precision = narrowed(deployment.precision, format);
     }
     changed.precision.kv = mend.kv.unwrap_or(changed.precision.kv);
     changed
@@ -100,20 +102,33 @@ fn larger(deployment: &Deployment<'_>) -> Vec<u32> {
     valid.filter(keeps).collect()
 }
 
-/// Formats of weights below the present ones that the hardware runs, widest first.
-fn narrower_weights(deployment: &Deployment<'_>) -> Vec<NumberFormat> {
-    let present = deployment.precision;
-    let candidates =
-        [NumberFormat::Bf16, NumberFormat::Fp8, NumberFormat::Nvfp4, NumberFormat::Int4];
-    let narrower = |format: &NumberFormat| {
-        let bits = format.bits_per_element();
-        bits < present.weights.bits_per_element().max(present.experts.bits_per_element())
-            && Precision::of(*format).check(deployment.accelerator).is_ok()
+/// Weights and experts that are wider than `format` in that format.
+fn narrowed(precision: Precision, format: NumberFormat) -> Precision {
+    let narrower = |held: NumberFormat| {
+        if held.bits_per_element() > format.bits_per_element() { format } else { held }
     };
-    let mut formats: Vec<NumberFormat> = candidates.into_iter().filter(narrower).collect();
-    // Weight-only int4 stands in where there are no 4-bit units.
-    if formats.contains(&NumberFormat::Nvfp4) {
-        formats.retain(|&format| format != NumberFormat::Int4);
+    Precision {
+        weights: narrower(precision.weights),
+        experts: narrower(precision.experts),
+        activations: format.usual_activations(),
+        kv: precision.kv,
+    }
+}
+
+/// Formats narrower than the widest present one that the hardware runs, widest first.
+fn narrower_weights(deployment: &Deployment<'_>) -> Vec<NumberFormat> {
+    use NumberFormat::{Bf16, Fp8, Int4, Nvfp4};
+    let present = deployment.precision;
+    let runs = |format: &NumberFormat| {
+        let changed = narrowed(present, *format);
+        (changed.weights, changed.experts) != (present.weights, present.experts)
+            && changed.check(deployment.accelerator).is_ok()
+    };
+    let mut formats: Vec<NumberFormat> =
+        [Bf16, Fp8, Nvfp4, Int4].into_iter().filter(runs).collect();
+    // Weights in int4, unpacked on the way, stand in where there are no 4-bit units.
+    if formats.contains(&Nvfp4) {
+        formats.retain(|&format| format != Int4);
     }
     formats
 }
