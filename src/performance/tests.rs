@@ -1,5 +1,6 @@
 //! Laws that hold for every model of the catalog on common hardware.
 
+mod measured;
 mod reference;
 mod refusals;
 

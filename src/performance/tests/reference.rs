@@ -3,8 +3,9 @@
 use crate::catalog::{Catalog, Precision};
 use crate::performance::{Deployment, StepModel};
 
+/// A deployment as fixtures name it.
 #[derive(Debug, serde::Deserialize)]
-struct Row {
+pub(super) struct Case {
     model: String,
     accelerator: String,
     engine: String,
@@ -14,6 +15,30 @@ struct Row {
     kv: String,
     tensor_parallel: u32,
     expert_parallel: u32,
+}
+
+impl Case {
+    pub(super) fn deployment<'a>(&self, catalog: &'a Catalog) -> Deployment<'a> {
+        Deployment {
+            model: catalog.model(&self.model).unwrap(),
+            accelerator: catalog.accelerator(&self.accelerator).unwrap(),
+            engine: catalog.engine(&self.engine).unwrap(),
+            precision: Precision {
+                weights: self.weights.parse().unwrap(),
+                experts: self.experts.parse().unwrap(),
+                activations: self.activations.parse().unwrap(),
+                kv: self.kv.parse().unwrap(),
+            },
+            tensor_parallel: self.tensor_parallel,
+            expert_parallel: self.expert_parallel,
+        }
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Row {
+    #[serde(flatten)]
+    case: Case,
     decodes: u32,
     context: u32,
     new: u32,
@@ -52,21 +77,7 @@ fn agrees_with_an_independent_implementation() {
     let mut rows = 0;
     for row in reader.deserialize() {
         let row: Row = row.unwrap();
-        let precision = Precision {
-            weights: row.weights.parse().unwrap(),
-            experts: row.experts.parse().unwrap(),
-            activations: row.activations.parse().unwrap(),
-            kv: row.kv.parse().unwrap(),
-        };
-        let deployment = Deployment {
-            model: catalog.model(&row.model).unwrap(),
-            accelerator: catalog.accelerator(&row.accelerator).unwrap(),
-            engine: catalog.engine(&row.engine).unwrap(),
-            precision,
-            tensor_parallel: row.tensor_parallel,
-            expert_parallel: row.expert_parallel,
-        };
-        let step = StepModel::compile(&deployment).unwrap();
+        let step = StepModel::compile(&row.case.deployment(&catalog)).unwrap();
         let ratio = step_ps(&step, &row) as f64 * 1e-9 / row.step_ms;
         // GLM 5's bottlenecks count as DeepSeek's there, a 2,000th of a step.
         assert!((ratio - 1.0).abs() < 5e-4, "{ratio}: {row:?}");
