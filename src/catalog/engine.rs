@@ -1,9 +1,9 @@
 //! Serving engines: the coefficients of their step time and the defaults of their schedulers.
 //!
-//! The formulas that the coefficients stand in are in `performance`. They
+//! The formulas that the coefficients stand in are those of the floor above, `performance`. They
 //! were fitted to published closed-loop measurements of time per output token and time to first
-//! token; [`Engine::fit`] says to which, and how far off they are. They trade against each other,
-//! so they are no facts about hardware. An engine may override any of them for one accelerator.
+//! token; [`Engine::fit`] says to which, and how far off they are. They trade against each other, so
+//! they are no facts about hardware. An engine may override any of them for one accelerator.
 //!
 //! ```
 //! use tokenfleet::catalog::Catalog;
