@@ -17,15 +17,38 @@
 //! assert_eq!(gaps.quantile(0.5), 22_495);
 //! ```
 
-use hdrhistogram::Histogram as Buckets;
+/// Values up to twice this have a bucket of their own; every further doubling is cut into so many
+/// buckets, which is three significant digits.
+const HALF: u64 = 1 << HALF_BITS;
+const HALF_BITS: u32 = 10;
 
-/// Significant digits of a bucket.
-const DIGITS: u8 = 3;
+/// How many low bits a value loses in its bucket.
+#[inline]
+fn shift(value: u64) -> u32 {
+    (u64::BITS - (value | HALF).leading_zeros()) - (HALF_BITS + 1)
+}
+
+/// A value's bucket.
+#[inline]
+fn place(value: u64) -> usize {
+    let shift = shift(value);
+    ((u64::from(shift) << HALF_BITS) + (value >> shift)) as usize
+}
+
+/// The smallest and the largest value of a bucket.
+fn bounds(place: usize) -> (u64, u64) {
+    let place = place as u64;
+    let shift = (place >> HALF_BITS).saturating_sub(1);
+    let low = (place - (shift << HALF_BITS)) << shift;
+    (low, low + ((1 << shift) - 1))
+}
 
 /// Integers counted in buckets of three significant digits. Empty, it owns no memory.
 #[derive(Clone, Debug, Default)]
 pub struct Histogram {
-    buckets: Option<Buckets<u64>>,
+    /// By place, as far as the largest value reaches.
+    buckets: Vec<u64>,
+    count: u64,
     sum: u128,
     min: u64,
     max: u64,
@@ -75,7 +98,7 @@ impl Histogram {
         self.cover(first, last, sum.saturating_mul(u128::from(weight)));
         let (mut value, mut left) = (first, n);
         loop {
-            let room = self.buckets().highest_equivalent(value) - value;
+            let room = bounds(place(value)).1 - value;
             if room >= last - value {
                 return self.count_in(value, left.saturating_mul(weight));
             }
@@ -88,26 +111,28 @@ impl Histogram {
 
     /// Adds all that another one counted.
     pub fn merge(&mut self, other: &Self) {
-        let Some(theirs) = other.buckets.as_ref().filter(|buckets| !buckets.is_empty()) else {
+        if other.count == 0 {
             return;
-        };
+        }
         self.cover(other.min, other.max, other.sum);
-        let added = self.buckets().add(theirs);
-        debug_assert!(added.is_ok(), "buckets grow to hold any value");
+        let reach = self.buckets.len().max(other.buckets.len());
+        self.buckets.resize(reach, 0);
+        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
+            *mine += theirs;
+        }
+        self.count += other.count;
     }
 
     /// Forgets everything but keeps the memory.
     pub fn reset(&mut self) {
-        if let Some(buckets) = &mut self.buckets {
-            buckets.reset();
-        }
-        (self.sum, self.min, self.max) = (0, 0, 0);
+        self.buckets.clear();
+        (self.count, self.sum, self.min, self.max) = (0, 0, 0, 0);
     }
 
     /// How many values were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.buckets.as_ref().map_or(0, Buckets::len)
+        self.count
     }
 
     /// The sum of all values, exact.
@@ -149,25 +174,26 @@ impl Histogram {
     /// values lies, so a latency is never reported too short; 0 when empty.
     #[must_use]
     pub fn quantile(&self, p: f64) -> u64 {
-        self.buckets
-            .as_ref()
-            .map_or(0, |buckets| buckets.value_at_quantile(p).clamp(self.min, self.max))
+        let wanted = (libm::ceil(p * self.count as f64) as u64).clamp(1, self.count.max(1));
+        let mut below = 0;
+        let found = self.iter().find(|bucket| {
+            below += bucket.count;
+            below >= wanted
+        });
+        found.map_or(self.max, |bucket| bucket.high.clamp(self.min, self.max))
     }
 
     /// How many values are at most `value`, those of its whole bucket included.
     #[must_use]
     pub fn count_at_most(&self, value: u64) -> u64 {
-        self.buckets.as_ref().map_or(0, |buckets| buckets.count_between(0, value))
+        self.buckets.iter().take(place(value) + 1).sum()
     }
 
     /// The buckets that hold something, by rising value.
     pub fn iter(&self) -> impl Iterator<Item = Bucket> + '_ {
-        self.buckets.iter().flat_map(|buckets| {
-            buckets.iter_recorded().map(|step| {
-                let high = step.value_iterated_to();
-                let low = buckets.lowest_equivalent(high);
-                Bucket { low, high, count: step.count_at_value() }
-            })
+        self.buckets.iter().enumerate().filter(|&(_, &count)| count > 0).map(|(place, &count)| {
+            let (low, high) = bounds(place);
+            Bucket { low, high, count }
         })
     }
 
@@ -184,18 +210,12 @@ impl Histogram {
 
     #[inline]
     fn count_in(&mut self, value: u64, count: u64) {
-        let recorded = self.buckets().record_n(value, count);
-        debug_assert!(recorded.is_ok(), "buckets grow to hold any value");
-    }
-
-    #[inline]
-    fn buckets(&mut self) -> &mut Buckets<u64> {
-        self.buckets.get_or_insert_with(|| {
-            let mut buckets =
-                Buckets::new_with_bounds(1, 2, DIGITS).expect("valid digits and bounds");
-            buckets.auto(true);
-            buckets
-        })
+        let place = place(value);
+        if place >= self.buckets.len() {
+            self.buckets.resize(place + 1, 0);
+        }
+        self.buckets[place] = self.buckets[place].saturating_add(count);
+        self.count = self.count.saturating_add(count);
     }
 }
 
@@ -250,13 +270,13 @@ mod tests {
     #[test]
     fn an_empty_histogram_owns_nothing_and_answers() {
         let empty = Histogram::default();
-        assert!(empty.buckets.is_none());
+        assert_eq!(empty.buckets.capacity(), 0);
         assert_eq!((empty.count(), empty.sum(), empty.min(), empty.max()), (0, 0, 0, 0));
         assert_eq!((empty.quantile(0.5), empty.count_at_most(9)), (0, 0));
         assert!(empty.mean().is_nan() && empty.standard_deviation().is_nan());
         let mut merged = empty.clone();
         merged.merge(&empty);
-        assert!(merged.buckets.is_none());
+        assert_eq!(merged.buckets.capacity(), 0);
     }
 
     #[test]
@@ -264,9 +284,7 @@ mod tests {
         let mut histogram = of(&[5, 1 << 50]);
         histogram.reset();
         assert_eq!(histogram, Histogram::default());
-        assert!(
-            histogram.buckets.as_ref().is_some_and(|buckets| buckets.distinct_values() > 10_000)
-        );
+        assert!(histogram.buckets.capacity() > 10_000);
         histogram.record(7);
         assert_eq!(histogram, of(&[7]));
         assert_eq!(of(&[7]), histogram);
@@ -276,7 +294,7 @@ mod tests {
     fn the_whole_range_fits() {
         let mut histogram = of(&[0, 1, u64::MAX]);
         assert_eq!((histogram.min(), histogram.max()), (0, u64::MAX));
-        assert!(histogram.quantile(1.0) >= u64::MAX - 1);
+        assert_eq!(histogram.quantile(1.0), u64::MAX);
         histogram.record_progression(u64::MAX - 10, 4, 5, 2);
         let mut single = of(&[0, 1, u64::MAX]);
         for value in [u64::MAX - 10, u64::MAX - 6, u64::MAX - 2, u64::MAX, u64::MAX] {

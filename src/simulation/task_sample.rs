@@ -40,28 +40,13 @@ pub struct TaskRow {
     pub usd: f64,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-struct Keyed(u64, TaskRow);
-
-impl Eq for Keyed {}
-
-impl Ord for Keyed {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.0, self.1.trial, self.1.task).cmp(&(other.0, other.1.trial, other.1.task))
-    }
-}
-
-impl PartialOrd for Keyed {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 /// See the module's page.
 #[derive(Clone, Debug, Default)]
 pub struct TaskSample {
     trial: u64,
-    heap: BinaryHeap<Keyed>,
+    /// (key, trial, task, place in `rows`) of the tasks that stay, the largest key on top.
+    keys: BinaryHeap<(u64, u64, u64, usize)>,
+    rows: Vec<TaskRow>,
     limit: usize,
     seen: u64,
 }
@@ -75,7 +60,7 @@ impl PartialEq for TaskSample {
 impl TaskSample {
     /// A sample of at most `limit` tasks of a trial.
     pub fn new(trial: u64, limit: usize) -> Self {
-        Self { trial, heap: BinaryHeap::new(), limit, seen: 0 }
+        Self { trial, limit, ..Self::default() }
     }
 
     /// Offers a task; its row is made only where it stays.
@@ -85,23 +70,31 @@ impl TaskSample {
             return;
         }
         let key = derive(derive(self.trial, 0x7461_736b), task);
-        if self.heap.len() < self.limit || self.heap.peek().is_some_and(|worst| key < worst.0) {
-            self.keep(Keyed(key, row()));
+        if self.rows.len() < self.limit || self.keys.peek().is_some_and(|worst| key < worst.0) {
+            self.keep(key, row());
         }
     }
 
-    fn keep(&mut self, row: Keyed) {
-        self.heap.push(row);
-        if self.heap.len() > self.limit {
-            self.heap.pop();
+    /// Keeps a task, in the place of the one with the largest key where there is no room.
+    fn keep(&mut self, key: u64, row: TaskRow) {
+        let (trial, task) = (row.trial, row.task);
+        if self.rows.len() < self.limit {
+            self.keys.push((key, trial, task, self.rows.len()));
+            self.rows.push(row);
+        } else if let Some(mut worst) = self.keys.peek_mut()
+            && (key, trial, task) < (worst.0, worst.1, worst.2)
+        {
+            let place = worst.3;
+            *worst = (key, trial, task, place);
+            self.rows[place] = row;
         }
     }
 
     /// Adds the sample of another trial: what stays is a sample of the tasks of both.
     pub fn merge(&mut self, other: Self) {
         self.seen += other.seen;
-        for row in other.heap {
-            self.keep(row);
+        for (key, _, _, place) in other.keys {
+            self.keep(key, other.rows[place].clone());
         }
     }
 
@@ -112,7 +105,7 @@ impl TaskSample {
 
     /// The tasks that stayed, by trial and in order of their start.
     pub fn rows(&self) -> Vec<&TaskRow> {
-        let mut rows: Vec<&TaskRow> = self.heap.iter().map(|keyed| &keyed.1).collect();
+        let mut rows: Vec<&TaskRow> = self.rows.iter().collect();
         rows.sort_by_key(|row| (row.trial, row.task));
         rows
     }
