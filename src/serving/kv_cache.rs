@@ -22,16 +22,19 @@ pub struct Holding {
 pub struct KvCache {
     block: u32,
     total: u64,
+    /// Blocks of each request beside those of its context.
+    beside: u64,
     free: u64,
     tree: Option<PrefixTree>,
     evicted: u64,
 }
 
 impl KvCache {
-    /// A memory of `total` blocks of `block` tokens, with or without a prefix cache.
-    pub fn new(total: u64, block: u32, prefix_cache: bool) -> Self {
+    /// A memory of `total` blocks of `block` tokens, with or without a prefix cache. Every request
+    /// takes `beside` blocks more than its context has.
+    pub fn new(total: u64, block: u32, beside: u64, prefix_cache: bool) -> Self {
         let tree = prefix_cache.then(PrefixTree::default);
-        Self { block, total, free: total, tree, evicted: 0 }
+        Self { block, total, beside, free: total, tree, evicted: 0 }
     }
 
     /// Empties it, keeping its memory.
@@ -84,7 +87,7 @@ impl KvCache {
     /// Takes the blocks for a prompt while leaving `reserve` available; `None` when they can't be
     /// had now.
     pub fn admit(&mut self, pieces: &[Piece], prompt: u32, reserve: u64) -> Option<Holding> {
-        let all = u64::from(prompt.div_ceil(self.block));
+        let all = u64::from(prompt.div_ceil(self.block)) + self.beside;
         let Some(tree) = &mut self.tree else {
             (self.free >= all + reserve).then(|| self.free -= all)?;
             return Some(Holding { leaf: NONE, tree_blocks: 0, cached_tokens: 0 });
@@ -131,7 +134,8 @@ impl KvCache {
 
     /// Blocks outside the tree of a request that has taken blocks for so many tokens.
     pub fn own_blocks(&self, holding: &Holding, tokens: u32) -> u64 {
-        u64::from(tokens.div_ceil(self.block).max(holding.tree_blocks) - holding.tree_blocks)
+        let context = tokens.div_ceil(self.block).max(holding.tree_blocks);
+        u64::from(context - holding.tree_blocks) + self.beside
     }
 
     /// Gives back the blocks of `held` tokens, of which the first `computed` are computed. They
@@ -185,10 +189,11 @@ mod tests {
 
     #[test]
     fn a_session_finds_its_own_history_and_the_shared_prompt() {
-        let mut kv = KvCache::new(1_000, BLOCK, true);
+        let mut kv = KvCache::new(1_000, BLOCK, 0, true);
         let first = chain(&[(1, 100), (77, 200)]);
         let held = kv.admit(&first, 200, 0).unwrap();
         assert_eq!(held.cached_tokens, 0);
+        kv.take(3);
         kv.release(held, 249, 249, Some(77));
         // 249 tokens are 15 whole blocks: the next turn finds 240 of them.
         let second = chain(&[(1, 100), (77, 300)]);
@@ -203,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_prompt_that_is_cached_whole_computes_its_last_block() {
-        let mut kv = KvCache::new(100, BLOCK, true);
+        let mut kv = KvCache::new(100, BLOCK, 0, true);
         let prompt = chain(&[(5, 64)]);
         let held = kv.admit(&prompt, 64, 0).unwrap();
         kv.release(held, 64, 64, None);
@@ -212,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_released_goes_first_and_from_its_end() {
-        let mut kv = KvCache::new(10, BLOCK, true);
+        let mut kv = KvCache::new(10, BLOCK, 0, true);
         for key in [1, 2] {
             let held = kv.admit(&chain(&[(key, 64)]), 64, 0).unwrap();
             kv.release(held, 64, 64, None);
@@ -232,10 +237,11 @@ mod tests {
         #[test]
         fn blocks_are_conserved(
             total in 20u64..80,
+            beside in 0u64..3,
             requests in proptest::collection::vec(
                 (0u64..3, 0u32..60, 0u64..6, 1u32..150, 0u32..60, any::<bool>()), 1..120)
         ) {
-            let mut kv = KvCache::new(total, BLOCK, true);
+            let mut kv = KvCache::new(total, BLOCK, beside, true);
             let mut running: Vec<(Holding, u32, u32, u64)> = Vec::new();
             for (system, fork, session, own, output, finish) in requests {
                 if finish && !running.is_empty() {
@@ -260,7 +266,7 @@ mod tests {
                     }
                 }
                 let own = running.iter()
-                    .map(|(held, _, length, _)| u64::from(length.div_ceil(BLOCK) - held.tree_blocks))
+                    .map(|(held, _, length, _)| kv.own_blocks(held, *length))
                     .sum();
                 kv.check(own);
             }

@@ -36,6 +36,8 @@ pub struct ReplicaSpec {
     pub block: u32,
     /// KV blocks of a replica.
     pub kv_blocks: u64,
+    /// Blocks that every running request takes beside those of its context: windows, states.
+    pub sequence_blocks: u64,
     /// Whether finished requests leave their context cached.
     pub prefix_cache: bool,
     /// Habits of the engine's scheduler, and delays before it.
@@ -52,7 +54,8 @@ impl ReplicaSpec {
 
     /// Whether a request of so many tokens can ever run.
     pub fn can_hold(&self, prompt: u32, output: u32) -> bool {
-        (u64::from(prompt) + u64::from(output)).div_ceil(u64::from(self.block)) <= self.kv_blocks
+        let context = (u64::from(prompt) + u64::from(output)).div_ceil(u64::from(self.block));
+        context + self.sequence_blocks <= self.kv_blocks
     }
 }
 
@@ -127,7 +130,7 @@ impl Replica {
     /// An idle server.
     pub fn new(spec: &ReplicaSpec) -> Self {
         let mut replica = Self {
-            kv: KvCache::new(spec.kv_blocks, spec.block, spec.prefix_cache),
+            kv: KvCache::new(spec.kv_blocks, spec.block, spec.sequence_blocks, spec.prefix_cache),
             sequences: Vec::new(),
             vacant: Vec::new(),
             waiting: VecDeque::new(),

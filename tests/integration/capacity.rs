@@ -48,6 +48,7 @@ fn an_overloaded_server_reaches_its_capacity_and_no_more() {
             chunked_prefill: true,
             block: 16,
             kv_blocks: 100_000,
+            sequence_blocks: 0,
             prefix_cache: false,
             host: HostProfile::default(),
             longest_leap: u64::MAX,

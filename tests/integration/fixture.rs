@@ -27,6 +27,7 @@ pub(crate) fn server(step_s: f64, sequence_s: f64, batch_limit: u32) -> ReplicaS
         chunked_prefill: true,
         block: 16,
         kv_blocks: 1 << 40,
+        sequence_blocks: 0,
         prefix_cache: false,
         host: HostProfile::default(),
         longest_leap: u64::MAX,

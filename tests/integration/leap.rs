@@ -78,7 +78,7 @@ impl Reference {
     fn new(spec: &ReplicaSpec) -> Self {
         Self {
             spec: spec.clone(),
-            kv: KvCache::new(spec.kv_blocks, spec.block, spec.prefix_cache),
+            kv: KvCache::new(spec.kv_blocks, spec.block, spec.sequence_blocks, spec.prefix_cache),
             waiting: VecDeque::new(),
             running: Vec::new(),
             chunks: Vec::new(),
@@ -241,12 +241,11 @@ impl Reference {
         }
         let gpu = (model.tokens(decoding + new).ps + model.head(emitting).ps).max(1);
         let total: u64 = attention.iter().sum();
-        let sequences = decoding + self.chunks.len() as u32;
         let mut busy = gpu + total;
         if new > 0 {
             busy = busy.max(model.prefill_host_ps(decoding + new));
         }
-        self.step_ps = busy + model.host_ps(sequences);
+        self.step_ps = busy + model.host_ps(decoding);
         let fixed = u128::from(self.step_ps - total);
         let per_token = (fixed << SHARE_BITS) / u128::from(decoding + new);
         for (sequence, own) in self.running.iter_mut().zip(attention) {
@@ -485,7 +484,8 @@ fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
         chunked_prefill: true,
         block,
         // Room for the longest request, and little more.
-        kv_blocks: (3 * longest).div_ceil(u64::from(block)) + between(stream, 2, 40),
+        kv_blocks: (3 * longest).div_ceil(u64::from(block)) + between(stream, 6, 40),
+        sequence_blocks: if stream.chance(0.3) { between(stream, 1, 4) } else { 0 },
         prefix_cache: stream.chance(0.7),
         host: HostProfile {
             lookahead_steps: stream.below(3) as u32 / 2,

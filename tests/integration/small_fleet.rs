@@ -67,6 +67,7 @@ fn servers() -> Pool {
         model,
         token_budget: 8192,
         kv_blocks: 30_000,
+        sequence_blocks: 0,
         prefix_cache: true,
         ..server(0.0, 0.0, 256)
     };

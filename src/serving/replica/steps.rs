@@ -88,11 +88,10 @@ impl Replica {
             new += chunk.tokens;
             emitting += u32::from(sequence.computed + chunk.tokens == sequence.target);
         }
-        let sequences = beside + self.chunks.len() as u32;
         let gpu = table.gpu(model, beside + new, emitting);
         // Without a captured graph the host may be slower than the device; it runs beside it.
         let busy = (gpu.ps + attention_ps).max(model.prefill_host_ps(beside + new));
-        let length = busy + model.host_ps(sequences);
+        let length = busy + model.host_ps(beside);
         Activity::Mixed { start: now, length, attention_ps, bytes: gpu.bytes, decoding }
     }
 

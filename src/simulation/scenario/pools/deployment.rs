@@ -57,21 +57,21 @@ pub(in crate::simulation::scenario) fn resolve(
     check_context(section, model, max_context);
     check_budget(section, token_budget, batch_limit);
     let price = price(section, spec, accelerator);
-    let kv_blocks = match spec.kv_blocks {
+    let memory = match spec.kv_blocks {
         Some(blocks) => {
             if blocks.saturating_mul(u64::from(block)) < u64::from(max_context) {
                 warnings.push(too_few_blocks(section, blocks, block, max_context));
             }
-            deployment.check().map(|()| blocks)
+            deployment.check().map(|()| (blocks, 0))
         }
         None => {
             let share = spec.memory_utilization.unwrap_or(defaults.memory_utilization);
             let reserve = usual_reserve(&deployment, token_budget.into(), u64::from(batch_limit));
             MemoryPlan::fit(&deployment, max_context.into(), share, reserve, block)
-                .map(|plan| plan.blocks)
+                .map(|plan| (plan.blocks, plan.sequence_blocks))
         }
     };
-    let faults = match (deployment.faults(), &kv_blocks) {
+    let faults = match (deployment.faults(), &memory) {
         (faults, Err(error)) if faults.is_empty() => vec![error.clone()],
         (faults, _) => faults,
     };
@@ -79,7 +79,7 @@ pub(in crate::simulation::scenario) fn resolve(
         section.report(place(section, &fault));
     }
     let step = StepModel::compile(&deployment).ok()?;
-    let (kv_blocks, usd_per_gpu_h) = (kv_blocks.ok()?, price?);
+    let ((kv_blocks, sequence_blocks), usd_per_gpu_h) = (memory.ok()?, price?);
 
     let host = HostProfile::of(engine, accelerator);
     let chunked_prefill = spec.chunked_prefill.unwrap_or(defaults.chunked_prefill);
@@ -105,6 +105,7 @@ pub(in crate::simulation::scenario) fn resolve(
             chunked_prefill,
             block,
             kv_blocks,
+            sequence_blocks,
             prefix_cache: spec.prefix_cache.unwrap_or(defaults.prefix_cache),
             host: HostProfile { whole_prompts: !chunked_prefill, ..host },
             longest_leap: u64::MAX,
