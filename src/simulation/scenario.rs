@@ -44,6 +44,7 @@
 //! ```
 
 pub mod agents;
+mod archetype;
 pub mod document;
 mod entries;
 pub mod files;
@@ -75,6 +76,7 @@ use reader::{Key, Schema, Section};
 use run::RUN;
 use variants::Version;
 
+pub use archetype::Archetype;
 pub use files::{Files, Folder, NoFiles};
 pub use objectives::{Objective, Part, Statistic};
 pub use run::RunSettings;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod answers;
+mod archetypes;
 mod capacity;
 mod conservation;
 mod determinism;
