@@ -1,4 +1,12 @@
 //! Floor 8: the command line.
 
+pub mod arguments;
 pub mod catalog;
+pub mod check;
 pub mod diagnostic;
+pub mod failure;
+pub mod load;
+pub mod process;
+pub mod progress;
+pub mod run;
+pub mod terminal;

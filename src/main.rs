@@ -1,3 +1,53 @@
 //! The `tokenfleet` command.
 
-fn main() {}
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use tokenfleet::catalog::Catalog;
+use tokenfleet::cli::arguments::{Arguments, Command};
+use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
+use tokenfleet::cli::terminal::{print, remark};
+use tokenfleet::cli::{catalog, check, run};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(asked) => {
+            // Help and version are asked for, anything else is a mistake. When nobody reads it,
+            // nobody is told.
+            let _ = asked.print();
+            return ExitCode::from(if asked.use_stderr() { BAD_INPUT } else { FINE });
+        }
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| perform(&arguments.command)));
+    ExitCode::from(match outcome {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => {
+            remark(&check::explain(&failure));
+            failure.exit_code()
+        }
+        Err(_) => {
+            remark("error: this is a fault of tokenfleet, not of your input; please report it\n");
+            INTERNAL
+        }
+    })
+}
+
+fn perform(command: &Command) -> Result<u8, Failure> {
+    match command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Catalog(arguments) => {
+            let mut text = Vec::new();
+            catalog::run(arguments, &Catalog::embedded(), &mut text)?;
+            print(&String::from_utf8_lossy(&text)).map(|()| FINE)
+        }
+        Command::Completions(arguments) => {
+            let mut text = Vec::new();
+            let mut command = Arguments::command();
+            clap_complete::generate(arguments.shell, &mut command, "tokenfleet", &mut text);
+            print(&String::from_utf8_lossy(&text)).map(|()| FINE)
+        }
+    }
+}

@@ -5,7 +5,9 @@ pub mod folder;
 pub mod manifest;
 pub mod quantity;
 pub mod sparkline;
+pub mod stats;
 pub mod summary;
 pub mod table;
 
+pub use stats::Stats;
 pub use summary::Summary;

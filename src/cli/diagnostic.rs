@@ -47,18 +47,32 @@ pub fn render(faults: &Faults, sources: &Sources, style: Style) -> String {
     if faults.is_empty() {
         return String::new();
     }
-    let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
-    // The carets need room, whatever the terminal says of itself.
-    let renderer = renderer.term_width(style.width.max(40)).hyperlink(false);
-    let mut text = String::new();
-    for fault in faults.iter().take(SHOWN) {
-        text.push_str(&renderer.render(&[group(fault, sources)]));
-        text.push_str("\n\n");
-    }
+    let mut text = each(faults, Level::ERROR, sources, style);
     let summary = Group::with_title(Level::ERROR.primary_title(summary(faults, sources)));
-    text.push_str(&renderer.render(&[summary]));
+    text.push_str(&renderer(style).render(&[summary]));
     text.push('\n');
     text
+}
+
+/// What to beware of, with its source lines. Empty where there is nothing.
+pub fn render_warnings(warnings: &Faults, sources: &Sources, style: Style) -> String {
+    each(warnings, Level::WARNING, sources, style)
+}
+
+fn each(faults: &Faults, level: Level<'_>, sources: &Sources, style: Style) -> String {
+    let renderer = renderer(style);
+    let mut text = String::new();
+    for fault in faults.iter().take(SHOWN) {
+        text.push_str(&renderer.render(&[group(fault, level.clone(), sources)]));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+fn renderer(style: Style) -> Renderer {
+    let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
+    // The carets need room, whatever the terminal says of itself.
+    renderer.term_width(style.width.max(40)).hyperlink(false)
 }
 
 /// How many faults there are and where: `3 faults in scenarios/x.toml; nothing was run`.
@@ -84,8 +98,8 @@ pub fn summary(faults: &Faults, sources: &Sources) -> String {
     format!("{count}{places}{hidden}; nothing was run")
 }
 
-fn group<'a>(fault: &'a Fault, sources: &'a Sources) -> Group<'a> {
-    let mut group = Group::with_title(Level::ERROR.primary_title(&*fault.message));
+fn group<'a>(fault: &'a Fault, level: Level<'a>, sources: &'a Sources) -> Group<'a> {
+    let mut group = Group::with_title(level.primary_title(&*fault.message));
     let place = fault.place.as_ref();
     if let Some((place, source)) = place.and_then(|p| Some((p, sources.get(p.source)?))) {
         group = match Excerpt::new(&source.text, &place.span) {

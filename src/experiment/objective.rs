@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::foundations::interval::{Interval, wilson};
-use crate::simulation::Plan;
+use crate::simulation::{Plan, scenario};
 
 use super::evidence::{Evidence, Part, QUANTILES};
 use super::figure::Figure;
@@ -45,6 +45,29 @@ pub struct Objective {
 }
 
 impl Objective {
+    /// From what a scenario demands; none where there is no such figure.
+    pub fn from_scenario(asked: &scenario::Objective) -> Option<Self> {
+        let statistic = match asked.statistic {
+            scenario::Statistic::Mean => Statistic::Mean,
+            scenario::Statistic::Quantile(p) => {
+                Statistic::Quantile(QUANTILES.iter().position(|known| *known == p)?)
+            }
+        };
+        let of = match &asked.of {
+            scenario::Part::Fleet => Part::FLEET,
+            scenario::Part::Agent(name) => Part { scope: Scope::Agent, name: name.clone() },
+            scenario::Part::Pool(name) => Part { scope: Scope::Pool, name: name.clone() },
+        };
+        Some(Self {
+            name: asked.name.clone(),
+            metric: Metric::find(asked.metric)?,
+            statistic,
+            limit: asked.limit,
+            at_least: asked.at_least,
+            of,
+        })
+    }
+
     /// What it is demanded of, by its place among the parts of a plan; none where that has no such
     /// part.
     pub fn place_in(&self, plan: &Plan) -> Option<usize> {

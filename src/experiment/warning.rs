@@ -49,11 +49,8 @@ pub(super) fn warnings(answer: &Answer<'_>, planned: u64) -> Vec<String> {
     }
     let (kept, seen) = (answer.tasks.rows().len() as u64, answer.tasks.seen());
     if kept < seen {
-        found.push(format!(
-            "tasks.csv is a uniform sample of {} of {} tasks",
-            format_count(kept as f64),
-            format_count(seen as f64)
-        ));
+        let rows = format_count(kept as f64);
+        found.push(format!("tasks.csv is a uniform sample of {rows} of all tasks"));
     }
     found
 }
@@ -142,14 +139,13 @@ fn lost_tasks(answer: &Answer<'_>) -> Vec<String> {
         .filter(|&(count, ..)| count > 0)
         .collect();
     failures.sort_by_key(|&(count, cause, _)| (std::cmp::Reverse(count), cause));
-    let all: u64 = failures.iter().map(|&(count, ..)| count).sum();
     // That some programs end without success is what they were told to do.
     if failures.iter().any(|&(_, cause, _)| cause != Cause::Program) {
         let causes: Vec<_> = failures
             .iter()
             .map(|&(count, cause, _)| format!("{} {}", share(count), words(cause)))
             .collect();
-        found.push(format!("{} of tasks failed: {}", share(all), causes.join(", ")));
+        found.push(format!("some tasks failed: {}", causes.join(", ")));
     }
     let in_flight = sum(answer, |row| row.in_flight);
     if in_flight > 0 {

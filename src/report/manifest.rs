@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use crate::catalog::Provenance;
 use crate::experiment::{Answers, METRICS};
 
 /// A text that took part: the scenario, a file it names.
@@ -32,18 +33,43 @@ impl Input {
 }
 
 /// A figure of the catalog that took part.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Source {
-    /// Which: `accelerator h100-sxm, memory bandwidth`.
-    pub figure: String,
+    /// The entry, `h100-sxm`.
+    entry: String,
+    /// The figure, `memory_bandwidth`.
+    figure: String,
     /// Its value, with its unit.
-    pub value: String,
-    /// Where it comes from.
-    pub source: String,
-    /// When that said so, `2026-03`.
-    pub date: String,
-    /// How sure it is.
-    pub confidence: String,
+    value: String,
+    /// Where it was read.
+    source: String,
+    /// When that said so; empty where that is not known.
+    date: String,
+    /// How far to trust it.
+    confidence: String,
+    /// Whether it was recalled, inferred or put in as a placeholder.
+    assumed: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    note: String,
+}
+
+/// Figures of the catalog, each once, by entry and name.
+pub fn sources(figures: Vec<Provenance>) -> Vec<Source> {
+    let rows: BTreeMap<(String, String, String), Provenance> = figures
+        .into_iter()
+        .map(|row| ((row.what.clone(), row.figure.clone(), row.value.clone()), row))
+        .collect();
+    let source = |row: Provenance| Source {
+        entry: row.what,
+        figure: row.figure,
+        value: row.value,
+        source: row.source,
+        date: row.date,
+        confidence: row.confidence.to_string(),
+        assumed: row.assumed,
+        note: row.note,
+    };
+    rows.into_values().map(source).collect()
 }
 
 /// Where a result comes from, besides the answers themselves.

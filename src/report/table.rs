@@ -67,8 +67,8 @@ fn length(plan: &Plan) -> String {
     }
 }
 
-/// All warnings, each once, with the variants that it is about where that is not all of them.
-fn warnings(answers: &Answers<'_>, style: Style) -> String {
+/// All warnings, one paragraph each, each once, with the variants that it is about where that is not all of them.
+pub fn warnings(answers: &Answers<'_>, style: Style) -> String {
     let mut about: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut order: Vec<&str> = Vec::new();
     for answer in &answers.variants {

@@ -281,6 +281,7 @@ impl World<'_> {
             output: call.output,
             kept: call.kept,
         };
+        self.requests += 1;
         self.tokens_asked += u64::from(call.output);
         let id = self.replicas[replica].submit(spec, wanted, self.now);
         self.in_flight[request].request = Some(id);

@@ -9,6 +9,7 @@ mod conservation;
 mod determinism;
 mod expectation;
 mod fixture;
+mod intervals;
 mod leap;
 mod queueing_theory;
 mod scenario_errors;

@@ -35,13 +35,19 @@ pub(super) fn of_one(answer: &Answer<'_>, objectives: &[Objective]) -> String {
         let unit = Metric::find("task_latency_s").map(|metric| metric.unit);
         unit.map_or_else(String::new, |unit| format!(" (p95 {})", roughly(unit, Some(p95.value))))
     });
+    let calls = match about(answer, "llm_calls_per_task") {
+        one if one == "1" => "1 LLM call".to_owned(),
+        some => format!("{some} LLM calls"),
+    };
+    let amplified = match about(answer, "amplification") {
+        one if one == "1" => "as many as".to_owned(),
+        times => format!("{times} times"),
+    };
     text.push_str(&format!(
-        "A task{whose} takes {}{slow}, makes {} LLM calls and burns {} tokens, {} times one plain \
+        "A task{whose} takes {}{slow}, makes {calls} and burns {} tokens, {amplified} one plain \
          prompt and answer. It costs {}, idle time included; {} of tasks succeed.",
         about(answer, "task_latency_s"),
-        about(answer, "llm_calls_per_task"),
         about(answer, "tokens_per_task"),
-        about(answer, "amplification"),
         sure(answer, "usd_per_task"),
         plain(Unit::Share, answer.fleet("task_success_rate").mean),
     ));
@@ -82,44 +88,53 @@ fn missed(objective: &Objective, verdict: &Verdict) -> String {
 
 /// What several variants come to.
 pub(super) fn of_many(answers: &Answers<'_>) -> String {
-    let candidates: Vec<&Answer<'_>> =
-        answers.variants.iter().filter(|answer| answer.meets_all()).collect();
+    let all: Vec<&Answer<'_>> = answers.variants.iter().collect();
+    let good: Vec<&Answer<'_>> = all.iter().copied().filter(|answer| answer.meets_all()).collect();
     let demanded = !answers.objectives.is_empty();
+    let (verdict, candidates) = match (demanded, good.len()) {
+        (false, _) => (String::new(), all.clone()),
+        (true, 0) => (format!("No variant meets all objectives. {} ", misses(answers, &all)), all.clone()),
+        (true, met) if met == all.len() => ("All variants meet all objectives. ".to_owned(), good),
+        (true, _) => {
+            let bad: Vec<_> = all.iter().copied().filter(|answer| !answer.meets_all()).collect();
+            (format!("{} ", misses(answers, &bad)), good)
+        }
+    };
     let cost = |answer: &Answer<'_>| answer.fleet("usd_per_successful_task").mean;
-    let by_cost = |answers: &[&Answer<'_>]| -> Option<usize> {
-        let costs = answers.iter().enumerate().filter_map(|(at, answer)| Some((at, cost(answer)?)));
-        costs.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
+    let costs = candidates.iter().filter_map(|&answer| Some((answer, cost(answer)?)));
+    let Some((best, least)) = costs.min_by(|one, other| one.1.total_cmp(&other.1)) else {
+        return format!("{verdict}No variant finished a task.");
     };
-    let Some(best) = by_cost(&candidates).map(|at| candidates[at]) else {
-        return if demanded {
-            "No variant meets all objectives.".to_owned()
-        } else {
-            "No variant finished a task.".to_owned()
-        };
-    };
-    let among = match (demanded, candidates.len()) {
-        (false, _) => "Cheapest".to_owned(),
-        (true, 1) => "Only".to_owned(),
-        (true, met) => format!("Of {met} variants that meet all objectives, cheapest"),
-    };
-    let meets = if demanded && candidates.len() == 1 { " meets all objectives" } else { "" };
+    let among = if demanded && candidates.len() < all.len() { " that meets all" } else { "" };
     let mut text = format!(
-        "{among}{} {}{meets}: {} per successful task, idle time included.",
-        if meets.is_empty() { " is" } else { "" },
+        "{verdict}Cheapest{among} is {}: {} per successful task, idle time included.",
         best.plan.name,
         sure(best, "usd_per_successful_task"),
     );
-    let others = answers.variants.iter().filter(|answer| answer.plan.name != best.plan.name);
-    let dearer = others.filter_map(|other| Some((other, cost(other)? / cost(best)?)));
-    let dearer: Vec<_> = dearer
+    let others = all.iter().filter(|answer| answer.plan.name != best.plan.name);
+    let factors: Vec<_> = others
+        .filter_map(|other| Some((other.plan.name.as_str(), cost(other)? / least)))
         .enumerate()
-        .map(|(at, (other, factor))| {
+        .map(|(at, (name, factor))| {
             let (verb, end) = if at == 0 { ("costs ", " as much") } else { ("", "") };
-            format!("{} {verb}{} times{end}", other.plan.name, roughly(Unit::Ratio, Some(factor)))
+            format!("{name} {verb}{} times{end}", roughly(Unit::Ratio, Some(factor)))
         })
         .collect();
-    if !dearer.is_empty() {
-        text.push_str(&format!(" {}.", dearer.join(", ")));
+    if !factors.is_empty() {
+        text.push_str(&format!(" {}.", factors.join(", ")));
     }
     text
+}
+
+/// Which objectives these variants miss: `base misses ttft_p99, tpot_p95; h200 misses ttft_p99.`
+fn misses(answers: &Answers<'_>, variants: &[&Answer<'_>]) -> String {
+    let missed = variants.iter().map(|answer| {
+        let pairs = answers.objectives.iter().zip(&answer.verdicts);
+        let names: Vec<_> = pairs
+            .filter(|(_, verdict)| !verdict.met)
+            .map(|(objective, _)| objective.name.as_str())
+            .collect();
+        format!("{} misses {}", answer.plan.name, names.join(", "))
+    });
+    missed.collect::<Vec<_>>().join("; ") + "."
 }

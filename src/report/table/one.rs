@@ -7,7 +7,7 @@ use crate::experiment::{Answer, Metric, Objective, Scope, Verdict};
 use crate::foundations::units::{format_count, format_percent};
 use crate::foundations::{Histogram, Interval};
 use crate::report::quantity::{plain, with_interval};
-use crate::report::sparkline::sparkline;
+use crate::report::sparkline::{sparkline, sparkline_to};
 use crate::simulation::plan::Pool;
 use crate::simulation::series::PoolBin;
 
@@ -230,15 +230,18 @@ fn load(answer: &Answer<'_>, pool: usize) -> String {
     if bins.len() < 2 * BARS {
         return String::new();
     }
-    let line = |of: fn(&PoolBin) -> u128| {
-        let bars = (0..2 * BARS).map(|bar| {
+    let means = |of: fn(&PoolBin) -> u128| -> Vec<f64> {
+        let mean = |bar| {
             let part = bar * bins.len() / (2 * BARS)..(bar + 1) * bins.len() / (2 * BARS);
             let covered: u128 = bins[part.clone()].iter().map(|bin| bin.covered_ps).sum();
             let sum: u128 = bins[part].iter().map(|bin| of(&bin.pools[pool])).sum();
             sum as f64 / covered as f64
-        });
-        sparkline(&bars.collect::<Vec<_>>())
+        };
+        (0..2 * BARS).map(mean).collect()
     };
-    let (running, waiting) = (line(|bin| bin.batch_ps), line(|bin| bin.waiting_ps));
+    let (running, waiting) = (means(|bin| bin.batch_ps), means(|bin| bin.waiting_ps));
+    // A queue is shown against what runs, so that a short one looks short.
+    let most = running.iter().copied().fold(0.0, f64::max);
+    let (running, waiting) = (sparkline(&running), sparkline_to(&waiting, most));
     format!("  over time  running {running}  waiting {waiting}\n")
 }

@@ -1,0 +1,126 @@
+//! What may be typed. What it means is for the file of each command to say.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::catalog::CatalogArguments;
+
+/// Fleets of AI agents on fleets of LLM servers, simulated.
+///
+/// How many tokens a task burns, how long it takes, what it costs, and how sure that is.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "tokenfleet", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 an objective was missed and --check asks, 2 bad \
+                          input, 3 an internal fault, 130 stopped before a trial was finished.";
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Simulate a scenario and its variants
+    Run(RunArguments),
+    /// Read scenarios and report every fault; run nothing
+    Check(CheckArguments),
+    /// Show what is known of hardware, models, engines, prices and agents
+    Catalog(CatalogArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+}
+
+/// What `tokenfleet run` is told.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub struct RunArguments {
+    /// The scenario file; a small default one without it
+    pub scenario: Option<PathBuf>,
+
+    /// Independent repetitions, instead of the scenario's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub trials: Option<u64>,
+
+    /// Root of all random numbers, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Threads; without it one for each core. The result is the same with any number
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+
+    /// Replace a value of the scenario: `pools.main.replicas=8`
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+
+    /// Run this variant only; `base` is the scenario as it stands. May be repeated
+    #[arg(long, value_name = "NAME")]
+    pub variant: Vec<String>,
+
+    /// Write the result into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+
+    /// Print neither progress nor remarks beside the answer
+    #[arg(long, short)]
+    pub quiet: bool,
+
+    /// Say how fast it was: calls per CPU second, peak memory
+    #[arg(long)]
+    pub stats: bool,
+
+    /// Exit with 1 when a variant misses an objective
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// What `tokenfleet check` is told.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArguments {
+    /// Scenario files
+    #[arg(required = true)]
+    pub scenarios: Vec<PathBuf>,
+
+    /// Replace a value of each: `pools.main.replicas=8`
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// What `tokenfleet completions` is told.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// `summary.json`
+    Json,
+    /// One row for each figure, with the intervals of its mean and its quantiles
+    Csv,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

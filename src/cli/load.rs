@@ -1,0 +1,120 @@
+//! Scenarios from files, and which files took part.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+use crate::foundations::error::Sources;
+use crate::foundations::Faults;
+use crate::report::manifest::Input;
+use crate::simulation::scenario::files::WantedTrace;
+use crate::simulation::scenario::{Files, Folder, ReadOptions, Scenario, document};
+use crate::workload::trace::{Trace, TraceError};
+
+/// What the default scenario is called.
+const QUICKSTART: &str = "scenarios/quickstart.toml";
+/// The default scenario, for those who have no file yet.
+const QUICKSTART_TEXT: &str = include_str!("../../scenarios/quickstart.toml");
+
+/// A scenario and what it was read from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// The texts that took part, for showing warnings where they stand.
+    pub sources: Sources,
+    /// The scenario's text first, then the files that it names.
+    pub inputs: Vec<Input>,
+}
+
+/// Reads a scenario: from a file, from standard input for `-`, or the default one.
+///
+/// # Errors
+/// When the file cannot be read, and all faults in it.
+pub fn load(path: Option<&Path>, set: &[String], variants: &[String]) -> Result<Loaded, Failure> {
+    let (name, bytes) = match path {
+        None => (QUICKSTART.to_owned(), QUICKSTART_TEXT.as_bytes().to_vec()),
+        Some(path) => (path.display().to_string(), read(path)?),
+    };
+    let mut sources = Sources::default();
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let mut faults = Faults::default();
+            document::parse_bytes(&name, error.as_bytes(), &mut sources, &mut faults);
+            return Err(Failure::Scenario { faults, sources });
+        }
+    };
+    let source = sources.add_file(&name, &text);
+    let files = Noted {
+        folder: path.map_or_else(|| PathBuf::from("scenarios"), |path| Folder::of(path).0),
+        read: RefCell::default(),
+    };
+    let options = ReadOptions { files: &files, set, variants };
+    match Scenario::read(source, &mut sources, &options) {
+        Ok(scenario) => {
+            let named = files.read.into_inner();
+            let inputs = [Input::text(name, text)].into_iter().chain(named).collect();
+            Ok(Loaded { scenario, sources, inputs })
+        }
+        Err(faults) => Err(Failure::Scenario { faults, sources }),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = match path == Path::new("-") {
+        true => {
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        }
+        false => fs::read(path),
+    };
+    bytes.map_err(|error| Failure::Unreadable { name: path.display().to_string(), error })
+}
+
+/// Files below a folder, with a note of those that were read.
+struct Noted {
+    folder: PathBuf,
+    read: RefCell<Vec<Input>>,
+}
+
+impl Noted {
+    /// Notes a file, or all files below a folder by their names.
+    fn note(&self, name: &str) {
+        let path = self.folder.join(name);
+        let mut noted = self.read.borrow_mut();
+        if noted.iter().any(|input| input.name == name) {
+            return;
+        }
+        let mut open = vec![(name.to_owned(), path)];
+        let mut found = Vec::new();
+        while let Some((name, path)) = open.pop() {
+            if let Ok(entries) = fs::read_dir(&path) {
+                open.extend(entries.flatten().map(|entry| {
+                    let inside = entry.file_name();
+                    (format!("{name}/{}", inside.to_string_lossy()), entry.path())
+                }));
+            } else if let Ok(bytes) = fs::read(&path) {
+                found.push(Input::bytes(name, &bytes));
+            }
+        }
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        noted.extend(found);
+    }
+}
+
+impl Files for Noted {
+    fn text(&self, path: &str) -> io::Result<String> {
+        let text = Folder(self.folder.clone()).text(path)?;
+        self.note(path);
+        Ok(text)
+    }
+
+    fn trace(&self, wanted: &WantedTrace) -> Result<Trace, TraceError> {
+        let trace = Folder(self.folder.clone()).trace(wanted)?;
+        self.note(&wanted.path);
+        Ok(trace)
+    }
+}
