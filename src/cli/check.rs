@@ -35,9 +35,7 @@ pub fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
 /// A failure as a person reads it; faults of scenarios where they stand.
 pub fn explain(failure: &Failure) -> String {
     match failure {
-        Failure::Scenario { faults, sources } => {
-            diagnostic::render(faults, sources, fault_style())
-        }
+        Failure::Scenario { faults, sources } => diagnostic::render(faults, sources, fault_style()),
         Failure::ClosedPipe => String::new(),
         other => format!("error: {other}\n"),
     }

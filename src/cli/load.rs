@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
-use crate::foundations::error::Sources;
 use crate::foundations::Faults;
+use crate::foundations::error::Sources;
 use crate::report::manifest::Input;
 use crate::simulation::scenario::files::WantedTrace;
 use crate::simulation::scenario::{Files, Folder, ReadOptions, Scenario, document};

@@ -22,7 +22,13 @@ const PARTS: u64 = 1000;
 
 /// Runs `work` while what `watch` tells is shown; silently where it is not `wanted` or standard
 /// error is no terminal.
-pub fn shown<T>(wanted: bool, plans: &[Plan], trials: u64, watch: &Watch, work: impl FnOnce() -> T) -> T {
+pub fn shown<T>(
+    wanted: bool,
+    plans: &[Plan],
+    trials: u64,
+    watch: &Watch,
+    work: impl FnOnce() -> T,
+) -> T {
     if !wanted || !io::stderr().is_terminal() {
         return work();
     }

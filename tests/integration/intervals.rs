@@ -90,7 +90,8 @@ fn of_quantiles() {
         let run = MonteCarlo { plans, objectives: &[], trials, seed, threads: 2 };
         Answers::new("queue", &run, run.run(&Watch::default()).unwrap(), 0.95)
     };
-    let truth = run(2000, 1000).variants[0].fleet("task_latency_s").quantiles.map(|q| q.unwrap().value);
+    let truth =
+        run(2000, 1000).variants[0].fleet("task_latency_s").quantiles.map(|q| q.unwrap().value);
     let mut hits = [0; 4];
     for seed in 0..200 {
         let answers = run(12, seed);

@@ -54,7 +54,6 @@ fn servers() -> Pool {
         compute_s: 2.0 * weights / 1187e12,
         memory_s: weights / 3.35e12,
         bytes: weights,
-        ..KernelGroup::default()
     };
     let model = StepModel {
         linear,

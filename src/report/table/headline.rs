@@ -93,7 +93,9 @@ pub(super) fn of_many(answers: &Answers<'_>) -> String {
     let demanded = !answers.objectives.is_empty();
     let (verdict, candidates) = match (demanded, good.len()) {
         (false, _) => (String::new(), all.clone()),
-        (true, 0) => (format!("No variant meets all objectives. {} ", misses(answers, &all)), all.clone()),
+        (true, 0) => {
+            (format!("No variant meets all objectives. {} ", misses(answers, &all)), all.clone())
+        }
         (true, met) if met == all.len() => ("All variants meet all objectives. ".to_owned(), good),
         (true, _) => {
             let bad: Vec<_> = all.iter().copied().filter(|answer| !answer.meets_all()).collect();
