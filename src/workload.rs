@@ -2,6 +2,7 @@
 
 pub mod arrival;
 pub mod context;
+pub mod diagram;
 pub mod expectation;
 pub mod program;
 pub mod retry;

@@ -3,6 +3,7 @@
 //! A subject alone is listed; with a name, one entry is shown in full, every figure with its source,
 //! date and confidence. `assumptions` lists what is recalled, inferred or a placeholder.
 
+mod agent;
 mod entry;
 mod listing;
 mod sheet;

@@ -130,10 +130,12 @@ pub enum Caveat {
 impl fmt::Display for Caveat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Compaction => "contexts are not cut: input tokens are a bound from above",
-            Self::Limits => "no limit stops a task: all figures are bounds from above",
+            Self::Compaction => {
+                "contexts are not cut nor summarised: input tokens mostly stand too high"
+            }
+            Self::Limits => "no limit stops a task: figures stand too high where one does",
             Self::Retries => "no call fails: attempts and failed tasks are left out",
-            Self::Abandoned => "sub-agents are never abandoned: their work is a bound from above",
+            Self::Abandoned => "sub-agents are never abandoned: their work stands too high",
         })
     }
 }

@@ -1,11 +1,12 @@
 //! One entry in full: its facts, its figures with their sources, and what follows from them.
 
 use super::Subject;
+use super::agent;
 use super::listing::{attention_kinds, figures, native_formats, price_columns, price_row, rounded};
 use super::sheet::{Page, Sheet, number, text};
 use crate::catalog::{
-    Accelerator, Agent, Attention, Catalog, Engine, FeedForward, Field, LayerGroup, Model,
-    NumberFormat, Precision, Price, Region, UnknownName,
+    Accelerator, Attention, Catalog, Engine, FeedForward, Field, LayerGroup, Model, NumberFormat,
+    Precision, Price, Region, UnknownName,
 };
 
 const GIB: f64 = 1_073_741_824.0;
@@ -21,7 +22,7 @@ pub(super) fn page(
         Subject::Models => model(catalog.model(name)?, catalog),
         Subject::Prices => prices(&catalog.prices().history(name)?),
         Subject::Engines => engine(catalog.engine(name)?),
-        Subject::Agents => agent(catalog.agent(name)?),
+        Subject::Agents => agent::page(catalog.agent(name)?, catalog),
         Subject::Regions => region(catalog.region(name)?),
         Subject::Assumptions => return Ok(None),
     }))
@@ -275,16 +276,6 @@ fn engine(engine: &Engine) -> Page {
     let own: Vec<&str> = engine.accelerators().collect();
     page.fact(text("accelerators", "own figures on"), own.join(", "));
     page.section("figures", "Coefficients and defaults", figures(engine.provenance(None), false));
-    page
-}
-
-fn agent(agent: &Agent) -> Page {
-    let mut page = Page { title: format!("{} ({})", agent.name, agent.key), ..Page::default() };
-    page.fact(text("key", "key"), &agent.key);
-    page.fact(text("description", "does"), &agent.description);
-    page.fact(text("aliases", "also"), agent.aliases.join(", "));
-    page.section("figures", "Sources", figures(agent.provenance(), false));
-    agent.text.clone_into(&mut page.text);
     page
 }
 

@@ -2,6 +2,7 @@
 //! programs get all of them, in base units where the column names no other.
 
 use super::Subject;
+use super::agent;
 use super::sheet::{Column, Format, Sheet, number, text};
 use crate::catalog::{
     Accelerator, Attention, Catalog, Engine, Field, Model, NumberFormat, Price, Provenance,
@@ -247,10 +248,15 @@ fn all_of_engines(catalog: &Catalog) -> Sheet {
 }
 
 fn agents(catalog: &Catalog) -> Sheet {
-    let columns = [text("key", "AGENT"), text("name", "NAME"), text("description", "DESCRIPTION")];
+    let mut columns = vec![text("key", "AGENT")];
+    columns.extend(agent::COLUMNS);
+    columns.push(text("description", "DESCRIPTION"));
     let mut sheet = Sheet::new(columns);
     for agent in catalog.agents() {
-        sheet.push([agent.key.clone(), agent.name.clone(), agent.description.clone()]);
+        let mut row = vec![agent.key.clone()];
+        row.extend(agent::figures(agent, catalog));
+        row.push(agent.description.clone());
+        sheet.push(row);
     }
     sheet
 }

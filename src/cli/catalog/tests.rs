@@ -103,3 +103,8 @@ fn a_model_is_shown_with_its_cache_weights_and_sources() {
 fn an_accelerator_is_shown_with_its_sources() {
     insta::assert_snapshot!(shown(Subject::Accelerators, Some("GB200"), Format::Table));
 }
+
+#[test]
+fn an_agent_is_shown_with_its_steps_and_what_they_take() {
+    insta::assert_snapshot!(shown(Subject::Agents, Some("lats"), Format::Table));
+}
