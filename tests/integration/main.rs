@@ -5,6 +5,7 @@
 mod answers;
 mod archetypes;
 mod capacity;
+mod command_line;
 mod conservation;
 mod determinism;
 mod expectation;

@@ -205,12 +205,15 @@ pub(super) fn pairs(items: &[(&str, String)], style: Style) -> String {
     fitting.unwrap_or_else(|| grid(1)).render(style)
 }
 
+/// A blank at which no line is broken: between a number and its unit.
+pub(super) const UNBROKEN: char = '\u{a0}';
+
 /// A paragraph broken into lines, the first after `first` and the others after as many blanks.
 pub(super) fn paragraph(first: &str, text: &str, style: Style) -> String {
     let indent = first.width();
     let room = style.width.min(100).saturating_sub(indent).max(20);
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in text.split(' ') {
         let line = lines.last().map_or(0, |line| line.width());
         if line > 0 && line + 1 + word.width() > room {
             lines.push(String::new());
@@ -226,7 +229,7 @@ pub(super) fn paragraph(first: &str, text: &str, style: Style) -> String {
     for (index, line) in lines.iter().enumerate() {
         let before = if index == 0 { first.to_owned() } else { " ".repeat(indent) };
         out.push_str(&before);
-        out.push_str(line);
+        out.push_str(&line.replace(UNBROKEN, " "));
         out.push('\n');
     }
     out

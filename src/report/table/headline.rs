@@ -1,19 +1,27 @@
 //! The answer in a sentence or two.
 
+use super::grid::UNBROKEN;
 use crate::experiment::{Answer, Answers, Metric, Objective, Scope, Unit, Verdict};
 use crate::report::quantity::{plain, roughly, with_interval};
+
+/// A quantity that stays on its line.
+fn unbroken(text: String) -> String {
+    text.replace(' ', &UNBROKEN.to_string())
+}
 
 /// A figure of the fleet, with its interval.
 fn sure(answer: &Answer<'_>, key: &str) -> String {
     let figure = answer.fleet(key);
     let unit = Metric::find(key).map(|metric| metric.unit);
-    unit.map_or_else(String::new, |unit| with_interval(unit, figure.mean, figure.interval))
+    let text = unit.map(|unit| with_interval(unit, figure.mean, figure.interval));
+    text.map_or_else(String::new, unbroken)
 }
 
 /// A figure of the fleet, as one says it.
 fn about(answer: &Answer<'_>, key: &str) -> String {
     let unit = Metric::find(key).map(|metric| metric.unit);
-    unit.map_or_else(String::new, |unit| roughly(unit, answer.fleet(key).mean))
+    let text = unit.map(|unit| roughly(unit, answer.fleet(key).mean));
+    text.map_or_else(String::new, unbroken)
 }
 
 /// What one variant comes to.
@@ -33,7 +41,9 @@ pub(super) fn of_one(answer: &Answer<'_>, objectives: &[Objective]) -> String {
     };
     let slow = latency.quantiles[2].map_or_else(String::new, |p95| {
         let unit = Metric::find("task_latency_s").map(|metric| metric.unit);
-        unit.map_or_else(String::new, |unit| format!(" (p95 {})", roughly(unit, Some(p95.value))))
+        unit.map_or_else(String::new, |unit| {
+            format!(" (p95{UNBROKEN}{})", unbroken(roughly(unit, Some(p95.value))))
+        })
     });
     let calls = match about(answer, "llm_calls_per_task") {
         one if one == "1" => "1 LLM call".to_owned(),
@@ -49,7 +59,7 @@ pub(super) fn of_one(answer: &Answer<'_>, objectives: &[Objective]) -> String {
         about(answer, "task_latency_s"),
         about(answer, "tokens_per_task"),
         sure(answer, "usd_per_task"),
-        plain(Unit::Share, answer.fleet("task_success_rate").mean),
+        unbroken(plain(Unit::Share, answer.fleet("task_success_rate").mean)),
     ));
     if !objectives.is_empty() {
         text.push(' ');
@@ -80,9 +90,9 @@ fn missed(objective: &Objective, verdict: &Verdict) -> String {
     format!(
         "{} is {}, {} {} asked",
         objective.name,
-        plain(unit, value),
+        unbroken(plain(unit, value)),
         if objective.at_least { "at least" } else { "at most" },
-        plain(unit, Some(objective.limit)),
+        unbroken(plain(unit, Some(objective.limit))),
     )
 }
 
