@@ -44,7 +44,8 @@ pub struct Findings {
 }
 
 impl Findings {
-    fn add(&mut self, trial: Digest) {
+    /// Adds a trial.
+    pub fn add(&mut self, trial: Digest) {
         if self.rows.is_empty() {
             (self.evidence, self.series, self.tasks) = (trial.evidence, trial.series, trial.tasks);
         } else {

@@ -169,7 +169,7 @@ mod tests {
             (show(Unit::UsdPerMtoken, 0.613, 0.02), "$0.61 ±0.02 /Mtok"),
             (show(Unit::Share, 0.9871, 0.0021), "98.7 ±0.2 %"),
             (show(Unit::Tokens, 412_345.0, 2_900.0), "412 ±3 k"),
-            (show(Unit::Tokens, 999.0, 2_900.0), "1000 ±2900"),
+            (show(Unit::Tokens, 999.0, 2_900.0), "1000 ±3000"),
             (show(Unit::Calls, 21.31, 0.196), "21.3 ±0.2"),
             (show(Unit::Ratio, 38.2, 14.9), "38 ±15"),
             (show(Unit::Calls, 21.31, 1e-9), "21.31 ±<0.01"),

@@ -1,12 +1,14 @@
 //! What people and programs read: the terminal's answer, the summary, the tables.
 
+use tokenfleet::experiment::trial::Digest;
 use tokenfleet::experiment::{
-    Answers, Metric, MonteCarlo, Objective, Part, Scope, Statistic, Watch,
+    Answers, Findings, Metric, MonteCarlo, Objective, Part, Scope, Statistic, Watch,
 };
 use tokenfleet::report::table::{Style, render};
 use tokenfleet::report::{Summary, csv};
 use tokenfleet::simulation::plan::Plan;
 
+use crate::made_up::outcome;
 use crate::small_fleet::small_fleet;
 
 fn objectives() -> Vec<Objective> {
@@ -47,39 +49,70 @@ fn answers<'p>(
 const NARROW: Style = Style { width: 80, colour: false };
 const WIDE: Style = Style { width: 120, colour: false };
 
+/// The answers to trials that never ran, with so many requests waiting at their end.
+fn made_up<'p>(
+    plans: &'p [Plan],
+    objectives: &'p [Objective],
+    trials: u64,
+    queue: u64,
+) -> Answers<'p> {
+    let run = MonteCarlo { plans, objectives, trials, seed: 1, threads: 1 };
+    let findings = plans.iter().map(|plan| {
+        let mut findings = Findings::default();
+        for trial in 0..trials {
+            findings.add(Digest::new(plan, objectives, outcome(plan, trial, queue)));
+        }
+        findings
+    });
+    Answers::new("small fleet", &run, findings.collect(), 0.95)
+}
+
 #[test]
 fn the_answer_of_one_variant() {
     let (plans, objectives) = (&variants()[..1], objectives());
-    let answers = answers(plans, &objectives, 6, 2);
+    let answers = made_up(plans, &objectives, 6, 0);
     insta::assert_snapshot!("one_variant_80", render(&answers, NARROW));
+}
+
+#[test]
+fn the_answer_on_a_wide_terminal() {
+    let (plans, objectives) = (&variants()[..1], objectives());
+    let answers = made_up(plans, &objectives, 6, 0);
     insta::assert_snapshot!("one_variant_120", render(&answers, WIDE));
 }
 
 #[test]
 fn the_answer_of_one_trial() {
     let (plans, objectives) = (&variants()[..1], objectives());
-    let answers = answers(plans, &objectives, 1, 1);
+    let answers = made_up(plans, &objectives, 1, 0);
     insta::assert_snapshot!("one_trial_80", render(&answers, NARROW));
 }
 
 #[test]
 fn the_answer_of_two_variants() {
     let (plans, objectives) = (variants(), objectives());
-    let answers = answers(&plans, &objectives, 6, 2);
+    let answers = made_up(&plans, &objectives, 6, 0);
     insta::assert_snapshot!("two_variants_80", render(&answers, NARROW));
 }
 
 #[test]
 fn the_answer_of_a_fleet_that_does_not_keep_up() {
-    let (plans, objectives) = ([small_fleet(600.0, 20.0)], objectives());
-    let answers = answers(&plans, &objectives, 3, 2);
+    let (plans, objectives) = (&variants()[..1], objectives());
+    let answers = made_up(plans, &objectives, 6, 400);
     insta::assert_snapshot!("overload_80", render(&answers, NARROW));
+}
+
+#[test]
+fn the_summary_of_one_variant() {
+    let (plans, objectives) = (&variants()[..1], objectives());
+    let answers = made_up(plans, &objectives, 6, 0);
+    insta::assert_snapshot!("summary", Summary::new(&answers).to_json().unwrap());
 }
 
 #[test]
 fn no_line_is_wider_than_the_terminal() {
     let (plans, objectives) = (variants(), objectives());
-    let mut answers = answers(&plans, &objectives, 2, 2);
+    let mut answers = made_up(&plans, &objectives, 2, 50);
     for _ in 0..2 {
         for width in [80, 100, 120, 200] {
             let text = render(&answers, Style { width, colour: false });

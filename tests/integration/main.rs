@@ -12,6 +12,7 @@ mod expectation;
 mod fixture;
 mod intervals;
 mod leap;
+mod made_up;
 mod queueing_theory;
 mod scenario_errors;
 mod small_fleet;

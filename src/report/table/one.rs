@@ -242,6 +242,9 @@ fn load(answer: &Answer<'_>, pool: usize) -> String {
     let (running, waiting) = (means(|bin| bin.batch_ps), means(|bin| bin.waiting_ps));
     // A queue is shown against what runs, so that a short one looks short.
     let most = running.iter().copied().fold(0.0, f64::max);
-    let (running, waiting) = (sparkline(&running), sparkline_to(&waiting, most));
-    format!("  over time  running {running}  waiting {waiting}\n")
+    let waiting = match waiting.iter().all(|&mean| mean == 0.0) {
+        true => String::new(),
+        false => format!("  waiting {}", sparkline_to(&waiting, most)),
+    };
+    format!("  over time  running {}{waiting}\n", sparkline(&running))
 }
