@@ -173,6 +173,9 @@ fn damaged(config: &mut Value, choice: usize, value: Value) {
         false => config,
     };
     let object = object.as_object_mut().unwrap();
+    if object.is_empty() {
+        return;
+    }
     let key = object.keys().nth(choice % object.len()).unwrap().clone();
     object.insert(key, value);
 }
