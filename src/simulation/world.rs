@@ -378,7 +378,9 @@ impl<'p> World<'p> {
         self.take_stock();
         let empty = self.empty_bin();
         let length = self.outcome.series.push(std::mem::replace(&mut self.bin, empty), self.now);
-        if self.accepting || self.tasks.iter().next().is_some() {
+        // Where nothing else is due, as behind the last recorded arrival, the trial is over.
+        let goes_on = self.accepting || self.tasks.iter().next().is_some();
+        if goes_on && !self.calendar.is_empty() {
             self.schedule(self.now + length, Event::Sample);
         }
     }
