@@ -133,15 +133,14 @@ fn walk(
     warnings: &mut Faults,
 ) -> Option<u16> {
     let roles = pools_by_name(agent, "models", around.pool_names);
-    let names = programs.names();
-    let program = agent.name("program", names.iter().map(String::as_str))?;
+    let program = programs.named(agent, "program")?;
     let caller = Caller {
         agent: name.to_owned(),
         roles: roles.iter().map(|role| (role.name.to_owned(), role.value)).collect(),
         place: Some(agent.place("program")),
     };
-    let mut place = programs.build(program, &caller)?;
-    if let Some(changed) = override_settings(agent, program, place, around, programs) {
+    let mut place = programs.build(&program, &caller)?;
+    if let Some(changed) = override_settings(agent, &program, place, around, programs) {
         place = programs.add(changed);
     }
     let pool = pool.and_then(|pool| around.pools.get(usize::from(pool))?.as_ref());

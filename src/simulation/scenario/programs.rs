@@ -3,6 +3,7 @@
 
 mod graph;
 mod inherit;
+pub mod keys;
 mod library;
 pub mod settings;
 pub mod steps;
@@ -12,68 +13,18 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::document::{Node, join_path};
-use super::reader::{Key, Schema, Section};
+use super::reader::Section;
 use crate::catalog::Provenance;
 use crate::foundations::random::derive;
-use crate::foundations::{Dimension, Fault, Faults, Law, Place};
+use crate::foundations::{Fault, Faults, Law, Place};
 use crate::workload::program::{ModelChoice, Program, SharedSegment, Step, StepIndex, StepKind};
 use crate::workload::tool::Tool;
 
-use settings::{COMPACTION, LIMITS, RETRY, SESSION};
-use steps::{IMPLIED, STEP, StepNames};
-use tools::TOOL;
+use steps::{IMPLIED, StepNames};
 
 pub(super) use inherit::inherit;
+pub use keys::PROGRAM;
 pub(super) use library::{Archetypes, Library};
-
-/// Keys of `[programs.NAME]`.
-pub static PROGRAM: Schema = Schema::new(
-    "What an agent does: a graph of steps that each task walks from its start to an end.",
-    &[
-        Key::name(
-            "base",
-            "program",
-            "a program or archetype to start from; the keys here override",
-        )
-        .optional()
-        .example("chat"),
-        Key::name("start", "step", "where a task starts; by default at the first step")
-            .optional()
-            .example("think"),
-        Key::section_list("shared", &SHARED).optional(),
-        Key::law("opening_tokens", Dimension::Tokens, "own tokens behind them in a new session")
-            .at_least(0.0)
-            .default("0"),
-        Key::section("session", &SESSION).optional(),
-        Key::section("compaction", &COMPACTION).optional(),
-        Key::section("limits", &LIMITS).optional(),
-        Key::section("retry", &RETRY).optional(),
-        Key::sections("tools", &TOOL).optional(),
-        Key::sections("steps", &STEP),
-    ],
-);
-
-/// Keys of each of `shared`.
-pub static SHARED: Schema = Schema::new(
-    "Segments that open every conversation: system prompt, tool definitions.",
-    &[
-        Key::text("name", "what it is called; programs that name the same one share it")
-            .example("system-prompt"),
-        Key::law("tokens", Dimension::Tokens, "tokens of it").at_least(0.0).example("2500"),
-        Key::section("variants", &VARIANTS).optional(),
-    ],
-);
-
-/// Keys of `variants` of a shared segment.
-pub static VARIANTS: Schema = Schema::new(
-    "Different texts, of which each conversation has one.",
-    &[
-        Key::integer("count", 1, 1_000_000_000, "how many").example("20"),
-        Key::quantity("exponent", Dimension::Number, "rank i is used like i^-exponent")
-            .between(0.0, 10.0)
-            .default("1"),
-    ],
-);
 
 /// On whose behalf a program is read.
 #[derive(Clone, Debug, Default)]
@@ -126,9 +77,16 @@ impl<'v> Programs<'v> {
         }
     }
 
-    /// Names that a program may be called by.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.library.names()
+    /// The program that a key names, by the name that it is known by.
+    pub(super) fn named(&self, section: &Section, key: &str) -> Option<String> {
+        let name = section.node(key).and_then(Node::as_str);
+        let known = name.and_then(|name| self.library.known(name));
+        if known.is_none() {
+            // Reported as missing, as no text or as unknown.
+            let names = self.library.names();
+            section.name(key, names.iter().map(String::as_str));
+        }
+        known
     }
 
     /// The whole table of a program, its bases included.
@@ -190,72 +148,67 @@ impl<'p, 'v> Builder<'p, 'v> {
     fn read(mut self, node: &Node) -> Program {
         let faults = self.programs.faults;
         let path = join_path("programs", self.name);
-        let program = Section::open(node, path, &PROGRAM, faults);
-        let written = program.sections("steps");
+        let section = Section::open(node, path, &PROGRAM, faults);
+        if let Some(tools) = section.optional("tools", Section::sections) {
+            let read =
+                |(name, tool): &(&str, Section)| ((*name).to_owned(), tools::read(name, tool));
+            self.tools = tools.iter().map(read).collect();
+        }
+        let written = section.sections("steps");
         let names = StepNames::new(written.iter().map(|&(name, _)| name));
-        if written.is_empty() && program.is_sound() {
-            let fault = program.fault("steps", "a program needs at least one step");
-            program.report(
-                fault.help("for example `[programs.ask.steps.answer]` with kind = \"llm\""),
-            );
-        }
-        if names.0.len() > usize::from(StepIndex::MAX) {
-            program.report(program.fault("steps", "a program has at most 65,533 steps"));
-        }
-        self.tools = program
-            .optional("tools", |program, key| {
-                let tools = program.sections(key);
-                tools
-                    .iter()
-                    .map(|(name, tool)| ((*name).to_owned(), tools::read(name, tool)))
-                    .collect()
-            })
-            .unwrap_or_default();
-        let mut read: Vec<Step> = written
-            .iter()
-            .map(|(name, step)| Step {
-                name: (*name).to_owned(),
-                kind: steps::read(name, step, &names, &mut self),
-            })
-            .collect();
-        for name in names.iter().skip(read.len()) {
-            let success = IMPLIED.iter().any(|&(implied, success)| implied == name && success);
-            read.push(Step { name: name.to_owned(), kind: StepKind::End { success } });
-        }
-        let start = match program.has("start") {
-            true => names.named(&program, "start").unwrap_or(0),
-            false => 0,
-        };
-        let shared = program.optional("shared", |program, key| {
-            program.section_list(key).iter().map(|segment| self.segment(segment)).collect()
-        });
-        let (session_tasks, think_time_s) = program
-            .optional("session", |program, key| settings::session(&program.section(key)))
-            .unwrap_or((constant(1.0), constant(0.0)));
-        let section = |key, read: fn(&Section) -> _| {
-            program.optional(key, |program, key| read(&program.section(key)))
-        };
-        let limits = section("limits", settings::limits).unwrap_or(settings::UNLIMITED);
-        let read_program = Program {
+        let steps = self.steps(&section, &written, &names);
+        let start = section.optional("start", |section, key| names.named(section, key));
+        let segments = section.optional("shared", Section::section_list).unwrap_or_default();
+        let shared = segments.iter().map(|segment| self.segment(segment)).collect();
+        let below = |key| section.optional(key, Section::section);
+        let session = below("session").map(|session| settings::session(&session));
+        let (session_tasks, think_time_s) = session.unwrap_or((constant(1.0), constant(0.0)));
+        let program = Program {
             name: self.name.to_owned(),
-            start,
+            steps,
+            start: start.flatten().unwrap_or(0),
             loops: self.loops,
-            shared: shared.unwrap_or_default(),
-            opening_tokens: program.law("opening_tokens"),
+            shared,
+            opening_tokens: section.law("opening_tokens"),
             session_tasks,
             think_time_s,
-            compaction: program
-                .optional("compaction", |p, key| settings::compaction(&p.section(key))),
-            limits,
-            retry: program
-                .optional("retry", |p, key| settings::retry(&p.section(key)))
-                .unwrap_or_default(),
-            steps: read,
+            compaction: below("compaction").map(|cut| settings::compaction(&cut)),
+            limits: below("limits").map_or(settings::UNLIMITED, |limits| settings::limits(&limits)),
+            retry: below("retry").map(|retry| settings::retry(&retry)).unwrap_or_default(),
         };
-        if program.is_sound() {
-            graph::check(&read_program, &self.programs.tools, &program, &written);
+        if section.is_sound() {
+            graph::check(&program, &self.programs.tools, &section, &written);
         }
-        read_program
+        program
+    }
+
+    /// The steps as they are written, and the implied ones behind them.
+    fn steps(
+        &mut self,
+        program: &Section,
+        written: &[(&str, Section)],
+        names: &StepNames,
+    ) -> Vec<Step> {
+        if written.is_empty() && program.is_sound() {
+            let fault = program.fault("steps", "a program needs at least one step");
+            let example =
+                format!("for example [{}.steps.answer] with kind = \"llm\"", program.path());
+            program.report(fault.help(example));
+        }
+        if names.iter().count() > usize::from(StepIndex::MAX) {
+            program.report(program.fault("steps", "a program has at most 65,533 steps"));
+        }
+        let mut steps: Vec<Step> = Vec::new();
+        for (name, step) in written {
+            let kind = steps::read(name, step, names, self);
+            steps.push(Step { name: (*name).to_owned(), kind });
+        }
+        let implied = names.iter().skip(written.len()).map(|name| {
+            let success = IMPLIED.contains(&(name, true));
+            Step { name: name.to_owned(), kind: StepKind::End { success } }
+        });
+        steps.extend(implied);
+        steps
     }
 
     fn segment(&mut self, segment: &Section) -> SharedSegment {
@@ -348,18 +301,17 @@ impl<'p, 'v> Builder<'p, 'v> {
 
     /// The program of sub-agents.
     pub(super) fn spawned(&mut self, step: &Section) -> u16 {
-        let names = self.programs.names();
-        let Some(name) = step.name("program", names.iter().map(String::as_str)) else { return 0 };
-        if let Some(first) = self.programs.open.iter().position(|open| open == name) {
+        let Some(name) = self.programs.named(step, "program") else { return 0 };
+        if let Some(first) = self.programs.open.iter().position(|open| *open == name) {
             let mut ring = self.programs.open[first..].to_vec();
-            ring.push(name.to_owned());
+            ring.push(name);
             let message = format!("agents would spawn each other for ever: {}", ring.join(" -> "));
             let help = "let the innermost program end without spawning; write each level as a \
                         program of its own";
             step.report(step.fault("program", message).help(help));
             return 0;
         }
-        self.programs.build(name, self.caller).unwrap_or(0)
+        self.programs.build(&name, self.caller).unwrap_or(0)
     }
 }
 

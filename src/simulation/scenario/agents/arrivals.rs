@@ -75,7 +75,7 @@ pub static STATE: Schema = Schema::new(
 pub static CLIENTS: Schema = Schema::new(
     "Many clients of unequal rates, each bursty by itself.",
     &[
-        Key::integer("count", 1, 10_000_000, "how many").example("200"),
+        Key::integer("count", 1, 1_000_000, "how many").example("200"),
         Key::quantity("rate", Dimension::Rate, "arrivals of all together")
             .above(0.0)
             .example("4 /s"),
@@ -93,7 +93,7 @@ pub static CLIENTS: Schema = Schema::new(
 pub static CLOSED: Schema = Schema::new(
     "A fixed number of users, who think between their sessions.",
     &[
-        Key::integer("users", 1, 100_000_000, "how many").example("40"),
+        Key::integer("users", 1, 10_000_000, "how many").example("40"),
         Key::law("think_time", Dimension::Time, "from the end of a user's session to the next")
             .at_least(0.0)
             .example("30 s"),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::foundations::error::choices;
-use crate::foundations::units::format_number;
 use crate::foundations::{Dimension, Fault, Faults, SimDuration};
 use crate::simulation::plan::Pool;
 use crate::simulation::scenario::files::{Files, TraceFormat, WantedTrace};
@@ -131,20 +130,27 @@ pub(super) fn check_lengths(
     pools: &[Option<Pool>],
     warnings: &mut Faults,
 ) {
-    let too_long = replay.trace.calls.iter().filter(|call| {
-        let pool = replay.pools.get(usize::from(call.model)).copied().unwrap_or(0);
-        let pool = pools.get(usize::from(pool)).and_then(Option::as_ref);
-        pool.is_some_and(|pool| call.input >= pool.max_context)
-    });
-    let count = too_long.count();
-    if count > 0 {
+    for (index, pool) in pools.iter().enumerate() {
+        let Some(pool) = pool else { continue };
+        let calls = replay.trace.calls.iter().filter(|call| {
+            replay.pools.get(usize::from(call.model)).is_some_and(|&at| usize::from(at) == index)
+        });
+        let prompts: Vec<u32> = calls.map(|call| call.input).collect();
+        let too_long = prompts.iter().filter(|&&prompt| prompt >= pool.max_context).count();
+        if too_long == 0 {
+            continue;
+        }
         let message = format!(
-            "{} of {} recorded prompts are longer than their pool's longest context",
-            format_number(count as f64),
-            format_number(replay.trace.calls.len() as f64),
+            "{} of {} recorded prompts for pool `{}` are longer than the {} tokens that it takes, \
+             the longest {}",
+            too_long,
+            prompts.len(),
+            pool.name,
+            pool.max_context,
+            prompts.iter().max().copied().unwrap_or(0),
         );
-        let help = "their tasks will fail; leave them out with `longest_call`, or raise \
-                    `max_context`";
+        let help = "such tasks fail: raise its `max_context`, or leave long calls out with \
+                    `longest_call`";
         warnings.push(agent.fault("replay", message).help(help));
     }
 }

@@ -5,7 +5,7 @@ use super::{PoolSpec, PrecisionSpec};
 use crate::catalog::{
     Accelerator, Catalog, Field, FieldKind, Model, NumberFormat, Precision, Provenance,
 };
-use crate::foundations::units::format_number;
+use crate::foundations::units::{format_number, format_usd};
 use crate::foundations::{Fault, Faults};
 use crate::performance::{
     Deployment, HostProfile, MemoryPlan, PerformanceError, StepModel, usual_reserve,
@@ -147,7 +147,11 @@ fn check_context(section: &Section, model: &Model, max_context: u32) {
             "`{}` takes at most {} tokens, prompt and answer together",
             model.key, model.max_context
         );
-        section.report(section.fault("max_context", message).help("lower `max_context`"));
+        let fault = section.fault("max_context", message).help("lower `max_context`");
+        section.report(fault.help(format!(
+            "for one trained on longer contexts add an entry with base = \"{}\" in [models]",
+            model.key
+        )));
     }
 }
 
@@ -169,7 +173,13 @@ fn price(section: &Section, spec: &PoolSpec, accelerator: &Accelerator) -> Optio
     if price.is_none() {
         let message = format!("no rent of `{}` is published", accelerator.key);
         let fault = section.fault("price", message);
-        section.report(fault.help("state one: `price = \"$2.49 /h\"` is that of one GPU"));
+        let fault = fault.help("state one: `price = \"$2.49 /h\"` is that of one GPU");
+        // Rents are two to ten times that, too wide a range to take one for granted.
+        let bought = accelerator.value(Field::Purchase).ok().map(|usd| {
+            let hourly = format_usd(usd / (4.0 * 8760.0));
+            format!("bought for {}, it costs {hourly} /h over four years", format_usd(usd))
+        });
+        section.report(bought.into_iter().fold(fault, Fault::help));
     }
     price
 }

@@ -91,6 +91,14 @@ impl<'v> Library<'v> {
         names.into_iter().collect()
     }
 
+    /// The name by which a program is known, given it or an alias of an archetype.
+    pub(in crate::simulation::scenario) fn known(&self, name: &str) -> Option<String> {
+        match self.own.get(name) {
+            Some(_) => Some(name.to_owned()),
+            None => self.catalog.agent(name).ok().map(|agent| agent.key.clone()),
+        }
+    }
+
     /// Names of the programs that the scenario writes itself.
     pub(in crate::simulation::scenario) fn written(&self) -> Vec<String> {
         self.own.keys().map(str::to_owned).collect()

@@ -24,7 +24,7 @@ pub static TOOL: Schema = Schema::new(
 );
 
 /// The same keys for a step with a tool of its own.
-pub(super) const OWN_TOOL_KEYS: [Key; 4] =
+pub(in crate::simulation::scenario) const OWN_TOOL_KEYS: [Key; 4] =
     [LATENCY.optional().example("2 s"), RESULT, FAILURE, SLOTS.example("8")];
 
 /// Reads a tool; `section` is that of the tool, or of a step with a tool of its own.

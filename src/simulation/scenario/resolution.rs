@@ -1,0 +1,223 @@
+//! From one version of a scenario to its plan: the sections are read, then what needs several of
+//! them is worked out and checked.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::agents::replay::Traces;
+use super::agents::{Agents, Surroundings};
+use super::document::{Node, Table};
+use super::files::Files;
+use super::objectives::Objective;
+use super::pools::Deployed;
+use super::programs::{Archetypes, Library, Programs};
+use super::reader::Section;
+use super::run::RunSettings;
+use super::variants::Version;
+use super::{SCENARIO, entries, objectives, pools, programs, run};
+use crate::catalog::{Catalog, Provenance};
+use crate::foundations::error::Sources;
+use crate::foundations::{Fault, Faults};
+use crate::simulation::plan::{Behaviour, Plan, Pool};
+use crate::workload::program::{ModelChoice, Program, StepKind};
+
+/// What is the same in all variants.
+pub(super) struct Head {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) run: RunSettings,
+    pub(super) objectives: Vec<Objective>,
+}
+
+/// What came of reading one version.
+pub(super) struct Reading {
+    /// `None` where something is missing that faults tell of.
+    pub(super) found: Option<(Head, Plan)>,
+    pub(super) provenance: Vec<Provenance>,
+    pub(super) faults: Faults,
+    pub(super) warnings: Faults,
+}
+
+/// What all versions are read from.
+pub(super) struct Shared<'a> {
+    catalog: Catalog,
+    archetypes: Archetypes,
+    traces: Traces,
+    files: &'a dyn Files,
+}
+
+impl<'a> Shared<'a> {
+    /// The compiled-in catalog and the scenario's files. The texts of archetypes join `sources`.
+    pub(super) fn new(sources: Sources, files: &'a dyn Files) -> Self {
+        let archetypes = Archetypes::new(sources);
+        Self { catalog: Catalog::embedded(), archetypes, traces: Traces::default(), files }
+    }
+
+    /// All texts that took part.
+    pub(super) fn into_sources(self) -> Sources {
+        self.archetypes.into_sources()
+    }
+
+    /// Reads one version.
+    pub(super) fn read(&self, version: &Version) -> Reading {
+        let faults = RefCell::default();
+        let mut reading = Reading {
+            found: None,
+            provenance: Vec::new(),
+            faults: Faults::default(),
+            warnings: Faults::default(),
+        };
+        reading.found = self.plan(version, &faults, &mut reading);
+        reading.faults = faults.into_inner();
+        reading
+    }
+
+    fn plan(
+        &self,
+        version: &Version,
+        faults: &RefCell<Faults>,
+        reading: &mut Reading,
+    ) -> Option<(Head, Plan)> {
+        let root = Section::root(&version.root, &SCENARIO, faults);
+        let catalog = self.catalog_of(&root);
+        let run = root.section("run");
+        let (settings, timing) = (run::settings(&run), run::timing(&run));
+
+        let written = root.sections("pools");
+        let pool_names: Vec<&str> = written.iter().map(|&(name, _)| name).collect();
+        let mut pools: Vec<Option<Pool>> = Vec::new();
+        for (name, section) in &written {
+            let spec = pools::read(section, &catalog);
+            let deployed = spec.and_then(|spec| {
+                pools::resolve(name, section, &spec, &catalog, &mut reading.warnings)
+            });
+            pools.push(deployed.map(|Deployed { pool, provenance }| {
+                reading.provenance.extend(provenance);
+                pool
+            }));
+        }
+
+        let tools = root.optional("tools", Section::sections).unwrap_or_default();
+        let tools = tools.iter().map(|(name, tool)| programs::tools::read(name, tool)).collect();
+        let own = root.node("programs").and_then(Node::as_table).unwrap_or(Table::EMPTY);
+        let library = Library::new(&catalog, &self.archetypes, own);
+        let mut programs = Programs::new(library, &pool_names, tools, faults);
+        let around = Surroundings {
+            pool_names: &pool_names,
+            pools: &pools,
+            traces: &self.traces,
+            files: self.files,
+            faults,
+        };
+        let (mut agents, written_agents) = (Agents::default(), root.sections("agents"));
+        for (name, agent) in &written_agents {
+            agents.read(name, agent, &around, &mut programs, &mut reading.warnings);
+        }
+        let (used_programs, used_tools) = (programs.programs.len(), programs.tools.len());
+        reading.provenance.extend(programs.provenance());
+        programs.check_unused();
+        programs.programs.truncate(used_programs);
+        programs.tools.truncate(used_tools);
+
+        for (key, written) in [("agents", written_agents.len()), ("pools", written.len())] {
+            if written == 0 && root.has(key) {
+                root.report(root.fault(key, format!("the scenario has no {key}")));
+            }
+        }
+        let agent_names: Vec<&str> = written_agents.iter().map(|&(name, _)| name).collect();
+        let objectives = objectives::read(&root, &agent_names, &pool_names);
+        let ends = agents.populations.iter().all(|agents| agents.arrivals.ends());
+        if agents.populations.len() == written_agents.len() {
+            run::check_end(&run, &timing.stop, ends);
+        }
+
+        let head = Head {
+            name: root.text("name").to_owned(),
+            description: root.text("description").to_owned(),
+            run: settings,
+            objectives,
+        };
+        let plan = Plan {
+            name: version.name.clone(),
+            stop: timing.stop,
+            warm_up: timing.warm_up,
+            ending: timing.ending,
+            pools: pools.iter().flatten().cloned().collect(),
+            programs: programs.programs,
+            tools: programs.tools,
+            traces: agents.traces,
+            populations: agents.populations,
+            task_rows: timing.task_rows,
+            bin: timing.bin,
+        };
+        check_counts(&root, &plan);
+        reading.provenance = distinct(std::mem::take(&mut reading.provenance));
+        if !root.is_sound() {
+            return None;
+        }
+        objectives::check(&head.objectives, &root, &plan);
+        for index in unused_pools(&plan) {
+            let (name, section) = &written[index];
+            let message = format!("pool `{name}` serves nobody");
+            let fault = Fault::new(message).at(section.origin().place(section.path()));
+            reading.warnings.push(fault.help("it is paid for all the same; remove it"));
+        }
+        Some((head, plan))
+    }
+
+    /// The catalog, with the scenario's own entries where it has some.
+    fn catalog_of(&self, root: &Section) -> Cow<'_, Catalog> {
+        if entries::KINDS.iter().all(|kind| !root.has(kind)) {
+            return Cow::Borrowed(&self.catalog);
+        }
+        let mut own = self.catalog.clone();
+        entries::apply(root, &mut own, self.files);
+        Cow::Owned(own)
+    }
+}
+
+/// Parts of a plan are named by numbers of 16 bits.
+fn check_counts(root: &Section, plan: &Plan) {
+    let counts = [
+        ("pools", plan.pools.len()),
+        ("agents", plan.populations.len()),
+        ("programs", plan.programs.len()),
+        ("tools", plan.tools.len()),
+    ];
+    for (key, count) in counts.into_iter().filter(|&(_, count)| count > usize::from(u16::MAX)) {
+        root.report(root.fault(key, format!("{count} {key} are too many, 65,535 are allowed")));
+    }
+}
+
+/// Each row once, in the order of their first mention.
+fn distinct(rows: Vec<Provenance>) -> Vec<Provenance> {
+    let mut seen = BTreeSet::new();
+    let new = |row: &Provenance| seen.insert((row.what.clone(), row.figure.clone()));
+    rows.into_iter().filter(new).collect()
+}
+
+/// Places of pools that neither an agent nor a step of its programs names.
+fn unused_pools(plan: &Plan) -> impl Iterator<Item = usize> {
+    let of = |choice: &ModelChoice| match choice {
+        ModelChoice::Own => None,
+        ModelChoice::Pool(pool) => Some(*pool),
+    };
+    let steps = |program: &Program| -> Vec<u16> {
+        let pool = |kind: &StepKind| match kind {
+            StepKind::Llm(step) => of(&step.model),
+            StepKind::Check(step) => of(&step.call.model),
+            StepKind::Spawn(step) => of(&step.model),
+            _ => None,
+        };
+        program.steps.iter().filter_map(|step| pool(&step.kind)).collect()
+    };
+    let recorded = plan.populations.iter().flat_map(|agents| match &agents.behaviour {
+        Behaviour::Recorded { pools, .. } => pools.clone(),
+        Behaviour::Program(_) => Vec::new(),
+    });
+    let own = plan.populations.iter().map(|agents| agents.pool);
+    let used: BTreeSet<u16> =
+        plan.programs.iter().flat_map(steps).chain(recorded).chain(own).collect();
+    (0..plan.pools.len()).filter(move |&index| !used.contains(&(index as u16)))
+}
