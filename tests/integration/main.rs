@@ -15,4 +15,5 @@ mod leap;
 mod made_up;
 mod queueing_theory;
 mod scenario_errors;
+mod scenario_plans;
 mod small_fleet;
