@@ -1,7 +1,6 @@
 //! An archetype in full: what it takes in closed form, its steps, where its figures come from.
 
-use super::listing::rounded;
-use super::sheet::{Column, Page, Sheet, number, text};
+use super::sheet::{Column, Page, Sheet, number, rounded, text};
 use crate::catalog::{Agent, Catalog};
 use crate::foundations::Law;
 use crate::simulation::scenario::Archetype;

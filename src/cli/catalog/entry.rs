@@ -2,8 +2,8 @@
 
 use super::Subject;
 use super::agent;
-use super::listing::{attention_kinds, figures, native_formats, price_columns, price_row, rounded};
-use super::sheet::{Page, Sheet, number, text};
+use super::listing::{attention_kinds, figures, native_formats, price_columns, price_row};
+use super::sheet::{Page, Sheet, number, rounded, text};
 use crate::catalog::{
     Accelerator, Attention, Catalog, Engine, FeedForward, Field, LayerGroup, Model, NumberFormat,
     Precision, Price, Region, UnknownName,

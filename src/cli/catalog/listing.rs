@@ -3,7 +3,7 @@
 
 use super::Subject;
 use super::agent;
-use super::sheet::{Column, Format, Sheet, number, text};
+use super::sheet::{Column, Format, Sheet, number, rounded, text};
 use crate::catalog::{
     Accelerator, Attention, Catalog, Engine, Field, Model, NumberFormat, Price, Provenance,
     SchedulerDefaults, StepCoefficients,
@@ -22,16 +22,6 @@ pub(super) fn sheet(subject: Subject, catalog: &Catalog, format: Format) -> Shee
         Subject::Agents => agents(catalog),
         Subject::Regions => regions(catalog),
         Subject::Assumptions => assumptions(catalog, None),
-    }
-}
-
-/// A number with `places` digits after the point and no trailing zeros; empty for none.
-pub(super) fn rounded(value: Option<f64>, places: usize) -> String {
-    let Some(value) = value else { return String::new() };
-    let text = format!("{value:.places$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
     }
 }
 

@@ -211,3 +211,13 @@ fn write_json(value: &Value, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }
+
+/// A number with `places` digits after the point and no trailing zeros; empty for none.
+pub(super) fn rounded(value: Option<f64>, places: usize) -> String {
+    let Some(value) = value else { return String::new() };
+    let text = format!("{value:.places$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}

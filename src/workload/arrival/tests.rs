@@ -1,3 +1,5 @@
+//! What is known of arrival processes in closed form, against the streams that they give.
+
 use super::*;
 use crate::foundations::time::PS_PER_S;
 use crate::workload::trace::{claude_code, mooncake};

@@ -1,3 +1,5 @@
+//! Programs small enough to work out by hand, against the closed forms.
+
 use super::*;
 use crate::foundations::Law;
 use crate::workload::program::*;
