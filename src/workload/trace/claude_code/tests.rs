@@ -1,3 +1,5 @@
+//! Session files as they are, as they may be, and as they must not be.
+
 use serde_json::Value;
 
 use super::*;
