@@ -222,6 +222,26 @@ fn all_faults_come_at_once() {
 }
 
 #[test]
+fn a_fault_hides_no_other() {
+    let text = GOOD
+        .replace("parallel = 4", "parallel = 3\nmax_running = 0")
+        .replace("\"ask\"", "\"aks\"\nretry = { attempts = 0 }")
+        .replace("{ poisson =", "{ poison =");
+    let found = faults(&text);
+    let messages: Vec<_> = found.iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "unknown program `aks`",
+            "`attempts` must be between 1 and 1000, found 0",
+            "unknown key `poison`",
+            "the 64 query heads of `llama-3.3-70b` cannot be shared by 3 GPUs",
+            "`max_running` must be between 1 and 1000000, found 0",
+        ]
+    );
+}
+
+#[test]
 fn a_truncated_file_is_a_fault_of_syntax() {
     let cut = &GOOD[..GOOD.len() - 20];
     let found = faults(cut);

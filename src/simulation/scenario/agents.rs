@@ -133,7 +133,13 @@ fn walk(
     warnings: &mut Faults,
 ) -> Option<u16> {
     let roles = pools_by_name(agent, "models", around.pool_names);
-    let program = programs.named(agent, "program")?;
+    let Some(program) = programs.named(agent, "program") else {
+        // What the agent says itself can be read all the same.
+        agent.optional("session", Section::section).map(|session| settings::session(&session));
+        agent.optional("limits", Section::section).map(|limits| settings::limits(&limits));
+        agent.optional("retry", Section::section).map(|retry| settings::retry(&retry));
+        return None;
+    };
     let caller = Caller {
         agent: name.to_owned(),
         roles: roles.iter().map(|role| (role.name.to_owned(), role.value)).collect(),

@@ -21,6 +21,10 @@ pub(in crate::simulation::scenario) struct Deployed {
     pub(in crate::simulation::scenario) provenance: Vec<Provenance>,
 }
 
+/// Keys that say what a replica is; whether it can be is worked out from them alone.
+const REPLICA_KEYS: [&str; 6] =
+    ["model", "accelerator", "engine", "tensor_parallel", "expert_parallel", "precision"];
+
 /// Works out a pool; `None` where it cannot be, which is reported.
 pub(in crate::simulation::scenario) fn resolve(
     name: &str,
@@ -30,7 +34,7 @@ pub(in crate::simulation::scenario) fn resolve(
     warnings: &mut Faults,
 ) -> Option<Deployed> {
     // What is worked out from stand-ins for faulty values says nothing.
-    if !section.is_sound() {
+    if !section.is_sound_in(&REPLICA_KEYS) {
         return None;
     }
     let model = catalog.model(&spec.model).ok()?;
@@ -48,44 +52,22 @@ pub(in crate::simulation::scenario) fn resolve(
         tensor_parallel: spec.tensor_parallel,
         expert_parallel: spec.expert_parallel,
     };
-    let defaults = engine.scheduler_on(accelerator);
-    let batch_limit = spec.max_running.unwrap_or(defaults.max_running as u32);
-    let token_budget = spec.max_batched_tokens.unwrap_or(defaults.max_batched_tokens as u32);
-    let block = spec.block_size.unwrap_or(defaults.block_size as u32);
-    let max_context = spec.max_context.unwrap_or(model.max_context.try_into().unwrap_or(u32::MAX));
-
-    check_context(section, model, max_context);
-    check_budget(section, token_budget, batch_limit);
-    let price = price(section, spec, accelerator);
-    let memory = match spec.kv_blocks {
-        Some(blocks) => {
-            if blocks.saturating_mul(u64::from(block)) < u64::from(max_context) {
-                warnings.push(too_few_blocks(section, blocks, block, max_context));
-            }
-            deployment.check().map(|()| (blocks, 0))
-        }
-        None => {
-            let share = spec.memory_utilization.unwrap_or(defaults.memory_utilization);
-            let reserve = usual_reserve(&deployment, token_budget.into(), u64::from(batch_limit));
-            MemoryPlan::fit(&deployment, max_context.into(), share, reserve, block)
-                .map(|plan| (plan.blocks, plan.sequence_blocks))
-        }
-    };
-    let faults = match (deployment.faults(), &memory) {
-        (faults, Err(error)) if faults.is_empty() => vec![error.clone()],
-        (faults, _) => faults,
-    };
-    for fault in faults {
-        section.report(place(section, &fault));
+    let wrong = deployment.faults();
+    for error in &wrong {
+        section.report(place(section, error));
     }
+    let usd_per_gpu_h = price(section, spec, accelerator);
+    if !wrong.is_empty() || !section.is_sound() {
+        return None;
+    }
+    let scheduler = Scheduler::of(spec, &deployment);
+    scheduler.check(section, model);
+    let (kv_blocks, sequence_blocks) = memory(section, spec, &deployment, &scheduler, warnings)?;
     let step = StepModel::compile(&deployment).ok()?;
-    let ((kv_blocks, sequence_blocks), usd_per_gpu_h) = (memory.ok()?, price?);
-
-    let host = HostProfile::of(engine, accelerator);
-    let chunked_prefill = spec.chunked_prefill.unwrap_or(defaults.chunked_prefill);
 
     let mut provenance = catalog.sources_of(&spec.accelerator, &spec.model, &spec.engine).ok()?;
     provenance.retain(|row| row.what != accelerator.key || is_used(&row.figure, spec));
+    let host = HostProfile::of(engine, accelerator);
     let pool = Pool {
         name: name.to_owned(),
         model: model.key.clone(),
@@ -94,24 +76,106 @@ pub(in crate::simulation::scenario) fn resolve(
         replicas: spec.replicas,
         gpus: spec.tensor_parallel,
         router: spec.router,
-        max_context,
-        usd_per_replica_h: usd_per_gpu_h * f64::from(spec.tensor_parallel),
+        max_context: scheduler.max_context,
+        usd_per_replica_h: usd_per_gpu_h? * f64::from(spec.tensor_parallel),
         peak_flops: step.peak_flops,
         bandwidth: step.bandwidth,
         replica: ReplicaSpec {
             model: step,
-            token_budget,
-            batch_limit,
-            chunked_prefill,
-            block,
+            token_budget: scheduler.token_budget,
+            batch_limit: scheduler.batch_limit,
+            chunked_prefill: scheduler.chunked_prefill,
+            block: scheduler.block,
             kv_blocks,
             sequence_blocks,
-            prefix_cache: spec.prefix_cache.unwrap_or(defaults.prefix_cache),
-            host: HostProfile { whole_prompts: !chunked_prefill, ..host },
+            prefix_cache: scheduler.prefix_cache,
+            host: HostProfile { whole_prompts: !scheduler.chunked_prefill, ..host },
             longest_leap: u64::MAX,
         },
     };
     Some(Deployed { pool, provenance })
+}
+
+/// The scheduler's settings: the scenario's, the engine's where it says nothing.
+struct Scheduler {
+    batch_limit: u32,
+    token_budget: u32,
+    block: u32,
+    max_context: u32,
+    memory_utilization: f64,
+    chunked_prefill: bool,
+    prefix_cache: bool,
+}
+
+impl Scheduler {
+    fn of(spec: &PoolSpec, deployment: &Deployment) -> Self {
+        let defaults = deployment.engine.scheduler_on(deployment.accelerator);
+        let or = |stated: Option<u32>, default: u64| {
+            stated.unwrap_or(u32::try_from(default).unwrap_or(u32::MAX))
+        };
+        Self {
+            batch_limit: or(spec.max_running, defaults.max_running),
+            token_budget: or(spec.max_batched_tokens, defaults.max_batched_tokens),
+            block: or(spec.block_size, defaults.block_size),
+            max_context: or(spec.max_context, deployment.model.max_context),
+            memory_utilization: spec.memory_utilization.unwrap_or(defaults.memory_utilization),
+            chunked_prefill: spec.chunked_prefill.unwrap_or(defaults.chunked_prefill),
+            prefix_cache: spec.prefix_cache.unwrap_or(defaults.prefix_cache),
+        }
+    }
+
+    fn check(&self, section: &Section, model: &Model) {
+        let Self { batch_limit, token_budget, max_context, .. } = *self;
+        if u64::from(max_context) > model.max_context {
+            let message = format!(
+                "`{}` takes at most {} tokens, prompt and answer together",
+                model.key, model.max_context
+            );
+            let fault = section.fault("max_context", message).help("lower `max_context`");
+            section.report(fault.help(format!(
+                "for one trained on longer contexts add an entry with base = \"{}\" in [models]",
+                model.key
+            )));
+        }
+        if token_budget < batch_limit {
+            let message = format!(
+                "a step has room for {token_budget} tokens, but {batch_limit} requests may each \
+                 want one"
+            );
+            let fault = section.fault("max_batched_tokens", message);
+            section.report(fault.help(format!(
+                "raise `max_batched_tokens` to {batch_limit}, or lower `max_running` to \
+                 {token_budget}"
+            )));
+        }
+    }
+}
+
+/// KV blocks of a replica, and those that each request takes beside its context; `None` where the
+/// model does not fit, which is reported.
+fn memory(
+    section: &Section,
+    spec: &PoolSpec,
+    deployment: &Deployment,
+    scheduler: &Scheduler,
+    warnings: &mut Faults,
+) -> Option<(u64, u64)> {
+    let Scheduler { batch_limit, token_budget, block, max_context, .. } = *scheduler;
+    if let Some(blocks) = spec.kv_blocks {
+        if blocks.saturating_mul(u64::from(block)) < u64::from(max_context) {
+            warnings.push(too_few_blocks(section, blocks, block, max_context));
+        }
+        return Some((blocks, 0));
+    }
+    let reserve = usual_reserve(deployment, token_budget.into(), batch_limit.into());
+    let share = scheduler.memory_utilization;
+    match MemoryPlan::fit(deployment, max_context.into(), share, reserve, block) {
+        Ok(plan) => Some((plan.blocks, plan.sequence_blocks)),
+        Err(error) => {
+            section.report(place(section, &error));
+            None
+        }
+    }
 }
 
 /// The formats that are used, and a remark where they are not the model's own for lack of hardware.
@@ -139,33 +203,6 @@ fn formats(
         return (unpacked, Some(remark));
     }
     (precision, None)
-}
-
-fn check_context(section: &Section, model: &Model, max_context: u32) {
-    if u64::from(max_context) > model.max_context {
-        let message = format!(
-            "`{}` takes at most {} tokens, prompt and answer together",
-            model.key, model.max_context
-        );
-        let fault = section.fault("max_context", message).help("lower `max_context`");
-        section.report(fault.help(format!(
-            "for one trained on longer contexts add an entry with base = \"{}\" in [models]",
-            model.key
-        )));
-    }
-}
-
-fn check_budget(section: &Section, token_budget: u32, batch_limit: u32) {
-    if token_budget < batch_limit {
-        let message = format!(
-            "a step has room for {token_budget} tokens, but {batch_limit} requests may each want \
-             one"
-        );
-        let fault = section.fault("max_batched_tokens", message);
-        section.report(fault.help(format!(
-            "raise `max_batched_tokens` to {batch_limit}, or lower `max_running` to {token_budget}"
-        )));
-    }
 }
 
 fn price(section: &Section, spec: &PoolSpec, accelerator: &Accelerator) -> Option<f64> {

@@ -158,13 +158,25 @@ impl<'d> Section<'d> {
 
     /// Whether nothing was reported in this section and below it.
     pub fn is_sound(&self) -> bool {
+        !self.absent && !self.untagged && !self.has_fault_at(&self.path)
+    }
+
+    /// Whether the values of these keys can be relied upon: nothing was reported in them, and no key
+    /// is unknown, which might have been meant as one of them.
+    pub fn is_sound_in(&self, keys: &[&str]) -> bool {
+        let sound = |key: &&str| !self.has_fault_at(&join_path(&self.path, key));
+        !self.absent && !self.untagged && self.unknown().next().is_none() && keys.iter().all(sound)
+    }
+
+    /// Whether something was reported at a path or below it.
+    fn has_fault_at(&self, path: &str) -> bool {
         let within = |fault: &Fault| {
-            let path = fault.place.as_ref().map_or("", |place| place.path.as_str());
-            let below = path.strip_prefix(self.path.as_str());
-            self.path.is_empty()
+            let of = fault.place.as_ref().map_or("", |place| place.path.as_str());
+            let below = of.strip_prefix(path);
+            path.is_empty()
                 || below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        !self.absent && !self.untagged && !self.faults.borrow().iter().any(within)
+        self.faults.borrow().iter().any(within)
     }
 
     /// The place of a key's value, or of the section where the key was left out.
@@ -197,7 +209,7 @@ impl<'d> Section<'d> {
             let example = keys.first().and_then(|key| self.declared(key)).map(Key::assignment);
             let fault =
                 example.into_iter().fold(fault, |f, e| f.help(format!("for example `{e}`")));
-            if !self.absent && !self.untagged {
+            if !self.absent && !self.untagged && !keys.iter().any(|key| self.is_mistyped(key)) {
                 self.report(fault.at(self.origin.place(self.path.as_str())));
             }
             return None;
@@ -243,8 +255,12 @@ impl<'d> Section<'d> {
     /// not known itself, nor where it was only mistyped.
     fn is_missing(&self, name: &str) -> bool {
         let is_tag = self.schema.tag.is_some_and(|tag| tag.key == name);
+        !self.absent && (!self.untagged || is_tag) && !self.is_mistyped(name)
+    }
+
+    /// Whether some unknown key was most likely meant to be this one.
+    fn is_mistyped(&self, name: &str) -> bool {
         let known = || self.keys().map(|key| key.name);
-        let mistyped = || self.unknown().any(|entry| suggest(&entry.key, known()) == Some(name));
-        !self.absent && (!self.untagged || is_tag) && !mistyped()
+        self.unknown().any(|entry| suggest(&entry.key, known()) == Some(name))
     }
 }
