@@ -240,3 +240,90 @@ fn within_batches(batches: &BatchMeans, confidence: f64) -> Option<f64> {
     let widening = libm::sqrt((1.0 + correlation) / (1.0 - correlation));
     (correlation < TOO_CORRELATED).then_some(half * widening)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::evidence::Spread;
+
+    fn figure(key: &str, values: &[Value], evidence: &Evidence) -> Figure {
+        let sample = Sample {
+            metric: Metric::find(key).unwrap(),
+            values,
+            evidence,
+            members: &[],
+            stretches: &[],
+            confidence: 0.95,
+        };
+        sample.figure()
+    }
+
+    fn value(top: f64, bottom: f64) -> Value {
+        Value { top, bottom, spread: None }
+    }
+
+    /// Cochran, section 6.3, by hand: R = 30 / 20, residuals -1, 2, -1.
+    #[test]
+    fn a_ratio_over_trials() {
+        let trials = [value(5.0, 4.0), value(14.0, 8.0), value(11.0, 8.0)];
+        let found = figure("batch_size", &trials, &Evidence::default());
+        let half = 4.302_653 * (6.0_f64 / 2.0 / 3.0).sqrt() / (20.0 / 3.0);
+        let interval = found.interval.unwrap();
+        assert_eq!((found.mean, found.n), (Some(1.5), 3));
+        assert!((interval.half_width() - half).abs() < 1e-6, "{interval:?}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let trials = [value(1.0, 2.0), value(f64::NAN, 2.0), value(1.0, 2.0)];
+        assert_eq!(figure("batch_size", &trials, &Evidence::default()).n, 2);
+        assert_eq!(figure("batch_size", &[], &Evidence::default()), Figure::default());
+        assert_eq!(figure("batch_size", &[value(0.0, 0.0)], &Evidence::default()).mean, None);
+    }
+
+    #[test]
+    fn a_single_trial_without_stretches_has_no_interval() {
+        let found = figure("batch_size", &[value(1.0, 2.0)], &Evidence::default());
+        assert_eq!((found.mean, found.interval), (Some(0.5), None));
+    }
+
+    /// Trials that all succeeded are no proof that all ever will.
+    #[test]
+    fn a_proportion_is_never_surer_than_the_count_allows() {
+        let found = figure("task_success_rate", &[value(50.0, 50.0); 4], &Evidence::default());
+        let interval = found.interval.unwrap();
+        assert!((interval.low - 0.981_2).abs() < 1e-4 && interval.high == 1.0, "{interval:?}");
+    }
+
+    /// Trials agree within themselves and differ from each other: the quantile is as unsure as they
+    /// differ, not as sure as thousands of observations would be.
+    #[test]
+    fn a_quantile_is_as_unsure_as_trials_differ() {
+        let (mut evidence, mut values) = (Evidence::default(), Vec::new());
+        for level in [1_u64, 2, 3, 4] {
+            for step in 0..2_000 {
+                evidence.tally.ttft.record(level * 1_000_000 + step);
+            }
+            let at = level as f64 + 0.001;
+            let spread = Spread { count: 2_000, quantiles: [at; 4] };
+            values.push(Value { top: at * 2_000.0, bottom: 2_000.0, spread: Some(spread) });
+        }
+        let found = figure("ttft_s", &values, &evidence);
+        for quantile in found.quantiles {
+            // Half-widths are t s / 2 = 3.182 x 1.291 / 2 = 2.054, cut at zero.
+            let interval = quantile.unwrap().interval.unwrap();
+            let value = quantile.unwrap().value;
+            assert!((interval.high - value - 2.054).abs() < 0.01, "{interval:?} of {value}");
+        }
+    }
+
+    #[test]
+    fn a_quantile_needs_observations_beyond_it() {
+        let mut evidence = Evidence::default();
+        (0..50).for_each(|step| evidence.tally.ttft.record(step * 1000));
+        let spread = Spread { count: 50, quantiles: [0.0; 4] };
+        let values = [Value { top: 1.0, bottom: 50.0, spread: Some(spread) }];
+        let known = figure("ttft_s", &values, &evidence).quantiles.map(|q| q.is_some());
+        assert_eq!(known, [true, true, true, false]);
+    }
+}

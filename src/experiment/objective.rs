@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::foundations::interval::{Interval, wilson};
+use crate::foundations::interval::{Estimate, Interval, wilson};
 use crate::simulation::{Plan, scenario};
 
 use super::evidence::{Evidence, Part, QUANTILES};
@@ -117,7 +117,13 @@ impl Objective {
             Statistic::Mean => figure.interval,
             Statistic::Quantile(index) => {
                 let stated = figure.quantiles[index];
-                stated.filter(|stated| stated.value == value).and_then(|stated| stated.interval)
+                match stated.filter(|stated| stated.value == value) {
+                    Some(stated) => stated.interval,
+                    // What failed moves the quantile: only the trials' own values tell how far.
+                    None => Estimate::of_trials(trials, confidence)
+                        .interval
+                        .map(|interval| Interval::around(value, interval.half_width())),
+                }
             }
         };
         Verdict {
@@ -146,4 +152,82 @@ pub struct Verdict {
     pub trials: u64,
     /// Where the probability lies that a trial meets it.
     pub probability: Interval,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::METRICS;
+    use crate::simulation::Cause;
+    use crate::simulation::scenario::objectives::TARGETS;
+
+    fn latency_p90() -> Objective {
+        Objective {
+            name: "task_latency_p90".into(),
+            metric: Metric::find("task_latency_s").unwrap(),
+            statistic: Statistic::Quantile(1),
+            limit: 60.0,
+            at_least: false,
+            of: Part::FLEET,
+        }
+    }
+
+    /// Tasks of 1 s to 100 s.
+    fn evidence(started: u64) -> Evidence {
+        let mut evidence = Evidence::default();
+        evidence.tally.started = started;
+        evidence.tally.succeeded = 100;
+        (1..=100).for_each(|second| evidence.tally.task_latency.record(second * 1_000_000));
+        evidence
+    }
+
+    #[test]
+    fn what_never_ended_is_infinitely_late() {
+        let objective = latency_p90();
+        let near = |value: f64, expected: f64| (value / expected - 1.0).abs() < 1e-3;
+        assert!(near(objective.judge(None, &evidence(100)), 90.0));
+        // Nine in ten of 105 are 95 tasks, and five more are infinitely late.
+        assert!(near(objective.judge(None, &evidence(105)), 95.0));
+        assert_eq!(objective.judge(None, &evidence(112)), f64::INFINITY);
+        assert!(!objective.is_met_by(f64::INFINITY) && !objective.is_met_by(f64::NAN));
+    }
+
+    #[test]
+    fn what_ended_without_success_is_not_late() {
+        let mut evidence = evidence(112);
+        evidence.tally.failed[Cause::Program as usize] = 12;
+        assert!(latency_p90().judge(None, &evidence).is_finite());
+        evidence.tally.failed = Default::default();
+        evidence.tally.failed[Cause::Deadline as usize] = 12;
+        assert_eq!(latency_p90().judge(None, &evidence), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_mean_over_what_is_left_does_not_count() {
+        let mean = Objective { statistic: Statistic::Mean, ..latency_p90() };
+        assert_eq!(mean.judge(Some(50.5), &evidence(100)), 50.5);
+        assert_eq!(mean.judge(Some(50.5), &evidence(101)), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_verdict_counts_trials() {
+        let trials = [50.0, 55.0, 70.0, f64::INFINITY, f64::NAN];
+        let verdict = latency_p90().verdict(&Figure::default(), 58.0, &trials, 0.95);
+        assert!(verdict.met);
+        assert_eq!((verdict.trials_met, verdict.trials), (2, 5));
+        assert!(verdict.probability.contains(0.4));
+    }
+
+    /// What a scenario may demand is what results tell.
+    #[test]
+    fn every_target_is_a_metric() {
+        for target in TARGETS {
+            let metric = METRICS.iter().find(|metric| metric.key == target.metric).unwrap();
+            assert_eq!(metric.unit.dimension(), target.dimension, "{}", target.name);
+            assert_eq!(metric.is_observed(), target.observed, "{}", target.name);
+            assert_eq!(metric.applies_to(Scope::Agent), target.agents, "{}", target.name);
+            assert_eq!(metric.applies_to(Scope::Pool), target.pools, "{}", target.name);
+            assert!(metric.applies_to(Scope::Fleet), "{}", target.name);
+        }
+    }
 }

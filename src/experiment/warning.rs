@@ -40,19 +40,29 @@ pub(super) fn warnings(answer: &Answer<'_>, planned: u64) -> Vec<String> {
     found.extend(long_tasks(answer));
     found.extend(vague_figures(answer));
     found.extend(few_observations(answer));
-    if done == 1 {
-        found.push(
-            "one trial: intervals come from batches inside it and say nothing about other seeds; \
-             run more with --trials"
-                .to_owned(),
-        );
-    }
+    found.extend((done == 1).then(|| single_trial(answer)));
     let (kept, seen) = (answer.tasks.rows().len() as u64, answer.tasks.seen());
     if kept < seen {
         let rows = format_count(kept as f64);
         found.push(format!("tasks.csv is a uniform sample of {rows} of all tasks"));
     }
     found
+}
+
+fn single_trial(answer: &Answer<'_>) -> String {
+    let unsure = |key: &&&str| {
+        let figure = answer.fleet(key);
+        figure.mean.is_some() && figure.interval.is_none()
+    };
+    let unsure: Vec<_> = LOOKED_AT.iter().filter(unsure).copied().collect();
+    let silent = match unsure.is_empty() {
+        true => String::new(),
+        false => format!(" and none can be given for {}", unsure.join(", ")),
+    };
+    format!(
+        "one trial: intervals come from batches inside it, say nothing about other seeds{silent}; \
+         run more with --trials"
+    )
 }
 
 fn broken_sums(answer: &Answer<'_>) -> Option<String> {
@@ -107,6 +117,14 @@ pub(super) fn keeps_up(answer: &Answer<'_>) -> bool {
     overload(answer).is_none()
 }
 
+/// How a trial is made longer.
+fn longer(answer: &Answer<'_>) -> &'static str {
+    match answer.plan.stop.tasks {
+        Some(_) => "simulate more tasks",
+        None => "lengthen the horizon and the warm-up",
+    }
+}
+
 fn unfit_load(answer: &Answer<'_>) -> Option<String> {
     if sum(answer, |row| row.started) == 0 {
         let mend = "lengthen the horizon or shorten the warm-up";
@@ -123,8 +141,8 @@ fn unfit_load(answer: &Answer<'_>) -> Option<String> {
         ),
         None => format!(
             "only {ended} as many tasks ended in the measured window as started in it: tasks are \
-             long for the window, so what is counted per task is overstated; lengthen the horizon \
-             and the warm-up"
+             long for the window, so what is counted per task is overstated; {}",
+            longer(answer)
         ),
     })
 }
@@ -183,10 +201,10 @@ fn long_tasks(answer: &Answer<'_>) -> Option<String> {
     let late = answer.fleet("task_latency_s").quantiles[2]?.value;
     (late > to_s - from_s).then(|| {
         format!(
-            "one task in twenty takes longer than {}, the whole measured window is {}: lengthen \
-             the horizon",
+            "one task in twenty takes longer than {}, the whole measured window is {}; {}",
             format_duration(late),
-            format_duration(to_s - from_s)
+            format_duration(to_s - from_s),
+            longer(answer)
         )
     })
 }

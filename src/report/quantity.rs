@@ -61,6 +61,7 @@ fn scale_of(unit: Unit, size: f64) -> Scale {
             _ => scale("", 86_400.0, " /day"),
         },
         Unit::Share => scale("", 100.0, " %"),
+        Unit::Calls | Unit::Requests | Unit::Ratio if size < 1e5 => scale("", 1.0, ""),
         Unit::Tokens | Unit::Calls | Unit::Requests | Unit::Ratio => {
             let (factor, after) = thousands(size, ["", " k", " M", " B"]);
             scale("", factor, after)

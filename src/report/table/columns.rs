@@ -4,6 +4,9 @@ use super::grid::{Cell, Grid, Style, Tone};
 use crate::experiment::{Answer, Figure, Metric, Unit};
 use crate::report::quantity::with_interval;
 
+/// An empty line between groups of figures.
+pub(super) const BLANK: (&str, &str) = ("", "");
+
 /// A column: its title, the variant, and the part of it that it is about.
 pub(super) type Side<'a> = (&'a str, &'a Answer<'a>, usize);
 
@@ -54,6 +57,10 @@ pub(super) fn figures(
     columns: &[Side<'_>],
 ) {
     for &(key, label) in labels {
+        if (key, label) == BLANK {
+            grid.row([]);
+            continue;
+        }
         let Some(metric) = Metric::find(key) else { continue };
         let found: Vec<_> = columns.iter().map(|(_, answer, part)| answer.of(*part, key)).collect();
         if found.iter().all(|figure| figure.mean.is_none_or(|mean| mean == 0.0)) {

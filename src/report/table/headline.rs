@@ -45,19 +45,11 @@ pub(super) fn of_one(answer: &Answer<'_>, objectives: &[Objective]) -> String {
             format!(" (p95{UNBROKEN}{})", unbroken(roughly(unit, Some(p95.value))))
         })
     });
-    let calls = match about(answer, "llm_calls_per_task") {
-        one if one == "1" => "1 LLM call".to_owned(),
-        some => format!("{some} LLM calls"),
-    };
-    let amplified = match about(answer, "amplification") {
-        one if one == "1" => "as many as".to_owned(),
-        times => format!("{times} times"),
-    };
     text.push_str(&format!(
-        "A task{whose} takes {}{slow}, makes {calls} and burns {} tokens, {amplified} one plain \
-         prompt and answer. It costs {}, idle time included; {} of tasks succeed.",
+        "A task{whose} takes {}{slow}, makes {}. It costs {}, idle time included; {} of tasks \
+         succeed.",
         about(answer, "task_latency_s"),
-        about(answer, "tokens_per_task"),
+        work(answer),
         sure(answer, "usd_per_task"),
         unbroken(plain(Unit::Share, answer.fleet("task_success_rate").mean)),
     ));
@@ -119,7 +111,8 @@ pub(super) fn of_many(answers: &Answers<'_>) -> String {
     };
     let among = if demanded && candidates.len() < all.len() { " that meets all" } else { "" };
     let mut text = format!(
-        "{verdict}Cheapest{among} is {}: {} per successful task, idle time included.",
+        "{}{verdict}Cheapest{among} is {}: {} per successful task, idle time included.",
+        same_work(&all),
         best.plan.name,
         sure(best, "usd_per_successful_task"),
     );
@@ -136,6 +129,30 @@ pub(super) fn of_many(answers: &Answers<'_>) -> String {
         text.push_str(&format!(" {}.", factors.join(", ")));
     }
     text
+}
+
+/// What a task takes, where that is the same in all variants.
+fn same_work(variants: &[&Answer<'_>]) -> String {
+    match variants {
+        [first, rest @ ..] if rest.iter().all(|other| work(other) == work(first)) => {
+            format!("A task makes {}. ", work(first))
+        }
+        _ => String::new(),
+    }
+}
+
+/// What a task takes: `21 LLM calls and burns 500 k tokens, 1100 times one plain prompt and answer`.
+fn work(answer: &Answer<'_>) -> String {
+    let calls = match about(answer, "llm_calls_per_task") {
+        one if one == "1" => "1 LLM call".to_owned(),
+        some => format!("{some} LLM calls"),
+    };
+    let amplified = match about(answer, "amplification") {
+        one if one == "1" => "as many as".to_owned(),
+        times => format!("{times} times"),
+    };
+    let tokens = about(answer, "tokens_per_task");
+    format!("{calls} and burns {tokens} tokens, {amplified} one plain prompt and answer")
 }
 
 /// Which objectives these variants miss: `base misses ttft_p99, tpot_p95; h200 misses ttft_p99.`

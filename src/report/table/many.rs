@@ -1,6 +1,6 @@
 //! Several variants side by side.
 
-use super::columns::{Side, blocks, figures, head};
+use super::columns::{BLANK, Side, blocks, figures, head};
 use super::grid::{Cell, Grid, Style, Tone, paragraph};
 use super::headline;
 use crate::experiment::Answers;
@@ -8,10 +8,11 @@ use crate::report::quantity::plain;
 
 /// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
 /// that instead of the mean.
-const FLEET: [(&str, &str); 24] = [
+const FLEET: [(&str, &str); 28] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
     ("task_success_rate", "success"),
+    BLANK,
     ("llm_calls_per_task", "LLM calls"),
     ("tool_calls_per_task", "tool calls"),
     ("input_tokens_per_task", "input tokens"),
@@ -20,15 +21,18 @@ const FLEET: [(&str, &str); 24] = [
     ("reasoning_tokens_per_task", "  reasoning"),
     ("amplification", "amplification"),
     ("prompt_to_output_ratio", "input : output"),
+    BLANK,
     ("ttft_s", "TTFT"),
     ("ttft_s", "TTFT p95"),
     ("tpot_s", "TPOT"),
+    BLANK,
     ("usd_per_task", "cost per task"),
     ("usd_per_successful_task", "  successful"),
     ("usd_per_mtoken", "cost per Mtoken"),
     ("usd_per_mtoken_output", "  output"),
     ("usd_per_h", "cost per hour"),
     ("idle_usd_share", "  idle"),
+    BLANK,
     ("utilization", "busy"),
     ("hbm_bandwidth_saturation", "HBM bandwidth"),
     ("kv_occupancy", "KV memory"),
@@ -44,6 +48,9 @@ pub(super) fn render(answers: &Answers<'_>, style: Style) -> String {
     text.push_str(&blocks(&columns, style, |columns| {
         let mut grid = head("VARIANT", columns);
         demands(&mut grid, answers, columns);
+        if !answers.objectives.is_empty() {
+            grid.row([]);
+        }
         figures(&mut grid, &FLEET, columns);
         grid
     }));

@@ -1,6 +1,6 @@
 //! One variant: distributions of its tasks and calls, its money, its servers.
 
-use super::columns::{labelled, quantile, side_by_side};
+use super::columns::{BLANK, labelled, quantile, side_by_side};
 use super::grid::{Cell, Grid, Style, Tone, pairs, paragraph};
 use super::headline;
 use crate::experiment::{Answer, Metric, Objective, Scope, Verdict};
@@ -57,10 +57,11 @@ const POOL: [Label; 9] = [
     ("output_tokens_per_s", "output"),
     ("preemptions_per_call", "preempted"),
 ];
-const AGENT: [Label; 14] = [
+const AGENT: [Label; 16] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
     ("task_success_rate", "success"),
+    BLANK,
     ("llm_calls_per_task", "LLM calls"),
     ("tool_calls_per_task", "tool calls"),
     ("input_tokens_per_task", "input tokens"),
@@ -68,6 +69,7 @@ const AGENT: [Label; 14] = [
     ("output_tokens_per_task", "output tokens"),
     ("amplification", "amplification"),
     ("prompt_to_output_ratio", "input : output"),
+    BLANK,
     ("ttft_s", "TTFT p95"),
     ("tpot_s", "TPOT"),
     ("usd_per_task", "cost"),
