@@ -14,6 +14,7 @@ pub mod objective;
 mod stretches;
 pub mod totals;
 pub mod trial;
+pub mod validation;
 mod warning;
 
 pub use answer::Answer;

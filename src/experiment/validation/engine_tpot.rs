@@ -1,0 +1,104 @@
+//! `engine_tpot.csv`: mean time per output token and to the first one of real engines, at a stated
+//! number of clients in closed loop.
+
+use serde::Deserialize;
+
+use super::configuration::{Configuration, Names, Unmodelled};
+use super::table::Row;
+use crate::catalog::Catalog;
+
+/// One configuration under one load.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct EngineTpot {
+    /// Who measured; the engine stands behind the last dash: `engine-tpot-vllm`.
+    pub source: String,
+    /// Accelerator.
+    pub hardware: String,
+    /// Model.
+    pub model: String,
+    /// Number format as the source names it.
+    pub precision: String,
+    /// GPUs that each layer is spread over.
+    pub tp: u32,
+    /// Clients, each with one request at a time.
+    pub batch: u32,
+    /// Mean time per output token of a request, first token apart, ms.
+    pub measured_ms: f64,
+    /// Prompt tokens, nominal.
+    pub isl: u32,
+    /// Tokens of the answer, nominal.
+    pub osl: u32,
+    /// Mean time to first token, ms.
+    pub ttft_ms: Option<f64>,
+    /// Groups of GPUs that experts are dealt to.
+    #[serde(default = "one")]
+    pub ep: u32,
+    /// The source's own name of the run.
+    #[serde(default)]
+    pub id: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Row for EngineTpot {
+    const COLUMNS: &'static [&'static str] =
+        &["source", "hardware", "model", "precision", "tp", "batch", "measured_ms", "isl", "osl"];
+
+    fn fault(&self) -> Option<(&'static str, &'static str)> {
+        let counts = [("tp", self.tp), ("batch", self.batch), ("isl", self.isl), ("osl", self.osl)];
+        let times = [("measured_ms", Some(self.measured_ms)), ("ttft_ms", self.ttft_ms)];
+        let count = counts.into_iter().find(|&(_, count)| count == 0 || count > 10_000_000);
+        let count = count.map(|(column, _)| (column, "must be from 1 to 10,000,000"));
+        let time = times.into_iter().find(|(_, ms)| ms.is_some_and(|ms| !(ms > 0.0 && ms < 1e9)));
+        count.or(time.map(|(column, _)| (column, "must be above 0")))
+    }
+}
+
+impl EngineTpot {
+    /// The engine's name.
+    #[must_use]
+    pub fn engine(&self) -> &str {
+        self.source.rsplit('-').next().unwrap_or(&self.source)
+    }
+
+    /// The configuration as catalog entries and the settings of its campaign.
+    ///
+    /// # Errors
+    /// [`Unmodelled`] for names that the catalog does not have and replicas that cannot be.
+    pub fn configuration<'c>(&self, catalog: &'c Catalog) -> Result<Configuration<'c>, Unmodelled> {
+        let names = Names {
+            model: &self.model,
+            accelerator: &self.hardware,
+            engine: self.engine(),
+            precision: &self.precision,
+            tensor_parallel: self.tp,
+            expert_parallel: self.ep,
+        };
+        names.under(catalog, &self.id, self.batch, (self.isl, self.osl))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::validation::table;
+    use crate::foundations::Sources;
+
+    #[test]
+    fn every_row_that_is_shipped_can_be_simulated() {
+        let text = include_str!("../../../tests/data/fidelity/engine_tpot.csv");
+        let mut sources = Sources::default();
+        let source = sources.add_file("engine_tpot.csv", text);
+        let rows = table::read::<EngineTpot>(source, &sources).unwrap();
+        let catalog = Catalog::embedded();
+        let mut suspects = 0;
+        for line in &rows {
+            let found = line.row.configuration(&catalog);
+            let found = found.unwrap_or_else(|reason| panic!("line {}: {reason}", line.number));
+            suspects += usize::from(found.settings.suspect.is_some());
+        }
+        assert_eq!((rows.len(), suspects), (1420, 148));
+    }
+}
