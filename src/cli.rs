@@ -3,9 +3,11 @@
 pub mod arguments;
 pub mod catalog;
 pub mod check;
+pub mod compare;
 pub mod diagnostic;
 pub mod failure;
 pub mod load;
+pub mod prepare;
 pub mod process;
 pub mod progress;
 pub mod run;

@@ -6,8 +6,10 @@
 
 pub mod answer;
 pub mod answers;
+pub mod comparison;
 pub mod evidence;
 pub mod figure;
+pub mod measure;
 pub mod metric;
 pub mod monte_carlo;
 pub mod objective;
@@ -19,8 +21,10 @@ mod warning;
 
 pub use answer::Answer;
 pub use answers::Answers;
+pub use comparison::{Comparison, Contrast, Told};
 pub use evidence::{Part, QUANTILES};
 pub use figure::Figure;
+pub use measure::Measure;
 pub use metric::{METRICS, Metric, Scope, Unit};
 pub use monte_carlo::{Findings, MonteCarlo, Watch};
 pub use objective::{Objective, Statistic, Verdict};

@@ -1,5 +1,6 @@
 //! Floor 7: results as tables and files.
 
+pub mod comparison;
 pub mod csv;
 pub mod folder;
 pub mod manifest;
@@ -9,5 +10,6 @@ pub mod stats;
 pub mod summary;
 pub mod table;
 
+pub use comparison::ComparisonSummary;
 pub use stats::Stats;
 pub use summary::Summary;

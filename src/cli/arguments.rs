@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::catalog::CatalogArguments;
+use crate::foundations::Dimension;
 
 /// Fleets of AI agents on fleets of LLM servers, simulated.
 ///
@@ -25,6 +26,8 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 an objective was missed and --ch
 pub enum Command {
     /// Simulate a scenario and its variants
     Run(RunArguments),
+    /// Hold variants against one of them, trial by trial: what differs, and how sure that is
+    Compare(CompareArguments),
     /// Read scenarios and report every fault; run nothing
     Check(CheckArguments),
     /// Show what is known of hardware, models, engines, prices and agents
@@ -33,10 +36,9 @@ pub enum Command {
     Completions(CompletionsArguments),
 }
 
-/// What `tokenfleet run` is told.
+/// What every command that simulates is told.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = EXIT_CODES)]
-pub struct RunArguments {
+pub struct Common {
     /// The scenario file; a small default one without it
     pub scenario: Option<PathBuf>,
 
@@ -56,10 +58,6 @@ pub struct RunArguments {
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
 
-    /// Run this variant only; `base` is the scenario as it stands. May be repeated
-    #[arg(long, value_name = "NAME")]
-    pub variant: Vec<String>,
-
     /// Write the result into this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -71,6 +69,19 @@ pub struct RunArguments {
     /// Print neither progress nor remarks beside the answer
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// What `tokenfleet run` is told.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXIT_CODES)]
+pub struct RunArguments {
+    /// What every simulation is told
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Run this variant only; `base` is the scenario as it stands. May be repeated
+    #[arg(long, value_name = "NAME")]
+    pub variant: Vec<String>,
 
     /// Say how fast it was: calls per CPU second, peak memory
     #[arg(long)]
@@ -79,6 +90,44 @@ pub struct RunArguments {
     /// Exit with 1 when a variant misses an objective
     #[arg(long)]
     pub check: bool,
+}
+
+/// What `tokenfleet compare` is told.
+#[derive(Args, Clone, Debug)]
+pub struct CompareArguments {
+    /// What every simulation is told
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Compare these variants only; the baseline is always among them. May be repeated
+    #[arg(long, value_name = "NAME")]
+    pub variant: Vec<String>,
+
+    /// The variant that all others are held against
+    #[arg(long, value_name = "NAME", default_value = "base")]
+    pub baseline: String,
+
+    /// The figure that matters most, such as task_latency_p95
+    #[arg(long, value_name = "METRIC", default_value = "usd_per_successful_task")]
+    pub metric: String,
+
+    /// Add trials until every variant's difference in the metric is known this well, relative to
+    /// the baseline: `2%`
+    #[arg(long, value_name = "PRECISION", value_parser = precision)]
+    pub until: Option<f64>,
+
+    /// Trials at most where `--until` adds some
+    #[arg(long, value_name = "N", default_value_t = 2000, requires = "until")]
+    pub max_trials: u64,
+}
+
+/// A precision: a percentage or a fraction between 0 and 1.
+fn precision(text: &str) -> Result<f64, String> {
+    let value = Dimension::Fraction.parse(text).map_err(|error| error.to_string())?;
+    match value {
+        value if value > 0.0 && value < 1.0 => Ok(value),
+        _ => Err("must be above 0 % and below 100 %".to_owned()),
+    }
 }
 
 /// What `tokenfleet check` is told.

@@ -5,6 +5,7 @@ use super::diagnostic;
 use super::failure::{BAD_INPUT, FINE, Failure};
 use super::load::load;
 use super::terminal::{fault_style, print, remark};
+use crate::foundations::Sources;
 
 /// Reads each scenario: the exit code.
 ///
@@ -36,6 +37,7 @@ pub fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
 pub fn explain(failure: &Failure) -> String {
     match failure {
         Failure::Scenario { faults, sources } => diagnostic::render(faults, sources, fault_style()),
+        Failure::Argument(faults) => diagnostic::render(faults, &Sources::default(), fault_style()),
         Failure::ClosedPipe => String::new(),
         other => format!("error: {other}\n"),
     }

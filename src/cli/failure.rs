@@ -28,6 +28,9 @@ pub enum Failure {
         /// The texts that they stand in.
         sources: Sources,
     },
+    /// Faults in what was typed behind a flag.
+    #[error("{0}")]
+    Argument(Faults),
     /// A file could not be read.
     #[error("cannot read {name}: {error}")]
     Unreadable {

@@ -47,6 +47,17 @@ impl<'p> Answers<'p> {
         }
     }
 
+    /// What was found, to go on from.
+    pub fn into_findings(self) -> Vec<Findings> {
+        let found = |answer: Answer<'p>| Findings {
+            rows: answer.rows,
+            evidence: answer.evidence,
+            series: answer.series,
+            tasks: answer.tasks,
+        };
+        self.variants.into_iter().map(found).collect()
+    }
+
     /// Trials that were finished, where that was not all: stopped before the end.
     pub fn stopped_after(&self) -> Option<u64> {
         let fewest = self.variants.iter().map(|variant| variant.rows.len() as u64).min()?;

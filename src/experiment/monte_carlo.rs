@@ -118,8 +118,23 @@ impl MonteCarlo<'_> {
     /// # Errors
     /// When the operating system gives no threads.
     pub fn run(&self, watch: &Watch) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
+        self.run_on(Vec::new(), watch)
+    }
+
+    /// Goes on where an earlier run, which was not stopped, had fewer trials: what comes of it is
+    /// what all trials in one run would have found.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn run_on(
+        &self,
+        mut found: Vec<Findings>,
+        watch: &Watch,
+    ) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
+        found.resize_with(self.plans.len(), Findings::default);
+        let done = found.iter().map(|found| found.rows.len() as u64).min().unwrap_or(0);
         let variants = self.plans.len() as u64;
-        let jobs = self.trials * variants;
+        let jobs = self.trials.saturating_sub(done) * variants;
         let threads = match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             some => some,
@@ -127,7 +142,7 @@ impl MonteCarlo<'_> {
         let threads = threads.min(usize::try_from(jobs).unwrap_or(usize::MAX)).max(1);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         let next = AtomicU64::new(0);
-        let findings: Vec<_> = self.plans.iter().map(|_| Mutex::new(Findings::default())).collect();
+        let findings: Vec<_> = found.into_iter().map(Mutex::new).collect();
         pool.broadcast(|_| {
             // Trial by trial rather than variant by variant: stopped early, all variants have
             // about as many trials.
@@ -137,7 +152,7 @@ impl MonteCarlo<'_> {
                 if job >= jobs {
                     return;
                 }
-                let (trial, variant) = (job / variants, (job % variants) as usize);
+                let (trial, variant) = (done + job / variants, (job % variants) as usize);
                 let plan = &self.plans[variant];
                 let world = worlds[variant].get_or_insert_with(|| World::new(plan));
                 if let Some(digest) = self.trial(plan, world, trial, watch) {

@@ -24,7 +24,8 @@ fn optional(value: Option<f64>) -> String {
     value.map_or_else(String::new, number)
 }
 
-fn writer<W: Write>(out: W) -> csv::Writer<W> {
+/// A writer of rows that end in a line break alone.
+pub fn writer<W: Write>(out: W) -> csv::Writer<W> {
     csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(out)
 }
 

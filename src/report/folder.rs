@@ -9,9 +9,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The files of a result, and no others.
-pub const FILES: [&str; 7] = [
+pub const FILES: [&str; 9] = [
     "manifest.json",
     "summary.json",
+    "comparison.json",
+    "comparison.csv",
     "trials.csv",
     "tasks.csv",
     "timeseries.csv",

@@ -4,6 +4,7 @@
 //! fit the terminal; where it is narrow, the less important columns are left out.
 
 mod columns;
+pub mod comparison;
 mod grid;
 mod headline;
 mod many;

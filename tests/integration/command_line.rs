@@ -32,13 +32,13 @@ ttft_p50 = "10 min"
 "pools.main.replicas" = 2
 "#;
 
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-fn tokenfleet(dir: &Path, words: &[&str]) -> Ran {
+pub(crate) fn tokenfleet(dir: &Path, words: &[&str]) -> Ran {
     let mut command = Command::cargo_bin("tokenfleet").unwrap();
     let output = command.current_dir(dir).args(words).output().unwrap();
     Ran {
@@ -49,7 +49,7 @@ fn tokenfleet(dir: &Path, words: &[&str]) -> Ran {
 }
 
 /// A folder with the scenario in `small.toml`.
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("small.toml"), SCENARIO).unwrap();
     dir

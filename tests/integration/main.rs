@@ -6,6 +6,7 @@ mod answers;
 mod archetypes;
 mod capacity;
 mod command_line;
+mod compare;
 mod conservation;
 mod determinism;
 mod expectation;

@@ -8,7 +8,7 @@ use crate::report::quantity::plain;
 
 /// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
 /// that instead of the mean.
-const FLEET: [(&str, &str); 28] = [
+pub(super) const FLEET: [(&str, &str); 28] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
     ("task_success_rate", "success"),

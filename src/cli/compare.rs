@@ -1,0 +1,155 @@
+//! `tokenfleet compare`: variants against one of them, trial by trial.
+
+use super::arguments::{CompareArguments, Format};
+use super::failure::{FINE, Failure};
+use super::prepare::{Prepared, command_words, stop_on_interrupt};
+use super::terminal::{answer_style, print, remark};
+use super::{progress, run};
+use crate::experiment::comparison::trials_for;
+use crate::experiment::{Answers, Comparison, Findings, Measure, MonteCarlo, Watch};
+use crate::foundations::units::format_percent;
+use crate::foundations::{Fault, Faults};
+use crate::report::folder::Folder;
+use crate::report::{ComparisonSummary, table};
+
+/// Compares the variants of a scenario: the exit code.
+///
+/// # Errors
+/// Bad input, and whatever keeps the answer from being given.
+pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
+    let common = &arguments.common;
+    let main = Measure::parse(&arguments.metric).map_err(|fault| flag("--metric", fault))?;
+    let mut wanted = arguments.variant.clone();
+    if !wanted.is_empty() && !wanted.contains(&arguments.baseline) {
+        wanted.insert(0, arguments.baseline.clone());
+    }
+    let prepared = Prepared::new(common, &wanted)?;
+    let baseline = baseline(&prepared, &arguments.baseline)?;
+    let folder = common.out.as_deref().map(Folder::begin).transpose()?;
+
+    let mut measures: Vec<Measure> = table::comparison::usual_measures()
+        .into_iter()
+        .filter_map(|(measure, _)| measure)
+        .collect();
+    if !measures.contains(&main) {
+        measures.push(main);
+    }
+    let watch = stop_on_interrupt();
+    let mut monte_carlo = prepared.monte_carlo();
+    if arguments.until.is_some() {
+        // One trial says nothing of differences.
+        monte_carlo.trials = monte_carlo.trials.clamp(2, arguments.max_trials.max(2));
+    }
+    let mut found = simulate(&prepared, &monte_carlo, Vec::new(), &watch, !common.quiet)?;
+    loop {
+        let answers = Answers::new(&prepared.name, &monte_carlo, found, prepared.confidence);
+        if answers.stopped_after() == Some(0) {
+            return Err(Failure::Stopped);
+        }
+        let comparison = Comparison::new(&answers, baseline, measures.clone());
+        let (done, sharpness) = (monte_carlo.trials, comparison.sharpness(&main));
+        let missing = arguments.until.filter(|&until| sharpness > until);
+        match missing {
+            Some(until) if done < arguments.max_trials && !watch.is_stopped() => {
+                monte_carlo.trials = trials_for(until, sharpness, done).min(arguments.max_trials);
+                if !common.quiet {
+                    remark(&format!(
+                        "{done} trials leave {main} unsure by {} of the baseline's: going on to \
+                         {}\n",
+                        format_percent(sharpness),
+                        monte_carlo.trials
+                    ));
+                }
+                found = answers.into_findings();
+                found = simulate(&prepared, &monte_carlo, found, &watch, !common.quiet)?;
+            }
+            _ => {
+                if let Some(until) = missing {
+                    remark(&format!(
+                        "warning: {done} trials leave {main} unsure by {}, {} was asked; raise \
+                         --max-trials\n",
+                        format_percent(sharpness),
+                        format_percent(until)
+                    ));
+                }
+                return conclude(arguments, &prepared, &comparison, &main, folder);
+            }
+        }
+    }
+}
+
+fn simulate(
+    prepared: &Prepared,
+    monte_carlo: &MonteCarlo<'_>,
+    found: Vec<Findings>,
+    watch: &Watch,
+    wanted: bool,
+) -> Result<Vec<Findings>, Failure> {
+    let (plans, trials) = (&prepared.plans, monte_carlo.trials);
+    Ok(progress::shown(wanted, plans, trials, watch, || monte_carlo.run_on(found, watch))?)
+}
+
+fn conclude(
+    arguments: &CompareArguments,
+    prepared: &Prepared,
+    comparison: &Comparison<'_>,
+    main: &Measure,
+    folder: Option<Folder>,
+) -> Result<u8, Failure> {
+    let summary = ComparisonSummary::new(comparison);
+    let mut csv = Vec::new();
+    summary.to_csv(&mut csv).map_err(std::io::Error::other)?;
+    let json = summary.to_json()?;
+    if let Some(folder) = folder {
+        run::write(&folder, comparison.answers, &prepared.origin(command(arguments)))?;
+        folder.file("comparison.json", |out| out.write_all(json.as_bytes()))?;
+        folder.file("comparison.csv", |out| out.write_all(&csv))?;
+        folder.commit()?;
+    }
+    match arguments.common.format {
+        Format::Table => {
+            let mut text = table::comparison::render(comparison, main, answer_style());
+            if let Some(out) = &arguments.common.out {
+                text.push_str(&format!("\nwritten to {}\n", out.display()));
+            }
+            print(&text)?;
+        }
+        Format::Json => print(&json)?,
+        Format::Csv => print(&String::from_utf8_lossy(&csv))?,
+    }
+    Ok(FINE)
+}
+
+/// The words that give this result again.
+fn command(arguments: &CompareArguments) -> Vec<String> {
+    let mut words = command_words("compare", &arguments.common);
+    let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+    arguments.variant.iter().for_each(|name| flag("--variant", name));
+    flag("--baseline", &arguments.baseline);
+    flag("--metric", &arguments.metric);
+    if let Some(until) = arguments.until {
+        flag("--until", &format_percent(until).replace(' ', ""));
+        flag("--max-trials", &arguments.max_trials.to_string());
+    }
+    words
+}
+
+/// The place of the baseline among the variants.
+fn baseline(prepared: &Prepared, name: &str) -> Result<usize, Failure> {
+    let names = || prepared.plans.iter().map(|plan| plan.name.as_str());
+    if prepared.plans.len() < 2 {
+        let fault = Fault::new("there is nothing to compare: the scenario has no variants");
+        let help = "add some, for example `[variants.bigger]` with `\"pools.main.replicas\" = 8`";
+        return Err(Failure::Argument(Faults::from(fault.help(help))));
+    }
+    names().position(|known| known == name).ok_or_else(|| {
+        let valid: Vec<&str> = names().collect();
+        flag("--baseline", Fault::unknown("variant", name, valid))
+    })
+}
+
+/// A fault in the value of a flag.
+fn flag(name: &str, fault: Fault) -> Failure {
+    let message = format!("{name}: {}", fault.message);
+    Failure::Argument(Faults::from(Fault { message, ..fault }))
+}

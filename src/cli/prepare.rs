@@ -1,0 +1,109 @@
+//! What every command that simulates does first: read the scenario, tell what to beware of in it, get
+//! ready to be stopped.
+
+use std::process;
+use std::sync::Arc;
+
+use super::arguments::Common;
+use super::diagnostic;
+use super::failure::{Failure, STOPPED};
+use super::load::{self, Loaded};
+use super::terminal::{fault_style, remark};
+use crate::catalog::Provenance;
+use crate::experiment::{MonteCarlo, Objective, Watch};
+use crate::report::manifest::{self, Input, Origin};
+use crate::simulation::Plan;
+
+/// A scenario that is ready to be simulated.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What it is called.
+    pub name: String,
+    /// Its variants.
+    pub plans: Vec<Plan>,
+    /// What each of them must meet.
+    pub objectives: Vec<Objective>,
+    /// Trials of each variant.
+    pub trials: u64,
+    /// The seed behind all chance.
+    pub seed: u64,
+    /// Threads; 0 for one on each core.
+    pub threads: usize,
+    /// How often intervals must hold.
+    pub confidence: f64,
+    inputs: Vec<Input>,
+    provenance: Vec<Provenance>,
+}
+
+impl Prepared {
+    /// Reads the scenario with its variants, or the named ones; warnings go to standard error.
+    ///
+    /// # Errors
+    /// When it cannot be read, and all faults in it.
+    pub fn new(common: &Common, variants: &[String]) -> Result<Self, Failure> {
+        let loaded = load::load(common.scenario.as_deref(), &common.set, variants)?;
+        let Loaded { scenario, sources, inputs } = loaded;
+        if !common.quiet {
+            remark(&diagnostic::render_warnings(&scenario.warnings, &sources, fault_style()));
+        }
+        let provenance = scenario.variants.iter().flat_map(|variant| variant.provenance.clone());
+        Ok(Self {
+            name: scenario.name,
+            objectives: scenario.objectives.iter().filter_map(Objective::from_scenario).collect(),
+            trials: common.trials.unwrap_or(scenario.run.trials),
+            seed: common.seed.unwrap_or(scenario.run.seed),
+            threads: common.threads.map_or(0, usize::from),
+            confidence: scenario.run.confidence,
+            inputs,
+            provenance: provenance.collect(),
+            plans: scenario.variants.into_iter().map(|variant| variant.plan).collect(),
+        })
+    }
+
+    /// All trials of all variants.
+    pub fn monte_carlo(&self) -> MonteCarlo<'_> {
+        MonteCarlo {
+            plans: &self.plans,
+            objectives: &self.objectives,
+            trials: self.trials,
+            seed: self.seed,
+            threads: self.threads,
+        }
+    }
+
+    /// Where the result of a command comes from.
+    pub fn origin(&self, command: Vec<String>) -> Origin {
+        let sources = manifest::sources(self.provenance.clone());
+        Origin { command, inputs: self.inputs.clone(), sources }
+    }
+}
+
+/// A watch that the first Ctrl-C stops; the second ends the process.
+pub fn stop_on_interrupt() -> Arc<Watch> {
+    let watch = Arc::new(Watch::default());
+    let seen = Arc::clone(&watch);
+    // Without a handler Ctrl-C ends the process, which is what it does anywhere.
+    let _ = ctrlc::set_handler(move || {
+        if seen.is_stopped() {
+            process::exit(i32::from(STOPPED));
+        }
+        seen.stop();
+    });
+    watch
+}
+
+/// The words that give a result again. Where it is written and how it is computed and printed do
+/// not belong to it.
+pub fn command_words(command: &str, common: &Common) -> Vec<String> {
+    let mut words = vec!["tokenfleet".to_owned(), command.to_owned()];
+    words.extend(common.scenario.as_ref().map(|path| path.display().to_string()));
+    let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    if let Some(trials) = common.trials {
+        flag("--trials", trials.to_string());
+    }
+    if let Some(seed) = common.seed {
+        flag("--seed", seed.to_string());
+    }
+    common.set.iter().for_each(|change| flag("--set", change.clone()));
+    words
+}

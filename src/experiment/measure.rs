@@ -1,0 +1,145 @@
+//! What an experiment looks at: a figure of the fleet and one statistic of it, by a name such as
+//! `usd_per_task` or `task_latency_p95`.
+
+use std::fmt;
+
+use crate::foundations::{Fault, Interval};
+
+use super::answer::Answer;
+use super::evidence::QUANTILES;
+use super::metric::{METRICS, Metric, Scope, Unit};
+use super::objective::Statistic;
+use super::trial::TrialRow;
+
+/// A statistic of a figure of the fleet.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
+    /// The figure.
+    pub metric: &'static Metric,
+    /// Which statistic of it.
+    pub statistic: Statistic,
+}
+
+impl PartialEq for Measure {
+    fn eq(&self, other: &Self) -> bool {
+        (self.metric.key, self.statistic) == (other.metric.key, other.statistic)
+    }
+}
+
+impl Measure {
+    /// The mean of a figure, or the figure itself where it has no distribution; none where there is
+    /// no figure of this name.
+    pub fn mean(key: &str) -> Option<Self> {
+        Some(Self { metric: Metric::find(key)?, statistic: Statistic::Mean })
+    }
+
+    /// The measure of this name: a figure (`usd_per_task`, `ttft_s`), or one with a statistic behind
+    /// it (`ttft_p99`, `task_latency_mean`).
+    ///
+    /// # Errors
+    /// No figure of the fleet has this name, or it has no distribution to take a quantile of.
+    pub fn parse(name: &str) -> Result<Self, Fault> {
+        let name = name.trim();
+        Self::all()
+            .find(|measure| measure.to_string() == name || measure.aliases().any(|a| a == name))
+            .ok_or_else(|| {
+                let names: Vec<String> = Self::all().map(|measure| measure.to_string()).collect();
+                Fault::unknown("metric", name, names.iter().map(String::as_str))
+            })
+    }
+
+    /// Every measure there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let figures = METRICS.iter().filter(|metric| metric.applies_to(Scope::Fleet));
+        figures.flat_map(|metric| {
+            let quantiles = if metric.is_observed() { QUANTILES.len() } else { 0 };
+            let quantiles = (0..quantiles).map(Statistic::Quantile);
+            let statistics = std::iter::once(Statistic::Mean).chain(quantiles);
+            statistics.map(move |statistic| Self { metric, statistic })
+        })
+    }
+
+    /// The figure without its unit, as objectives name it.
+    fn stem(&self) -> &'static str {
+        let key = self.metric.key;
+        if self.metric.unit == Unit::Seconds { key.strip_suffix("_s").unwrap_or(key) } else { key }
+    }
+
+    fn aliases(&self) -> impl Iterator<Item = String> {
+        let with_unit = format!("{}_{}", self.metric.key, self.statistic);
+        [with_unit, format!("{}_{}", self.stem(), self.statistic)].into_iter()
+    }
+
+    /// Whether more of it is better.
+    pub fn more_is_better(&self) -> bool {
+        self.metric.more_is_better()
+    }
+
+    /// Its value over all trials.
+    pub fn value(&self, answer: &Answer<'_>) -> Option<f64> {
+        let figure = &answer.figures[0][self.metric.index()];
+        match self.statistic {
+            Statistic::Mean => figure.mean,
+            Statistic::Quantile(at) => figure.quantiles[at].map(|quantile| quantile.value),
+        }
+    }
+
+    /// Where its value lies.
+    pub fn interval(&self, answer: &Answer<'_>) -> Option<Interval> {
+        let figure = &answer.figures[0][self.metric.index()];
+        match self.statistic {
+            Statistic::Mean => figure.interval,
+            Statistic::Quantile(at) => figure.quantiles[at].and_then(|quantile| quantile.interval),
+        }
+    }
+
+    /// In one trial: its value as something over something else. A quantile is itself over one.
+    pub fn in_trial(&self, row: &TrialRow) -> Option<(f64, f64)> {
+        let value = row.parts.first()?.get(self.metric.index())?;
+        let (top, bottom) = match self.statistic {
+            Statistic::Mean => (value.top, value.bottom),
+            Statistic::Quantile(at) => (value.spread?.quantiles[at], 1.0),
+        };
+        (top.is_finite() && bottom.is_finite()).then_some((top, bottom))
+    }
+}
+
+/// As it is asked for: `usd_per_task`, `ttft_p99`.
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.statistic {
+            Statistic::Mean => f.write_str(self.metric.key),
+            Statistic::Quantile(_) => write!(f, "{}_{}", self.stem(), self.statistic),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_measure_has_one_name() {
+        let names: Vec<String> = Measure::all().map(|measure| measure.to_string()).collect();
+        for (index, name) in names.iter().enumerate() {
+            assert!(!names[..index].contains(name), "{name}");
+            assert_eq!(Measure::parse(name).unwrap().to_string(), *name);
+        }
+        for (alias, name) in [
+            ("task_latency_s_p95", "task_latency_p95"),
+            ("task_latency_mean", "task_latency_s"),
+            ("usd_per_task_p50", "usd_per_task_p50"),
+            (" ttft_s ", "ttft_s"),
+        ] {
+            assert_eq!(Measure::parse(alias).unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_what_was_meant() {
+        let fault = Measure::parse("task_latency_p96").unwrap_err();
+        assert_eq!(fault.message, "unknown metric `task_latency_p96`");
+        assert_eq!(fault.help[0], "did you mean `task_latency_p95`?");
+        assert!(Measure::parse("utilization_p95").is_err());
+    }
+}
