@@ -12,3 +12,4 @@ pub mod process;
 pub mod progress;
 pub mod run;
 pub mod terminal;
+pub mod validate;

@@ -8,7 +8,7 @@ use tokenfleet::catalog::Catalog;
 use tokenfleet::cli::arguments::{Arguments, Command};
 use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
-use tokenfleet::cli::{catalog, check, compare, run};
+use tokenfleet::cli::{catalog, check, compare, run, validate};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -44,6 +44,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
             catalog::run(arguments, &Catalog::embedded(), &mut text)?;
             print(&String::from_utf8_lossy(&text)).map(|()| FINE)
         }
+        Command::Validate(arguments) => validate::run(arguments),
         Command::Completions(arguments) => {
             let mut text = Vec::new();
             let mut command = Arguments::command();

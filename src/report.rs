@@ -9,6 +9,7 @@ pub mod sparkline;
 pub mod stats;
 pub mod summary;
 pub mod table;
+pub mod validation;
 
 pub use comparison::ComparisonSummary;
 pub use stats::Stats;

@@ -1,6 +1,7 @@
 //! Floor 4: how servers batch, cache and route. Knows requests, not agents.
 
 mod batch;
+mod deploy;
 pub mod kv_cache;
 mod prefix_tree;
 pub mod replica;

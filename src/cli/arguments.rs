@@ -32,6 +32,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Show what is known of hardware, models, engines, prices and agents
     Catalog(CatalogArguments),
+    /// Hold predictions against measurements of real engines, and say how far they are off
+    Validate(ValidateArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
 }
@@ -140,6 +142,30 @@ pub struct CheckArguments {
     /// Replace a value of each: `pools.main.replicas=8`
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
+}
+
+/// What `tokenfleet validate` is told.
+#[derive(Args, Clone, Debug)]
+pub struct ValidateArguments {
+    /// Folder of measurements
+    #[arg(long, value_name = "DIR", default_value = "tests/data/fidelity")]
+    pub data: PathBuf,
+
+    /// How to print the errors
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ValidateFormat,
+}
+
+/// How errors are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ValidateFormat {
+    /// For people
+    #[default]
+    Table,
+    /// One object for each row of the tables
+    Json,
+    /// One line for each figure that was compared
+    Csv,
 }
 
 /// What `tokenfleet completions` is told.

@@ -39,6 +39,12 @@ pub enum Failure {
         /// What the operating system said.
         error: io::Error,
     },
+    /// A folder of measurements has none that are known.
+    #[error("{folder} holds no measurements; see tests/data/fidelity/README.md for what is read")]
+    NothingToCompare {
+        /// The folder, as it was typed.
+        folder: String,
+    },
     /// The result could not be written.
     #[error(transparent)]
     Folder(#[from] FolderError),

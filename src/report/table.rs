@@ -5,6 +5,7 @@
 
 mod columns;
 pub mod comparison;
+mod errors;
 mod grid;
 mod headline;
 mod many;
@@ -18,6 +19,7 @@ use crate::experiment::Answers;
 use crate::foundations::units::{format_count, format_duration, format_percent};
 use crate::simulation::plan::Plan;
 
+pub use errors::errors;
 pub use grid::Style;
 
 /// The answer as text, every line of it ended by a line break.

@@ -1,10 +1,14 @@
 //! `engine_tpot.csv`: mean time per output token and to the first one of real engines, at a stated
 //! number of clients in closed loop.
 
+use std::fmt;
+
 use serde::Deserialize;
 
+use super::closed_loop::ClosedLoop;
+use super::comparison::{Class, Comparison, Outcome};
 use super::configuration::{Configuration, Names, Unmodelled};
-use super::table::Row;
+use super::table::{Line, Row};
 use crate::catalog::Catalog;
 
 /// One configuration under one load.
@@ -78,6 +82,37 @@ impl EngineTpot {
         };
         names.under(catalog, &self.id, self.batch, (self.isl, self.osl))
     }
+}
+
+impl fmt::Display for EngineTpot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { precision, tp, ep, batch, isl, osl, .. } = self;
+        write!(f, "{precision} tp{tp} ep{ep}, {batch} clients, {isl} in, {osl} out")
+    }
+}
+
+/// Replays a row.
+pub(super) fn compare(line: &Line<EngineTpot>, catalog: &Catalog) -> Outcome {
+    let row = &line.row;
+    let configuration = row.configuration(catalog)?;
+    let load = ClosedLoop { clients: row.batch, prompt: row.isl, answer: row.osl };
+    let seen = load.replay(&configuration, line.number)?;
+    let class = Class::of(&row.source, &configuration);
+    let suspect = configuration.settings.suspect;
+    let figures =
+        [("tpot_ms", seen.tpot_ms, Some(row.measured_ms)), ("ttft_ms", seen.ttft_ms, row.ttft_ms)];
+    let figures = figures.into_iter().filter_map(|(metric, predicted, measured)| {
+        Some(Comparison {
+            class: class.clone(),
+            metric,
+            predicted,
+            measured: measured?,
+            suspect: suspect.clone(),
+            line: line.number,
+            what: row.to_string(),
+        })
+    });
+    Ok(figures.collect())
 }
 
 #[cfg(test)]

@@ -18,6 +18,11 @@ pub struct Constant {
 }
 
 impl Law {
+    /// Always 0.
+    pub const ZERO: Self = Self::Constant(Constant { value: 0.0 });
+    /// Always 1.
+    pub const ONE: Self = Self::Constant(Constant { value: 1.0 });
+
     /// Always `value`.
     ///
     /// # Errors

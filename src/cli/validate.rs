@@ -1,0 +1,63 @@
+//! `tokenfleet validate`: predictions held against measurements.
+
+use std::fs;
+use std::path::Path;
+
+use super::arguments::{ValidateArguments, ValidateFormat};
+use super::failure::{FINE, Failure};
+use super::terminal::{answer_style, print, remark};
+use crate::catalog::Catalog;
+use crate::experiment::validation::folder::FILES;
+use crate::experiment::validation::{Measurements, validate};
+use crate::report::{table, validation};
+
+/// Replays all measurements of a folder: the exit code.
+///
+/// # Errors
+/// A folder that cannot be read or holds nothing to compare with, and all faults in its files.
+pub fn run(arguments: &ValidateArguments) -> Result<u8, Failure> {
+    let folder = &arguments.data;
+    let mut files = Vec::new();
+    gather(folder, "", &mut files)?;
+    let measurements = Measurements::read(files)
+        .map_err(|(faults, sources)| Failure::Scenario { faults, sources })?;
+    for name in measurements.unknown.iter().filter(|name| name.ends_with(".csv")) {
+        let known: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        remark(&format!("warning: {name} is not read; known are {}\n", known.join(", ")));
+    }
+    let findings = validate(&measurements, &Catalog::embedded());
+    if findings.is_empty() {
+        return Err(Failure::NothingToCompare { folder: folder.display().to_string() });
+    }
+    let internal = |error: csv::Error| Failure::Internal(error.to_string());
+    print(&match arguments.format {
+        ValidateFormat::Table => table::errors(&findings, answer_style()),
+        ValidateFormat::Json => validation::to_json(&findings)?,
+        ValidateFormat::Csv => {
+            let text = validation::to_csv(&findings).map_err(internal)?;
+            String::from_utf8_lossy(&text).into_owned()
+        }
+    })?;
+    Ok(FINE)
+}
+
+/// All files below a folder, by name, with their names inside it.
+fn gather(folder: &Path, below: &str, files: &mut Vec<(String, String)>) -> Result<(), Failure> {
+    let unreadable = |path: &Path| {
+        let name = path.display().to_string();
+        move |error| Failure::Unreadable { name, error }
+    };
+    let entries = fs::read_dir(folder).map_err(unreadable(folder))?;
+    let mut entries: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{below}{name}");
+        if path.is_dir() {
+            gather(&path, &format!("{name}/"), files)?;
+        } else {
+            files.push((name, fs::read_to_string(&path).map_err(unreadable(&path))?));
+        }
+    }
+    Ok(())
+}

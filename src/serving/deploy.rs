@@ -1,0 +1,46 @@
+//! From a deployment and its scheduler's settings to a replica that can serve.
+
+use super::replica::ReplicaSpec;
+use crate::catalog::SchedulerDefaults;
+use crate::performance::{
+    Deployment, HostProfile, MemoryPlan, PerformanceError, StepModel, usual_reserve,
+};
+
+impl ReplicaSpec {
+    /// The replica of `deployment` under these settings, able to hold a context of `max_context`
+    /// tokens.
+    ///
+    /// # Errors
+    /// [`PerformanceError`] for a deployment that cannot be or does not fit.
+    pub fn deploy(
+        deployment: &Deployment<'_>,
+        scheduler: &SchedulerDefaults,
+        max_context: u64,
+    ) -> Result<Self, PerformanceError> {
+        let narrow = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let block = narrow(scheduler.block_size).max(1);
+        let reserve =
+            usual_reserve(deployment, scheduler.max_batched_tokens, scheduler.max_running);
+        let memory =
+            MemoryPlan::fit(deployment, max_context, scheduler.memory_utilization, reserve, block)?;
+        let host = HostProfile::of(deployment.engine, deployment.accelerator);
+        Ok(Self {
+            model: StepModel::compile(deployment)?,
+            token_budget: narrow(scheduler.max_batched_tokens),
+            batch_limit: narrow(scheduler.max_running),
+            chunked_prefill: scheduler.chunked_prefill,
+            block,
+            kv_blocks: memory.blocks,
+            sequence_blocks: memory.sequence_blocks,
+            prefix_cache: scheduler.prefix_cache,
+            host: HostProfile {
+                poll_steps: narrow(scheduler.poll_steps).max(1),
+                lookahead_steps: narrow(scheduler.lookahead_steps),
+                prefill_alone: !scheduler.mixed_steps,
+                whole_prompts: !scheduler.chunked_prefill,
+                ..host
+            },
+            longest_leap: u64::MAX,
+        })
+    }
+}
