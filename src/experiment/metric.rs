@@ -49,6 +49,12 @@ pub enum Unit {
     Share,
     /// How many times one thing is another.
     Ratio,
+    /// Watts.
+    Watts,
+    /// Joules.
+    Joules,
+    /// Tokens per joule.
+    TokensPerJoule,
 }
 
 impl Unit {
@@ -66,6 +72,9 @@ impl Unit {
             Unit::TokensPerSecond => "tokens/s",
             Unit::Share => "share",
             Unit::Ratio => "ratio",
+            Unit::Watts => "W",
+            Unit::Joules => "J",
+            Unit::TokensPerJoule => "tokens/J",
         }
     }
 
@@ -80,7 +89,9 @@ impl Unit {
             Unit::PerSecond => Dimension::Rate,
             Unit::TokensPerSecond => Dimension::TokenRate,
             Unit::Share => Dimension::Fraction,
-            Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
+            Unit::Watts => Dimension::Power,
+            Unit::Joules => Dimension::Energy,
+            Unit::Calls | Unit::Requests | Unit::Ratio | Unit::TokensPerJoule => Dimension::Number,
         }
     }
 }
@@ -159,7 +170,8 @@ impl Metric {
     /// Whether more of it is better, as of a success rate; less is, as of a latency, otherwise.
     pub fn more_is_better(&self) -> bool {
         let rate = matches!(self.unit, Unit::PerSecond | Unit::TokensPerSecond);
-        rate || matches!(self.key, "task_success_rate" | "prefix_hit_rate")
+        let better = ["task_success_rate", "prefix_hit_rate", "tokens_per_joule"];
+        rate || better.contains(&self.key)
     }
 }
 
@@ -531,6 +543,29 @@ pub const METRICS: &[Metric] = &[
         SERVERS,
         |t| (t.served.preemptions, t.served.calls),
         "times that a request lost its KV blocks and was computed again, per answered call",
+    ),
+    ratio(
+        "gpu_power_w",
+        Unit::Watts,
+        SERVERS,
+        |t| (t.served.joules, t.served.gpu_s),
+        "electrical power of an accelerator, host and cooling apart, averaged over the measured \
+         window",
+    ),
+    ratio(
+        "joules_per_task",
+        Unit::Joules,
+        TASKS,
+        |t| (t.served.joules, t.tally.finished_in_window as f64),
+        "energy of the accelerators in the measured window, idle time included, over tasks that \
+         ended in it",
+    ),
+    ratio(
+        "tokens_per_joule",
+        Unit::TokensPerJoule,
+        ALL,
+        |t| (t.served.output_tokens, t.served.joules),
+        "tokens produced in the measured window over the energy of the accelerators in it",
     ),
 ];
 

@@ -43,6 +43,10 @@ pub struct Served {
     pub possible_bytes: f64,
     /// Times that a request lost its blocks.
     pub preemptions: f64,
+    /// GPU time, s.
+    pub gpu_s: f64,
+    /// Energy of the GPUs, J.
+    pub joules: f64,
 }
 
 /// Picoseconds times a count, in seconds.
@@ -75,6 +79,8 @@ impl Served {
             bytes: value,
             possible_bytes: value,
             preemptions: value,
+            gpu_s: value,
+            joules: value,
         }
     }
 
@@ -89,6 +95,7 @@ impl Served {
             kv_capacity_s: replica_s * kv_tokens,
             possible_flop: gpu_s * pool.peak_flops,
             possible_bytes: gpu_s * pool.bandwidth,
+            gpu_s,
             ..Self::NONE
         }
     }
@@ -111,6 +118,7 @@ impl Served {
             preemptions: usage.preemptions as f64,
             ..Self::capacity(pool, window_s)
         }
+        .powered(pool, seconds(u128::from(usage.gpu_ps)))
     }
 
     /// What a pool did in a bin of the time series.
@@ -131,6 +139,13 @@ impl Served {
             preemptions: f64::NAN,
             ..Self::capacity(pool, length_s)
         }
+        .powered(pool, seconds(bin.gpu_ps))
+    }
+
+    /// With the energy of GPUs whose kernels ran for so much of the replicas' time.
+    fn powered(self, pool: &Pool, running_s: f64) -> Self {
+        let busy_s = running_s * f64::from(pool.gpus);
+        Self { joules: pool.gpu_power.joules(self.gpu_s, busy_s), ..self }
     }
 
     /// This and another together.
@@ -154,6 +169,8 @@ impl Served {
             bytes: self.bytes + other.bytes,
             possible_bytes: self.possible_bytes + other.possible_bytes,
             preemptions: self.preemptions + other.preemptions,
+            gpu_s: self.gpu_s + other.gpu_s,
+            joules: self.joules + other.joules,
         }
     }
 
@@ -168,6 +185,7 @@ impl Served {
         let cached = part(agent.cached_tokens as f64, all.cached_tokens as f64);
         Self {
             spent_usd: self.spent_usd * dollars,
+            joules: self.joules * dollars,
             charged_usd: self.charged_usd * dollars,
             calls: agent.calls_in_window as f64,
             input_tokens: self.input_tokens * input,

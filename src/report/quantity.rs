@@ -61,6 +61,19 @@ fn scale_of(unit: Unit, size: f64) -> Scale {
             _ => scale("", 86_400.0, " /day"),
         },
         Unit::Share => scale("", 100.0, " %"),
+        Unit::Watts => {
+            let (factor, after) = thousands(size, [" W", " kW", " MW", " GW"]);
+            scale("", factor, after)
+        }
+        Unit::Joules => match size {
+            s if s < 1e5 => {
+                let (factor, after) = thousands(s, [" J", " kJ", " MJ", " GJ"]);
+                scale("", factor, after)
+            }
+            s if s < 3.6e9 => scale("", 1.0 / 3.6e6, " kWh"),
+            _ => scale("", 1.0 / 3.6e9, " MWh"),
+        },
+        Unit::TokensPerJoule => scale("", 1.0, " tok/J"),
         Unit::Calls | Unit::Requests | Unit::Ratio if size < 1e5 => scale("", 1.0, ""),
         Unit::Tokens | Unit::Calls | Unit::Requests | Unit::Ratio => {
             let (factor, after) = thousands(size, ["", " k", " M", " B"]);

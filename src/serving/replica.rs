@@ -63,11 +63,13 @@ impl ReplicaSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Activity {
     Idle,
-    /// Decode steps of one batch: when they began, what is the same in each, how many.
+    /// Decode steps of one batch: when they began, what is the same in each (of its time, the
+    /// host's part of that, memory traffic), how many.
     Leap {
         start: SimTime,
         run: Progression,
         fixed: u64,
+        host: u64,
         bytes: u64,
         steps: u64,
     },
@@ -75,6 +77,7 @@ enum Activity {
     Mixed {
         start: SimTime,
         length: u64,
+        gpu_ps: u64,
         attention_ps: u64,
         bytes: u64,
         decoding: bool,
@@ -323,13 +326,14 @@ impl Replica {
     /// prefix cache are those of that instant. Changes nothing that happens.
     pub fn settle(&mut self, spec: &ReplicaSpec, now: SimTime) {
         self.book_time(now);
-        if let Activity::Leap { start, run, fixed, bytes, steps } = self.activity {
+        if let Activity::Leap { start, run, fixed, host, bytes, steps } = self.activity {
             let done = run.completed(now.since(start).0, steps);
             if done > 0 {
-                self.book_leap(spec, run, fixed, bytes, done);
+                self.book_leap(spec, run, fixed, host, bytes, done);
                 let start = start + SimDuration(run.elapsed(done));
                 let run = Progression { base: run.base + run.slope * done, ..run };
-                self.activity = Activity::Leap { start, run, fixed, bytes, steps: steps - done };
+                self.activity =
+                    Activity::Leap { start, run, fixed, host, bytes, steps: steps - done };
             }
         }
     }
@@ -353,8 +357,8 @@ impl Replica {
         self.book_time(now);
         match std::mem::replace(&mut self.activity, Activity::Idle) {
             Activity::Idle => {}
-            Activity::Leap { run, fixed, bytes, steps, .. } => {
-                self.book_leap(spec, run, fixed, bytes, steps);
+            Activity::Leap { run, fixed, host, bytes, steps, .. } => {
+                self.book_leap(spec, run, fixed, host, bytes, steps);
             }
             mixed @ Activity::Mixed { .. } => self.end_mixed(spec, mixed, now, finished),
         }

@@ -62,6 +62,8 @@ impl Progression {
 pub struct Usage {
     /// Time in steps, ps.
     pub busy_ps: u64,
+    /// Time in which kernels run, ps: steps less what the host holds them up.
+    pub gpu_ps: u64,
     /// Steps (engine iterations).
     pub steps: u64,
     /// Jumps over one or more undisturbed decode steps.
@@ -101,6 +103,7 @@ impl Usage {
     /// Adds another replica's sums.
     pub fn add(&mut self, other: &Self) {
         self.busy_ps += other.busy_ps;
+        self.gpu_ps += other.gpu_ps;
         self.steps += other.steps;
         self.leaps += other.leaps;
         self.batch_ps += other.batch_ps;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::foundations::distribution::Law;
 use crate::foundations::{SimDuration, SimTime};
+use crate::performance::GpuPower;
 use crate::serving::{ReplicaSpec, RouterPolicy};
 use crate::workload::arrival::Arrivals;
 use crate::workload::program::Program;
@@ -84,6 +85,8 @@ pub struct Pool {
     pub peak_flops: f64,
     /// Memory bandwidth of a GPU, B/s.
     pub bandwidth: f64,
+    /// Electrical power of a GPU.
+    pub gpu_power: GpuPower,
 }
 
 impl Pool {

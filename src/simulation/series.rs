@@ -28,6 +28,8 @@ pub struct Bin {
 pub struct PoolBin {
     /// Replica time in steps, ps.
     pub busy_ps: u128,
+    /// Replica time in which kernels run, ps.
+    pub gpu_ps: u128,
     /// Decoding requests x time, ps.
     pub batch_ps: u128,
     /// Requests waiting x time, ps.
@@ -50,6 +52,7 @@ impl PoolBin {
     /// Adds what a replica has done.
     pub(super) fn add(&mut self, usage: &Usage) {
         self.busy_ps += u128::from(usage.busy_ps);
+        self.gpu_ps += u128::from(usage.gpu_ps);
         self.batch_ps += usage.batch_ps;
         self.waiting_ps += usage.waiting_ps;
         self.kv_token_ps += usage.kv_token_ps;
@@ -63,6 +66,7 @@ impl PoolBin {
     /// Adds what came between two states of running sums.
     pub(super) fn add_difference(&mut self, now: &Self, before: &Self) {
         self.busy_ps += now.busy_ps - before.busy_ps;
+        self.gpu_ps += now.gpu_ps - before.gpu_ps;
         self.batch_ps += now.batch_ps - before.batch_ps;
         self.waiting_ps += now.waiting_ps - before.waiting_ps;
         self.kv_token_ps += now.kv_token_ps - before.kv_token_ps;

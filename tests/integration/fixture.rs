@@ -2,7 +2,7 @@
 
 use tokenfleet::foundations::distribution::Law;
 use tokenfleet::foundations::{SimDuration, SimTime};
-use tokenfleet::performance::{HostProfile, StepModel};
+use tokenfleet::performance::{GpuPower, HostProfile, StepModel};
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
 use tokenfleet::simulation::plan::{Behaviour, Ending, Plan, Pool, Population, Stop};
 use tokenfleet::simulation::{TrialOutcome, World};
@@ -49,6 +49,7 @@ pub(crate) fn pool(replica: ReplicaSpec, replicas: u32) -> Pool {
         usd_per_replica_h: 1.0,
         peak_flops: 1e15,
         bandwidth: 1e12,
+        gpu_power: GpuPower { idle_w: 100.0, full_w: 500.0 },
     }
 }
 

@@ -72,6 +72,7 @@ fn series(plan: &Plan, tasks: u64, queue: u128) -> Series {
     for bin in 0..60_u64 {
         let pool = |_| PoolBin {
             busy_ps: 18 * S,
+            gpu_ps: 16 * S,
             batch_ps: 18 * S * (5 + u128::from(bin % 4)),
             waiting_ps: 10 * S * queue * u128::from(bin) / 60,
             kv_token_ps: 10 * S * (70_000 + 1000 * u128::from(bin % 7)),
@@ -119,6 +120,7 @@ pub(crate) fn outcome(plan: &Plan, trial: u64, queue: u64) -> TrialOutcome {
     let pool = |pool: &tokenfleet::simulation::plan::Pool| {
         let mut usage = Usage {
             busy_ps: (972 * S) as u64,
+            gpu_ps: (864 * S) as u64,
             steps: 80_000,
             leaps: 9_000,
             batch_ps: 5_800 * S,

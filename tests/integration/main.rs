@@ -14,6 +14,7 @@ mod fixture;
 mod intervals;
 mod leap;
 mod made_up;
+mod power;
 mod queueing_theory;
 mod scenario_errors;
 mod scenario_plans;

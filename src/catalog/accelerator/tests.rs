@@ -47,6 +47,7 @@ fn figures_of_one_chip_are_of_one_chip() {
         Field::MemoryBandwidth => (2e11, 2.2e16),
         Field::LinkDomain => (1.0, 1e4),
         Field::Purchase | Field::ClusterCost => (1e3, 2.5e6),
+        Field::IdlePower => (5.0, 3e3),
         Field::OnDemand | Field::Reserved | Field::Spot | Field::OwnerCost => (0.2, 20.0),
         _ => match field.kind() {
             FieldKind::Chip => (1e13, 1.3e17),

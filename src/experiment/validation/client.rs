@@ -2,6 +2,7 @@
 
 use crate::foundations::distribution::{Law, LawError};
 use crate::foundations::{SimDuration, SimTime};
+use crate::performance::GpuPower;
 use crate::serving::{ReplicaSpec, RouterPolicy};
 use crate::simulation::plan::{Behaviour, Ending, Plan, Pool, Population, Stop};
 use crate::workload::arrival::Arrivals;
@@ -24,7 +25,7 @@ pub struct Client {
 impl Client {
     /// The plan that sends these requests to `replica` and waits for all answers.
     #[must_use]
-    pub fn plan(&self, replica: ReplicaSpec, gpus: u32) -> Plan {
+    pub fn plan(&self, replica: ReplicaSpec, gpus: u32, gpu_power: GpuPower) -> Plan {
         let (peak_flops, bandwidth) = (replica.model.peak_flops, replica.model.bandwidth);
         let pool = Pool {
             name: "replica".into(),
@@ -39,6 +40,7 @@ impl Client {
             usd_per_replica_h: 0.0,
             peak_flops,
             bandwidth,
+            gpu_power,
         };
         Plan {
             name: "benchmark".into(),

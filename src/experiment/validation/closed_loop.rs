@@ -9,6 +9,7 @@ use super::client::{Client, drawn_from};
 use super::configuration::{Configuration, Unmodelled};
 use crate::catalog::SchedulerDefaults;
 use crate::foundations::distribution::{Law, LawError};
+use crate::performance::GpuPower;
 use crate::serving::ReplicaSpec;
 use crate::simulation::World;
 use crate::workload::arrival::{ArrivalError, Arrivals};
@@ -59,7 +60,8 @@ impl ClosedLoop {
         let replica = ReplicaSpec::deploy(deployment, &scheduler, context)?;
         let drawn = settings.drawn_lengths.unwrap_or(false);
         let client = self.client(drawn, requests).map_err(Unmodelled::NotSimulated)?;
-        let plan = client.plan(replica, deployment.tensor_parallel);
+        let power = GpuPower::of(deployment.accelerator);
+        let plan = client.plan(replica, deployment.tensor_parallel, power);
         let mut world = World::new(&plan);
         let (mut tpot, mut ttft, mut speed) = (0.0, 0.0, 0.0);
         let trials = LEAST_REQUESTS.div_ceil(requests).max(1);

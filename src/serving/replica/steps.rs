@@ -22,18 +22,21 @@ impl Replica {
             .undisturbed(self.kv.available(), |slot, ticket| alive(sequences, slot, ticket))
             .clamp(1, longest);
         let gpu = table.gpu(&spec.model, size, size);
-        let fixed = gpu.ps + spec.model.host_ps(size);
+        let host = spec.model.host_ps(size);
+        let fixed = gpu.ps + host;
         let attention = self.batch.attention(&spec.model);
         let run = Progression { base: fixed + attention.base, slope: attention.slope };
-        Activity::Leap { start: now, run, fixed, bytes: gpu.bytes, steps }
+        Activity::Leap { start: now, run, fixed, host, bytes: gpu.bytes, steps }
     }
 
-    /// Books decode steps: `fixed` ps of each are the same for every token in the batch.
+    /// Books decode steps: `fixed` ps of each are the same for every token in the batch, `host` ps of
+    /// these the host's.
     pub(super) fn book_leap(
         &mut self,
         spec: &ReplicaSpec,
         run: Progression,
         fixed: u64,
+        host: u64,
         bytes: u64,
         steps: u64,
     ) {
@@ -43,6 +46,7 @@ impl Replica {
         let usage = &mut self.usage;
         let elapsed = run.elapsed(steps);
         let per_token = (u128::from(fixed) << SHARE_BITS) / u128::from(size.max(1));
+        usage.gpu_ps += elapsed - host * steps;
         usage.steps += steps;
         usage.leaps += 1;
         usage.batch_ps += u128::from(size) * u128::from(elapsed);
@@ -90,9 +94,10 @@ impl Replica {
         }
         let gpu = table.gpu(model, beside + new, emitting);
         // Without a captured graph the host may be slower than the device; it runs beside it.
-        let busy = (gpu.ps + attention_ps).max(model.prefill_host_ps(beside + new));
+        let gpu_ps = gpu.ps + attention_ps;
+        let busy = gpu_ps.max(model.prefill_host_ps(beside + new));
         let length = busy + model.host_ps(beside);
-        Activity::Mixed { start: now, length, attention_ps, bytes: gpu.bytes, decoding }
+        Activity::Mixed { start: now, length, gpu_ps, attention_ps, bytes: gpu.bytes, decoding }
     }
 
     pub(super) fn end_mixed(
@@ -102,7 +107,9 @@ impl Replica {
         now: SimTime,
         finished: &mut Vec<Finished>,
     ) {
-        let Activity::Mixed { length, attention_ps, bytes, decoding, .. } = mixed else { return };
+        let Activity::Mixed { length, gpu_ps, attention_ps, bytes, decoding, .. } = mixed else {
+            return;
+        };
         let model = &spec.model;
         let present = self.batch.size;
         let size = if decoding { present } else { 0 };
@@ -114,6 +121,7 @@ impl Replica {
         let kv_tokens = self.own_tokens + self.shared_tokens();
         self.done += 1;
         let usage = &mut self.usage;
+        usage.gpu_ps += gpu_ps;
         usage.steps += 1;
         usage.batch_ps += u128::from(present) * u128::from(length);
         usage.kv_token_ps += u128::from(kv_tokens) * u128::from(length);

@@ -8,7 +8,7 @@ use crate::catalog::{
 use crate::foundations::units::{format_number, format_usd};
 use crate::foundations::{Fault, Faults};
 use crate::performance::{
-    Deployment, HostProfile, MemoryPlan, PerformanceError, StepModel, usual_reserve,
+    Deployment, GpuPower, HostProfile, MemoryPlan, PerformanceError, StepModel, usual_reserve,
 };
 use crate::serving::ReplicaSpec;
 use crate::simulation::plan::Pool;
@@ -80,6 +80,7 @@ pub(in crate::simulation::scenario) fn resolve(
         usd_per_replica_h: usd_per_gpu_h? * f64::from(spec.tensor_parallel),
         peak_flops: step.peak_flops,
         bandwidth: step.bandwidth,
+        gpu_power: GpuPower::of(accelerator),
         replica: ReplicaSpec {
             model: step,
             token_budget: scheduler.token_budget,
