@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod catalog;
 pub mod check;
+pub mod checkpoint;
 pub mod compare;
 pub mod diagnostic;
 pub mod failure;
@@ -11,5 +12,6 @@ pub mod prepare;
 pub mod process;
 pub mod progress;
 pub mod run;
+pub mod sweep;
 pub mod terminal;
 pub mod validate;

@@ -7,13 +7,16 @@
 pub mod answer;
 pub mod answers;
 pub mod comparison;
+pub mod design;
 pub mod evidence;
 pub mod figure;
 pub mod measure;
 pub mod metric;
 pub mod monte_carlo;
 pub mod objective;
+pub mod pareto;
 mod stretches;
+pub mod sweep;
 pub mod totals;
 pub mod trial;
 pub mod validation;

@@ -8,7 +8,7 @@ use tokenfleet::catalog::Catalog;
 use tokenfleet::cli::arguments::{Arguments, Command};
 use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
-use tokenfleet::cli::{catalog, check, compare, run, validate};
+use tokenfleet::cli::{catalog, check, compare, run, sweep, validate};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -38,6 +38,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
     match command {
         Command::Run(arguments) => run::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Sweep(arguments) => sweep::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Catalog(arguments) => {
             let mut text = Vec::new();

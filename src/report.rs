@@ -8,6 +8,7 @@ pub mod quantity;
 pub mod sparkline;
 pub mod stats;
 pub mod summary;
+pub mod sweep;
 pub mod table;
 pub mod validation;
 

@@ -28,6 +28,8 @@ pub enum Command {
     Run(RunArguments),
     /// Hold variants against one of them, trial by trial: what differs, and how sure that is
     Compare(CompareArguments),
+    /// Simulate a scenario at many points: several values of one path or of several
+    Sweep(SweepArguments),
     /// Read scenarios and report every fault; run nothing
     Check(CheckArguments),
     /// Show what is known of hardware, models, engines, prices and agents
@@ -121,6 +123,66 @@ pub struct CompareArguments {
     /// Trials at most where `--until` adds some
     #[arg(long, value_name = "N", default_value_t = 2000, requires = "until")]
     pub max_trials: u64,
+}
+
+/// The front that is shown where none is asked for.
+const FRONT: &str = "usd_per_successful_task,task_latency_p95";
+
+/// What `tokenfleet sweep` is told.
+#[derive(Args, Clone, Debug)]
+pub struct SweepArguments {
+    /// What every simulation is told
+    #[command(flatten)]
+    pub common: Common,
+
+    /// An axis: `path=a,b,c`, `path=2..8` or `path=0.1..0.8 /s:5` (five steps, `:log5` for equal
+    /// ratios). Repeat it for several axes
+    #[arg(long, value_name = "PATH=VALUES", required = true)]
+    pub over: Vec<String>,
+
+    /// How points are laid out over the axes
+    #[arg(long, value_enum, default_value_t)]
+    pub design: Design,
+
+    /// How many points, where they are sampled
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = points)]
+    pub points: usize,
+
+    /// Start from this variant rather than from the scenario as it stands
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+
+    /// The figure by which the best point is chosen
+    #[arg(long, value_name = "METRIC", default_value = "usd_per_successful_task")]
+    pub metric: String,
+
+    /// The two figures whose front is shown
+    #[arg(long, value_name = "METRIC,METRIC", default_value = FRONT)]
+    pub pareto: String,
+
+    /// Go on with a sweep that was stopped before it was written to `--out`
+    #[arg(long, requires = "out")]
+    pub resume: bool,
+}
+
+/// How points are laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Design {
+    /// Every combination
+    #[default]
+    Grid,
+    /// As many strata of each axis as there are points, each visited once
+    LatinHypercube,
+    /// A scrambled Sobol sequence: even at any number of points
+    Sobol,
+}
+
+/// A number of points, at least one.
+fn points(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be a whole number from 1".to_owned()),
+        Ok(count) => Ok(count),
+    }
 }
 
 /// A precision: a percentage or a fraction between 0 and 1.

@@ -10,7 +10,7 @@ use crate::foundations::Faults;
 use crate::foundations::error::Sources;
 use crate::report::manifest::Input;
 use crate::simulation::scenario::files::WantedTrace;
-use crate::simulation::scenario::{Files, Folder, ReadOptions, Scenario, document};
+use crate::simulation::scenario::{Files, Folder, Point, ReadOptions, Scenario, Variant, document};
 use crate::workload::trace::{Trace, TraceError};
 
 /// What the default scenario is called.
@@ -34,6 +34,22 @@ pub struct Loaded {
 /// # Errors
 /// When the file cannot be read, and all faults in it.
 pub fn load(path: Option<&Path>, set: &[String], variants: &[String]) -> Result<Loaded, Failure> {
+    load_with_points(path, set, variants, &[]).map(|(loaded, _)| loaded)
+}
+
+/// What became of each point of an experiment: a variant, or the reason why it cannot be built.
+pub type Candidates = Vec<Result<Variant, Faults>>;
+
+/// Reads a scenario, and a variant for each of `points`.
+///
+/// # Errors
+/// When the file cannot be read, and all faults in it and in the points.
+pub fn load_with_points(
+    path: Option<&Path>,
+    set: &[String],
+    variants: &[String],
+    points: &[Point],
+) -> Result<(Loaded, Candidates), Failure> {
     let (name, bytes) = match path {
         None => (QUICKSTART.to_owned(), QUICKSTART_TEXT.as_bytes().to_vec()),
         Some(path) => (path.display().to_string(), read(path)?),
@@ -53,11 +69,11 @@ pub fn load(path: Option<&Path>, set: &[String], variants: &[String]) -> Result<
         read: RefCell::default(),
     };
     let options = ReadOptions { files: &files, set, variants };
-    match Scenario::read(source, &mut sources, &options) {
-        Ok(scenario) => {
+    match Scenario::read_with_points(source, &mut sources, &options, points) {
+        Ok((scenario, candidates)) => {
             let named = files.read.into_inner();
             let inputs = [Input::text(name, text)].into_iter().chain(named).collect();
-            Ok(Loaded { scenario, sources, inputs })
+            Ok((Loaded { scenario, sources, inputs }, candidates))
         }
         Err(faults) => Err(Failure::Scenario { faults, sources }),
     }

@@ -11,8 +11,10 @@ use super::load::{self, Loaded};
 use super::terminal::{fault_style, remark};
 use crate::catalog::Provenance;
 use crate::experiment::{MonteCarlo, Objective, Watch};
+use crate::foundations::Faults;
 use crate::report::manifest::{self, Input, Origin};
 use crate::simulation::Plan;
+use crate::simulation::scenario::{Point, Variant};
 
 /// A scenario that is ready to be simulated.
 #[derive(Debug)]
@@ -41,13 +43,36 @@ impl Prepared {
     /// # Errors
     /// When it cannot be read, and all faults in it.
     pub fn new(common: &Common, variants: &[String]) -> Result<Self, Failure> {
-        let loaded = load::load(common.scenario.as_deref(), &common.set, variants)?;
+        Self::with_points(common, variants, &[]).map(|(prepared, _)| prepared)
+    }
+
+    /// Reads the scenario, and the plan of each of `points` or why it cannot be built.
+    ///
+    /// # Errors
+    /// When it cannot be read, and all faults in it and in the points.
+    pub fn with_points(
+        common: &Common,
+        variants: &[String],
+        points: &[Point],
+    ) -> Result<(Self, Vec<Result<Plan, String>>), Failure> {
+        let path = common.scenario.as_deref();
+        let (loaded, candidates) = load::load_with_points(path, &common.set, variants, points)?;
         let Loaded { scenario, sources, inputs } = loaded;
         if !common.quiet {
             remark(&diagnostic::render_warnings(&scenario.warnings, &sources, fault_style()));
         }
-        let provenance = scenario.variants.iter().flat_map(|variant| variant.provenance.clone());
-        Ok(Self {
+        let mut provenance = Vec::new();
+        let mut plan = |variant: Variant| {
+            provenance.extend(variant.provenance);
+            variant.plan
+        };
+        let plans = scenario.variants.into_iter().map(&mut plan).collect();
+        let candidates = candidates.into_iter().map(|candidate| match candidate {
+            Ok(variant) => Ok(plan(variant)),
+            Err(faults) => Err(reason(&faults)),
+        });
+        let candidates = candidates.collect();
+        let prepared = Self {
             name: scenario.name,
             objectives: scenario.objectives.iter().filter_map(Objective::from_scenario).collect(),
             trials: common.trials.unwrap_or(scenario.run.trials),
@@ -55,9 +80,10 @@ impl Prepared {
             threads: common.threads.map_or(0, usize::from),
             confidence: scenario.run.confidence,
             inputs,
-            provenance: provenance.collect(),
-            plans: scenario.variants.into_iter().map(|variant| variant.plan).collect(),
-        })
+            provenance,
+            plans,
+        };
+        Ok((prepared, candidates))
     }
 
     /// All trials of all variants.
@@ -76,6 +102,11 @@ impl Prepared {
         let sources = manifest::sources(self.provenance.clone());
         Origin { command, inputs: self.inputs.clone(), sources }
     }
+}
+
+/// The first fault in a sentence.
+fn reason(faults: &Faults) -> String {
+    faults.iter().next().map_or_else(String::new, |fault| fault.message.clone())
 }
 
 /// A watch that the first Ctrl-C stops; the second ends the process.

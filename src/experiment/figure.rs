@@ -27,7 +27,7 @@ const FEWEST_BATCHES: usize = 8;
 const TOO_CORRELATED: f64 = 0.8;
 
 /// A figure over all trials.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Figure {
     /// Its value.
     pub mean: Option<f64>,
@@ -40,7 +40,7 @@ pub struct Figure {
 }
 
 /// A quantile over all trials.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Quantile {
     /// Its value.
     pub value: f64,

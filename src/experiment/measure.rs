@@ -7,6 +7,7 @@ use crate::foundations::{Fault, Interval};
 
 use super::answer::Answer;
 use super::evidence::QUANTILES;
+use super::figure::Figure;
 use super::metric::{METRICS, Metric, Scope, Unit};
 use super::objective::Statistic;
 use super::trial::TrialRow;
@@ -77,19 +78,23 @@ impl Measure {
 
     /// Its value over all trials.
     pub fn value(&self, answer: &Answer<'_>) -> Option<f64> {
-        let figure = &answer.figures[0][self.metric.index()];
-        match self.statistic {
-            Statistic::Mean => figure.mean,
-            Statistic::Quantile(at) => figure.quantiles[at].map(|quantile| quantile.value),
-        }
+        self.of(&answer.figures[0]).0
     }
 
     /// Where its value lies.
     pub fn interval(&self, answer: &Answer<'_>) -> Option<Interval> {
-        let figure = &answer.figures[0][self.metric.index()];
+        self.of(&answer.figures[0]).1
+    }
+
+    /// Its value among the figures of a fleet, in the order of [`METRICS`], and where that lies.
+    pub fn of(&self, figures: &[Figure]) -> (Option<f64>, Option<Interval>) {
+        let Some(figure) = figures.get(self.metric.index()) else { return (None, None) };
         match self.statistic {
-            Statistic::Mean => figure.interval,
-            Statistic::Quantile(at) => figure.quantiles[at].and_then(|quantile| quantile.interval),
+            Statistic::Mean => (figure.mean, figure.interval),
+            Statistic::Quantile(at) => {
+                let quantile = figure.quantiles[at];
+                (quantile.map(|q| q.value), quantile.and_then(|q| q.interval))
+            }
         }
     }
 

@@ -486,6 +486,20 @@ pub const METRICS: &[Metric] = &[
         "tokens produced in the measured window, per second",
     ),
     ratio(
+        "output_tokens_per_s_per_gpu",
+        Unit::TokensPerSecond,
+        SERVERS,
+        |t| (t.served.output_tokens, t.served.gpu_s),
+        "tokens produced in the measured window, per second and GPU",
+    ),
+    ratio(
+        "tokens_per_s_per_user",
+        Unit::TokensPerSecond,
+        TASKS,
+        |t| (t.tally.tpot.histogram.count() as f64 * NANO, t.tally.tpot.histogram.sum() as f64),
+        "how fast a user sees tokens come: one over the mean time per output token",
+    ),
+    ratio(
         "prefix_hit_rate",
         Unit::Share,
         ALL,

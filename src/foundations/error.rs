@@ -57,12 +57,15 @@ pub struct Fault {
     pub place: Option<Place>,
     /// How to mend it: suggestions, valid choices, context. One sentence each.
     pub help: Vec<String>,
+    /// Whether each part of it is valid by itself and only the whole cannot be built, as where a
+    /// model does not fit into memory: an experiment over many candidates passes over it.
+    pub unfit: bool,
 }
 
 impl Fault {
     /// A fault without a place or help yet.
     pub fn new(message: impl Into<String>) -> Self {
-        Fault { message: message.into(), place: None, help: Vec::new() }
+        Fault { message: message.into(), place: None, help: Vec::new(), unfit: false }
     }
 
     /// A name that is not among the valid ones, with what was probably meant and the valid names.
@@ -84,6 +87,13 @@ impl Fault {
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
+        self
+    }
+
+    /// Says that its parts are valid, but cannot be together.
+    #[must_use]
+    pub fn unfit(mut self) -> Self {
+        self.unfit = true;
         self
     }
 

@@ -36,7 +36,7 @@ pub use student_t::student_t;
 pub use wilson::wilson;
 
 /// A range that holds the truth with a stated confidence.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Interval {
     /// Its lower end.
     pub low: f64,

@@ -74,6 +74,8 @@ pub enum Purpose {
     Replay = 15,
     /// Repetitions of a statistical procedure, such as a bootstrap.
     Resample = 16,
+    /// Which points of a space an experiment visits.
+    Design = 17,
 }
 
 /// All streams of one trial.

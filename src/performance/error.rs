@@ -95,7 +95,7 @@ impl PerformanceError {
     /// The same as a fault, to be reported beside others at its place.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        self.help().into_iter().fold(Fault::new(self.to_string()), Fault::help)
+        self.help().into_iter().fold(Fault::new(self.to_string()).unfit(), Fault::help)
     }
 }
 

@@ -9,11 +9,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The files of a result, and no others.
-pub const FILES: [&str; 9] = [
+pub const FILES: [&str; 11] = [
     "manifest.json",
     "summary.json",
     "comparison.json",
     "comparison.csv",
+    "sweep.json",
+    "points.csv",
     "trials.csv",
     "tasks.csv",
     "timeseries.csv",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::catalog::Provenance;
-use crate::experiment::{Answers, METRICS};
+use crate::experiment::{Answers, METRICS, Metric};
 
 /// A text that took part: the scenario, a file it names.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -125,6 +125,36 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The manifest of an experiment over many points, as indented JSON with a line break at its end.
+///
+/// # Errors
+/// When `serde_json` cannot write it; no value in it gives reason to.
+pub fn of_experiment(
+    scenario: &str,
+    seed: u64,
+    trials: u64,
+    origin: &Origin,
+) -> serde_json::Result<String> {
+    let manifest = serde_json::json!({
+        "tokenfleet": env!("CARGO_PKG_VERSION"),
+        "command": origin.command,
+        "scenario": scenario,
+        "inputs": origin.inputs,
+        "seed": seed,
+        "trials": trials,
+        "sources": origin.sources,
+        "definitions": definitions(),
+    });
+    serde_json::to_string_pretty(&manifest).map(|json| json + "\n")
+}
+
+fn definitions() -> BTreeMap<&'static str, Definition> {
+    let definition = |metric: &Metric| {
+        (metric.key, Definition { unit: metric.unit.text(), meaning: metric.meaning })
+    };
+    METRICS.iter().map(definition).collect()
+}
+
 /// The manifest as indented JSON with a line break at its end.
 ///
 /// # Errors
@@ -137,9 +167,6 @@ pub fn to_json(answers: &Answers<'_>, origin: &Origin) -> serde_json::Result<Str
     let sampled = answers.variants.iter().map(|answer| {
         let (rows, tasks) = (answer.tasks.rows().len() as u64, answer.tasks.seen());
         Sampled { variant: &answer.plan.name, rows, tasks, sampled: rows < tasks }
-    });
-    let definitions = METRICS.iter().map(|metric| {
-        (metric.key, Definition { unit: metric.unit.text(), meaning: metric.meaning })
     });
     let manifest = Manifest {
         tokenfleet: env!("CARGO_PKG_VERSION"),
@@ -156,7 +183,7 @@ pub fn to_json(answers: &Answers<'_>, origin: &Origin) -> serde_json::Result<Str
         confidence: answers.confidence,
         tasks_csv: sampled.collect(),
         sources: &origin.sources,
-        definitions: definitions.collect(),
+        definitions: definitions(),
     };
     serde_json::to_string_pretty(&manifest).map(|json| json + "\n")
 }

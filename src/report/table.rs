@@ -10,6 +10,7 @@ mod grid;
 mod headline;
 mod many;
 mod one;
+pub mod sweep;
 
 use std::collections::BTreeMap;
 

@@ -50,6 +50,7 @@ mod entries;
 pub mod files;
 pub mod objectives;
 pub mod overlay;
+pub mod point;
 pub mod pools;
 pub mod programs;
 pub mod reader;
@@ -73,6 +74,7 @@ use run::RUN;
 pub use archetype::Archetype;
 pub use files::{Files, Folder, NoFiles};
 pub use objectives::{Objective, Part, Statistic};
+pub use point::{Change, Point};
 pub use run::RunSettings;
 pub use variants::BASE;
 
@@ -159,6 +161,21 @@ impl Scenario {
         sources: &mut Sources,
         options: &ReadOptions,
     ) -> Result<Self, Faults> {
+        Self::read_with_points(source, sources, options, &[]).map(|(scenario, _)| scenario)
+    }
+
+    /// Reads the scenario, and besides its variants one for each of `points`: the first variant with
+    /// some values replaced. A point whose parts cannot be together, such as a model that does not
+    /// fit on an accelerator, is given as the reason why.
+    ///
+    /// # Errors
+    /// Everything that is wrong in it, and in points beyond that.
+    pub fn read_with_points(
+        source: SourceId,
+        sources: &mut Sources,
+        options: &ReadOptions,
+        points: &[Point],
+    ) -> Result<(Self, Vec<Result<Variant, Faults>>), Faults> {
         let mut faults = Faults::default();
         let parsed = document::parse(source, sources, &mut faults);
         let Some(mut root) = parsed else { return Err(faults) };
@@ -167,17 +184,38 @@ impl Scenario {
                 faults.extend(wrong);
             }
         }
-        let versions = variants::versions(root, options.variants, sources, &mut faults);
+        let mut versions = variants::versions(root, options.variants, sources, &mut faults);
+        let named = versions.len();
+        for point in points {
+            match point.version(&versions[..named], sources) {
+                Ok(version) => versions.push(version),
+                Err(wrong) => faults.extend(wrong),
+            }
+        }
+        if versions.len() < named + points.len() {
+            return Err(faults);
+        }
         let text = sources.get(source).map(|source| source.text.clone()).unwrap_or_default();
 
         let shared = Shared::new(std::mem::take(sources), options.files);
         let read: Vec<_> = versions.iter().map(|version| shared.read(version)).collect();
         *sources = shared.into_sources();
 
-        let (mut warnings, mut whole, mut variants) = (Faults::default(), None, Vec::new());
+        let (mut warnings, mut whole) = (Faults::default(), None);
+        let (mut variants, mut candidates) = (Vec::new(), Vec::new());
         for (index, (version, reading)) in versions.iter().zip(read).enumerate() {
             let note = format!("in variant {}", version.name);
-            if index == 0 {
+            if index >= named {
+                if reading.faults.is_empty() || reading.faults.iter().any(|fault| !fault.unfit) {
+                    // What is wrong at many points is said of the first.
+                    let mut wrong = reading.faults;
+                    wrong.retain(|fault| faults.iter().all(|known| known.message != fault.message));
+                    faults.extend_with_help(wrong, &format!("at {}", version.name));
+                } else {
+                    candidates.push(Err(reading.faults));
+                    continue;
+                }
+            } else if index == 0 {
                 faults.extend(reading.faults);
                 warnings.extend(reading.warnings.clone());
             } else {
@@ -187,12 +225,17 @@ impl Scenario {
             if let Some((head, plan)) = reading.found {
                 whole.get_or_insert(head);
                 let (provenance, warnings) = (reading.provenance, reading.warnings);
-                variants.push(Variant { plan, provenance, warnings });
+                let variant = Variant { plan, provenance, warnings };
+                match index < named {
+                    true => variants.push(variant),
+                    false => candidates.push(Ok(variant)),
+                }
             }
         }
         match (whole, faults.is_empty()) {
             (Some(Head { name, description, run, objectives }), true) => {
-                Ok(Self { name, description, text, run, objectives, variants, warnings })
+                let read = Self { name, description, text, run, objectives, variants, warnings };
+                Ok((read, candidates))
             }
             _ => Err(faults),
         }

@@ -19,3 +19,4 @@ mod queueing_theory;
 mod scenario_errors;
 mod scenario_plans;
 mod small_fleet;
+mod sweep;

@@ -210,7 +210,7 @@ fn price(section: &Section, spec: &PoolSpec, accelerator: &Accelerator) -> Optio
     let price = spec.usd_per_gpu_h.or(accelerator.on_demand_usd_per_hour().ok());
     if price.is_none() {
         let message = format!("no rent of `{}` is published", accelerator.key);
-        let fault = section.fault("price", message);
+        let fault = section.fault("price", message).unfit();
         let fault = fault.help("state one: `price = \"$2.49 /h\"` is that of one GPU");
         // Rents are two to ten times that, too wide a range to take one for granted.
         let bought = accelerator.value(Field::Purchase).ok().map(|usd| {
