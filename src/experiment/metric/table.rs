@@ -1,0 +1,413 @@
+//! Every figure with its definition, in the order in which they are shown.
+
+use super::{Metric, Origin, Scope, Unit};
+use crate::simulation::Cause;
+use crate::simulation::outcome::{AgentTally, Observations};
+
+const ALL: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool];
+const TASKS: &[Scope] = &[Scope::Fleet, Scope::Agent];
+const SERVERS: &[Scope] = &[Scope::Fleet, Scope::Pool];
+
+/// Microseconds in a second.
+const MICRO: f64 = 1e6;
+/// Nanoseconds in a second.
+const NANO: f64 = 1e9;
+
+const fn observed(
+    key: &'static str,
+    unit: Unit,
+    per_unit: f64,
+    of: fn(&AgentTally) -> &Observations,
+    meaning: &'static str,
+) -> Metric {
+    Metric {
+        key,
+        unit,
+        origin: Origin::Observed { of, per_unit, lost: |_| 0 },
+        scopes: TASKS,
+        meaning,
+    }
+}
+
+/// A latency, where `lost` says what never came.
+const fn latency(
+    key: &'static str,
+    of: fn(&AgentTally) -> &Observations,
+    lost: fn(&AgentTally) -> u64,
+    meaning: &'static str,
+) -> Metric {
+    let origin = Origin::Observed { of, per_unit: MICRO, lost };
+    Metric { key, unit: Unit::Seconds, origin, scopes: TASKS, meaning }
+}
+
+const fn ratio(
+    key: &'static str,
+    unit: Unit,
+    scopes: &'static [Scope],
+    of: fn(&Totals<'_>) -> (f64, f64),
+    meaning: &'static str,
+) -> Metric {
+    Metric { key, unit, origin: Origin::Ratio(of), scopes, meaning }
+}
+
+/// Attempts that failed on the way, at the server or before an open circuit breaker.
+fn failed_attempts(tally: &AgentTally) -> u64 {
+    tally.transport_errors + tally.timeouts + tally.breaker_refusals
+}
+
+/// Attempts that were refused, timed out or had no answer when the trial ended. Those that never
+/// reached a server, and those that their own task gave up, are not the servers' fault.
+fn unanswered_attempts(tally: &AgentTally) -> u64 {
+    let explained = tally.calls + tally.abandoned + tally.transport_errors;
+    tally.attempts.saturating_sub(explained)
+}
+
+/// Calls that failed in every attempt, or had no answer when the trial ended.
+fn unanswered_calls(tally: &AgentTally) -> u64 {
+    let ended = tally.calls + tally.abandoned + failed_attempts(tally);
+    tally.calls_failed + tally.attempts.saturating_sub(ended)
+}
+
+const fn proportion(
+    key: &'static str,
+    of: fn(&AgentTally) -> (u64, u64),
+    meaning: &'static str,
+) -> Metric {
+    Metric { key, unit: Unit::Share, origin: Origin::Proportion(of), scopes: TASKS, meaning }
+}
+
+const fn per_observed(
+    key: &'static str,
+    top: fn(&AgentTally) -> &Observations,
+    bottom: fn(&AgentTally) -> &Observations,
+    meaning: &'static str,
+) -> Metric {
+    let origin = Origin::PerObserved { top, bottom };
+    Metric { key, unit: Unit::Ratio, origin, scopes: TASKS, meaning }
+}
+
+/// All figures, in the order in which they are shown.
+pub const METRICS: &[Metric] = &[
+    latency(
+        "task_latency_s",
+        |tally| &tally.task_latency,
+        |tally| {
+            let ended = tally.succeeded + tally.failed[Cause::Program as usize];
+            tally.started.saturating_sub(ended)
+        },
+        "time from a task's start to the end of its program, whether that was a success or not",
+    ),
+    proportion(
+        "task_success_rate",
+        |tally| (tally.succeeded, tally.started),
+        "tasks that succeeded over tasks that count; one that never ended did not succeed",
+    ),
+    observed(
+        "llm_calls_per_task",
+        Unit::Calls,
+        1.0,
+        |tally| &tally.calls_per_task,
+        "LLM calls that a finished task made, sub-agents included",
+    ),
+    observed(
+        "tool_calls_per_task",
+        Unit::Calls,
+        1.0,
+        |tally| &tally.tool_calls_per_task,
+        "tool calls that a finished task made, sub-agents included",
+    ),
+    observed(
+        "tokens_per_task",
+        Unit::Tokens,
+        1.0,
+        |tally| &tally.tokens_per_task,
+        "input and output tokens of a finished task's calls",
+    ),
+    observed(
+        "input_tokens_per_task",
+        Unit::Tokens,
+        1.0,
+        |tally| &tally.input_per_task,
+        "prompt tokens of a finished task's calls, cached ones included",
+    ),
+    observed(
+        "cached_tokens_per_task",
+        Unit::Tokens,
+        1.0,
+        |tally| &tally.cached_per_task,
+        "prompt tokens of a finished task's calls that a prefix cache held",
+    ),
+    observed(
+        "output_tokens_per_task",
+        Unit::Tokens,
+        1.0,
+        |tally| &tally.output_per_task,
+        "tokens produced for a finished task's calls, reasoning included",
+    ),
+    observed(
+        "reasoning_tokens_per_task",
+        Unit::Tokens,
+        1.0,
+        |tally| &tally.reasoning_per_task,
+        "tokens produced for a finished task's calls that were reasoning",
+    ),
+    per_observed(
+        "amplification",
+        |tally| &tally.tokens_per_task,
+        |tally| &tally.plain_per_task,
+        "tokens of a task over those of one plain prompt and answer: what the user wrote for it, \
+         and the visible part of its last answer",
+    ),
+    per_observed(
+        "prompt_to_output_ratio",
+        |tally| &tally.input_per_task,
+        |tally| &tally.output_per_task,
+        "input tokens over output tokens of finished tasks",
+    ),
+    latency(
+        "ttft_s",
+        |tally| &tally.ttft,
+        unanswered_attempts,
+        "time from sending a request to its first token, of requests that were answered",
+    ),
+    Metric {
+        key: "tpot_s",
+        unit: Unit::Seconds,
+        origin: Origin::Observed { of: |tally| &tally.tpot, per_unit: NANO, lost: |_| 0 },
+        scopes: TASKS,
+        meaning: "time per output token behind the first, averaged over each request",
+    },
+    Metric {
+        key: "itl_s",
+        unit: Unit::Seconds,
+        origin: Origin::Gaps,
+        scopes: SERVERS,
+        meaning: "time between two tokens of a request that follow each other",
+    },
+    latency(
+        "call_latency_s",
+        |tally| &tally.call_latency,
+        unanswered_calls,
+        "time from a call's first attempt to its last token, retries included",
+    ),
+    observed(
+        "queue_time_s",
+        Unit::Seconds,
+        MICRO,
+        |tally| &tally.queue_time,
+        "time from sending a request to its admission by a server",
+    ),
+    observed(
+        "tool_time_s",
+        Unit::Seconds,
+        MICRO,
+        |tally| &tally.tool_time,
+        "time of a tool step, waiting for a slot included",
+    ),
+    proportion(
+        "failed_attempt_share",
+        |tally| (failed_attempts(tally), tally.attempts),
+        "attempts at calls that failed in transport, timed out or were refused",
+    ),
+    proportion(
+        "tool_error_share",
+        |tally| (tally.tool_errors, tally.tool_calls),
+        "tool calls that returned an error",
+    ),
+    Metric {
+        key: "usd_per_task",
+        unit: Unit::Usd,
+        origin: Origin::Dollars,
+        scopes: TASKS,
+        meaning: "all dollars spent in the measured window, idle time included, over tasks that \
+                  ended in it; each task bears them in proportion to its own charge",
+    },
+    ratio(
+        "usd_per_successful_task",
+        Unit::Usd,
+        TASKS,
+        |t| (t.served.spent_usd, t.tally.succeeded_in_window as f64),
+        "all dollars spent in the measured window over tasks that succeeded in it",
+    ),
+    ratio(
+        "usd_busy_per_task",
+        Unit::Usd,
+        TASKS,
+        |t| (t.served.charged_usd, t.tally.finished_in_window as f64),
+        "dollars of the steps that requests sat in, idle time left out, over tasks that ended in \
+         the measured window",
+    ),
+    ratio(
+        "usd_per_mtoken",
+        Unit::UsdPerMtoken,
+        ALL,
+        |t| (t.served.spent_usd * 1e6, t.served.input_tokens + t.served.output_tokens),
+        "all dollars spent in the measured window over input and output tokens served in it",
+    ),
+    ratio(
+        "usd_per_mtoken_input",
+        Unit::UsdPerMtoken,
+        ALL,
+        |t| (t.served.spent_usd * 1e6, t.served.input_tokens),
+        "all dollars spent in the measured window over input tokens served in it, cached included",
+    ),
+    ratio(
+        "usd_per_mtoken_output",
+        Unit::UsdPerMtoken,
+        ALL,
+        |t| (t.served.spent_usd * 1e6, t.served.output_tokens),
+        "all dollars spent in the measured window over output tokens produced in it",
+    ),
+    ratio(
+        "usd_per_h",
+        Unit::UsdPerHour,
+        ALL,
+        |t| (t.served.spent_usd * 3600.0, t.window_s),
+        "dollars spent per hour; an agent's part is its part of what tasks were charged",
+    ),
+    ratio(
+        "idle_usd_share",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.spent_usd - t.served.charged_usd, t.served.spent_usd),
+        "dollars for time in which a replica did nothing, over all dollars",
+    ),
+    ratio(
+        "wasted_usd_share",
+        Unit::Share,
+        TASKS,
+        |t| (t.tally.wasted_pico as f64, t.tally.charged_pico as f64),
+        "charge of attempts whose answer nobody used, over the charge of all attempts",
+    ),
+    ratio(
+        "wasted_token_share",
+        Unit::Share,
+        TASKS,
+        |t| (t.tally.wasted_tokens as f64, (t.tally.wasted_tokens + t.tally.output_tokens) as f64),
+        "tokens produced by attempts whose answer nobody used, over all produced",
+    ),
+    ratio(
+        "tasks_per_s",
+        Unit::PerSecond,
+        TASKS,
+        |t| (t.tally.finished_in_window as f64, t.window_s),
+        "tasks that ended in the measured window, per second",
+    ),
+    ratio(
+        "calls_per_s",
+        Unit::PerSecond,
+        ALL,
+        |t| (t.served.calls, t.window_s),
+        "LLM calls that were answered in the measured window, per second",
+    ),
+    ratio(
+        "input_tokens_per_s",
+        Unit::TokensPerSecond,
+        ALL,
+        |t| (t.served.input_tokens, t.window_s),
+        "prompt tokens of requests admitted in the measured window, cached included, per second",
+    ),
+    ratio(
+        "output_tokens_per_s",
+        Unit::TokensPerSecond,
+        ALL,
+        |t| (t.served.output_tokens, t.window_s),
+        "tokens produced in the measured window, per second",
+    ),
+    ratio(
+        "output_tokens_per_s_per_gpu",
+        Unit::TokensPerSecond,
+        SERVERS,
+        |t| (t.served.output_tokens, t.served.gpu_s),
+        "tokens produced in the measured window, per second and GPU",
+    ),
+    ratio(
+        "tokens_per_s_per_user",
+        Unit::TokensPerSecond,
+        TASKS,
+        |t| (t.tally.tpot.histogram.count() as f64 * NANO, t.tally.tpot.histogram.sum() as f64),
+        "how fast a user sees tokens come: one over the mean time per output token",
+    ),
+    ratio(
+        "prefix_hit_rate",
+        Unit::Share,
+        ALL,
+        |t| (t.served.cached_tokens, t.served.input_tokens),
+        "prompt tokens found in a prefix cache over all prompt tokens",
+    ),
+    ratio(
+        "utilization",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.busy_s, t.served.replica_s),
+        "part of the measured window in which a replica was in a step",
+    ),
+    ratio(
+        "compute_utilization",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.flop, t.served.possible_flop),
+        "arithmetic done over what the accelerators could have done in the measured window, at \
+         their peak for the precision used",
+    ),
+    ratio(
+        "hbm_bandwidth_saturation",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.bytes, t.served.possible_bytes),
+        "memory traffic of weights and KV over what the memory could have moved in the measured \
+         window, at its peak",
+    ),
+    ratio(
+        "kv_occupancy",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.kv_token_s, t.served.kv_capacity_s),
+        "KV memory held by running requests, averaged over the measured window",
+    ),
+    ratio(
+        "batch_size",
+        Unit::Requests,
+        SERVERS,
+        |t| (t.served.batch_s, t.served.busy_s),
+        "requests decoding on a replica, averaged over its time in steps",
+    ),
+    ratio(
+        "queue_length",
+        Unit::Requests,
+        SERVERS,
+        |t| (t.served.waiting_s, t.window_s),
+        "requests that wait for admission, on all replicas together, averaged over the measured \
+         window",
+    ),
+    ratio(
+        "preemptions_per_call",
+        Unit::Ratio,
+        SERVERS,
+        |t| (t.served.preemptions, t.served.calls),
+        "times that a request lost its KV blocks and was computed again, per answered call",
+    ),
+    ratio(
+        "gpu_power_w",
+        Unit::Watts,
+        SERVERS,
+        |t| (t.served.joules, t.served.gpu_s),
+        "electrical power of an accelerator, host and cooling apart, averaged over the measured \
+         window",
+    ),
+    ratio(
+        "joules_per_task",
+        Unit::Joules,
+        TASKS,
+        |t| (t.served.joules, t.tally.finished_in_window as f64),
+        "energy of the accelerators in the measured window, idle time included, over tasks that \
+         ended in it",
+    ),
+    ratio(
+        "tokens_per_joule",
+        Unit::TokensPerJoule,
+        ALL,
+        |t| (t.served.output_tokens, t.served.joules),
+        "tokens produced in the measured window over the energy of the accelerators in it",
+    ),
+];
