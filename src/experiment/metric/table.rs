@@ -1,5 +1,6 @@
 //! Every figure with its definition, in the order in which they are shown.
 
+use super::super::totals::Totals;
 use super::{Metric, Origin, Scope, Unit};
 use crate::simulation::Cause;
 use crate::simulation::outcome::{AgentTally, Observations};
