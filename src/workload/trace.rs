@@ -11,6 +11,7 @@
 //!
 //! Everything lies in five contiguous arrays and refers to itself by `u32` indices.
 
+pub mod assemble;
 #[cfg(test)]
 mod block_cache;
 mod block_ids;
@@ -19,8 +20,11 @@ pub mod context_tree;
 mod error;
 mod lines;
 pub mod mooncake;
+pub mod recording;
 
 use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
 
 use crate::foundations::{SimDuration, SimTime};
 
@@ -55,13 +59,15 @@ pub struct Trace {
 }
 
 /// Where equal keys mean equal content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum KeyScope {
     /// Everywhere: a session that is played twice finds its own contexts again.
     #[default]
     Global,
     /// Within one playing of one root session and its sub-agents. Keys of different root sessions
     /// differ anyway; a second playing of the same one has other content.
+    #[serde(rename = "session")]
     PerSession,
 }
 
@@ -91,7 +97,8 @@ pub struct RecordedAction {
 }
 
 /// What an agent waits for before it acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Gap {
     /// Nothing: the session begins.
     #[default]
@@ -100,6 +107,14 @@ pub enum Gap {
     Tool,
     /// A person's thinking and typing.
     Human,
+}
+
+impl Gap {
+    /// Whether nothing is waited for.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 /// What an action consists of.

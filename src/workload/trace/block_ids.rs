@@ -1,12 +1,32 @@
-//! Block hashes as they stand in JSON: integers, of either sign.
+//! Block hashes as they stand in JSON: integers, of either sign, folded into runs while they are read.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-/// The block hashes of one prompt. Only equality counts, so a negative one is kept by its bits.
-#[derive(Default)]
-pub(super) struct BlockIds(pub(super) Vec<u64>);
+/// The block hashes of one prompt, in runs of consecutive numbers. Only equality counts, so a
+/// negative one is kept by its bits.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BlockIds {
+    /// First hash and length of each run.
+    pub(super) runs: Vec<(u64, u32)>,
+    /// Hashes in all.
+    pub(super) count: u64,
+}
+
+impl BlockIds {
+    fn push(&mut self, hash: u64) {
+        self.count += 1;
+        match self.runs.last_mut() {
+            Some((first, length))
+                if *length < u32::MAX && first.checked_add(u64::from(*length)) == Some(hash) =>
+            {
+                *length += 1;
+            }
+            _ => self.runs.push((hash, 1)),
+        }
+    }
+}
 
 struct BlockId(u64);
 
@@ -43,11 +63,11 @@ impl<'de> Deserialize<'de> for BlockIds {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<BlockIds, A::Error> {
-                let mut hashes = Vec::new();
+                let mut hashes = BlockIds::default();
                 while let Some(BlockId(hash)) = list.next_element()? {
                     hashes.push(hash);
                 }
-                Ok(BlockIds(hashes))
+                Ok(hashes)
             }
         }
         deserializer.deserialize_seq(Hashes)

@@ -36,7 +36,9 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use super::assemble::Assembler;
 use super::lines::Lines;
+use super::recording::{Ending, Sink};
 use super::{Trace, TraceError};
 use crate::foundations::SimDuration;
 use builder::Builder;
@@ -63,18 +65,35 @@ pub struct ClaudeCodeOptions {
 /// # Errors
 /// The first thing that is not as the format asks for, and a file or folder without calls.
 pub fn read_path(path: &Path, options: ClaudeCodeOptions) -> Result<Trace, TraceError> {
-    let mut builder = Builder::new(&path.display().to_string(), options);
-    let files = if path.is_dir() {
-        session_files(path, &mut builder).map_err(|source| unreadable(path, source))?
-    } else {
-        vec![path.to_owned()]
-    };
-    for path in files {
-        let file = File::open(&path).map_err(|source| unreadable(&path, source))?;
-        let reader = BufReader::with_capacity(1 << 16, file);
-        read_sessions(&path.display().to_string(), reader, &mut builder)?;
+    let mut trace = Assembler::new(&path.display().to_string());
+    let ending = read_paths(&[path.to_owned()], options, &mut trace)?;
+    trace.finish(ending)
+}
+
+/// Reads files and folders into a sink, as [`read_path`] does.
+///
+/// # Errors
+/// As [`read_path`].
+pub fn read_paths(
+    paths: &[PathBuf],
+    options: ClaudeCodeOptions,
+    sink: &mut dyn Sink,
+) -> Result<Ending, TraceError> {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let mut builder = Builder::new(options, sink);
+    for path in paths {
+        let files = if path.is_dir() {
+            session_files(path, &mut builder).map_err(|source| unreadable(path, source))?
+        } else {
+            vec![path.clone()]
+        };
+        for path in files {
+            let file = File::open(&path).map_err(|source| unreadable(&path, source))?;
+            let reader = BufReader::with_capacity(1 << 16, file);
+            read_sessions(&path.display().to_string(), reader, &mut builder)?;
+        }
     }
-    builder.finish()
+    builder.finish(&names.join(", "))
 }
 
 /// Reads one session over as many lines as it likes, or sessions one per line; `file` is its name
@@ -87,15 +106,30 @@ pub fn read(
     reader: impl BufRead,
     options: ClaudeCodeOptions,
 ) -> Result<Trace, TraceError> {
-    let mut builder = Builder::new(file, options);
+    let mut trace = Assembler::new(file);
+    let ending = read_into(file, reader, options, &mut trace)?;
+    trace.finish(ending)
+}
+
+/// Reads one session, or sessions one per line, into a sink.
+///
+/// # Errors
+/// As [`read_path`].
+pub fn read_into(
+    file: &str,
+    reader: impl BufRead,
+    options: ClaudeCodeOptions,
+    sink: &mut dyn Sink,
+) -> Result<Ending, TraceError> {
+    let mut builder = Builder::new(options, sink);
     read_sessions(file, reader, &mut builder)?;
-    builder.finish()
+    builder.finish(file)
 }
 
 fn read_sessions(
     file: &str,
     reader: impl BufRead,
-    builder: &mut Builder,
+    builder: &mut Builder<'_>,
 ) -> Result<(), TraceError> {
     let mut lines = Lines::new(file, reader);
     let mut is_first = true;
@@ -111,7 +145,7 @@ fn read_sessions(
 }
 
 /// Files of a folder that may hold sessions, by name.
-fn session_files(folder: &Path, builder: &mut Builder) -> io::Result<Vec<PathBuf>> {
+fn session_files(folder: &Path, builder: &mut Builder<'_>) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

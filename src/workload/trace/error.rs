@@ -15,6 +15,14 @@ pub enum TraceError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What was read could not be written down.
+    #[error("cannot write `{file}`: {source}")]
+    Unwritable {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The content is not what the format asks for.
     #[error("{place}: {problem} ({mend})")]
     Malformed {

@@ -26,19 +26,18 @@
 //! # Ok::<(), tokenfleet::workload::trace::TraceError>(())
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde::Deserialize;
 
+use super::assemble::Assembler;
 use super::block_ids::BlockIds;
-use super::context_tree::{ContextTree, Full};
 use super::lines::{Lines, malformed};
-use super::{
-    Gap, KeyScope, RecordedAction, RecordedCall, RecordedSession, RecordedStep, Trace, TraceError,
-};
-use crate::foundations::SimDuration;
+use super::recording::{Action, Call, Context, Ending, Header, Session, Sink, VERSION};
+use super::{Gap, KeyScope, Trace, TraceError, TracePlace};
 use crate::foundations::time::PS_PER_S;
 
 const PS_PER_MS: u64 = PS_PER_S / 1000;
@@ -62,10 +61,15 @@ impl Default for MooncakeOptions {
 
 #[derive(Deserialize)]
 struct Row {
-    timestamp: f64,
+    timestamp: Option<f64>,
+    #[serde(alias = "input_tokens")]
     input_length: u32,
+    #[serde(alias = "output_tokens")]
     output_length: u32,
     hash_ids: BlockIds,
+    session_id: Option<String>,
+    #[serde(alias = "delay_ms")]
+    delay: Option<f64>,
 }
 
 /// Reads a trace from a file.
@@ -88,63 +92,87 @@ pub fn read(
     reader: impl BufRead,
     options: MooncakeOptions,
 ) -> Result<Trace, TraceError> {
-    let too_large = |Full| TraceError::TooLarge { file: file.to_owned(), what: "blocks" };
+    let mut trace = Assembler::new(file);
+    let ending = read_into(file, reader, options, &mut trace)?;
+    trace.finish(ending)
+}
+
+/// Reads a trace line by line into a sink.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_into(
+    file: &str,
+    reader: impl BufRead,
+    options: MooncakeOptions,
+    sink: &mut dyn Sink,
+) -> Result<Ending, TraceError> {
+    let block_size = options.block_size.max(1);
+    let (version, scope) = (VERSION, KeyScope::Global);
+    sink.begin(&Header { version, source: "mooncake".into(), scope, block_size })?;
     let mut lines = Lines::new(file, reader);
-    let mut tree = ContextTree::new(options.block_size);
-    let mut trace = Trace { name: file.to_owned(), scope: KeyScope::Global, ..Trace::default() };
-    trace.models.push("recorded".to_owned());
     let mut times_ms = Vec::new();
+    let mut conversations = Conversations::default();
     let (mut backwards, mut no_output, mut uncovered) = (0_u64, 0_u64, 0_u64);
     while lines.read()? {
         let row: Row = lines.parse(EXPECTED)?;
         let wrong = |field: &str, problem: String, mend: &str| {
-            let place = super::TracePlace { path: field.to_owned(), ..lines.place().clone() };
+            let place = TracePlace { path: field.to_owned(), ..lines.place().clone() };
             Err(malformed(place, problem, mend))
         };
-        let blocks = row.hash_ids.0.len() as u64;
-        let needed = u64::from(row.input_length).div_ceil(u64::from(tree.block_size()));
+        let blocks = row.hash_ids.count;
+        let needed = u64::from(row.input_length).div_ceil(u64::from(block_size));
         if row.input_length == 0 {
             return wrong("input_length", "a request without input".into(), "remove the line");
         }
         if blocks > needed {
             let problem = format!(
-                "{blocks} blocks of {} tokens for {} tokens of input, at most {needed} expected",
-                options.block_size, row.input_length
+                "{blocks} blocks of {block_size} tokens for {} tokens of input, at most {needed} expected",
+                row.input_length
             );
             return wrong("hash_ids", problem, "set `block_size` to the trace's own");
         }
-        let Some(time_ms) = whole_ms(row.timestamp) else {
-            let problem = format!("{} is no time in this trace", row.timestamp);
+        no_output += u64::from(row.output_length == 0);
+        uncovered += u64::from(blocks < needed);
+        let call = Call {
+            input: row.input_length,
+            output: row.output_length.max(1),
+            context: Context::Blocks(row.hash_ids.runs),
+            ..Call::default()
+        };
+        if let Some(name) = &row.session_id
+            && conversations.knows(name)
+        {
+            conversations.go_on(name, row.timestamp, row.delay, call);
+            continue;
+        }
+        let timestamp = row.timestamp.unwrap_or(f64::NAN);
+        let Some(time_ms) = whole_ms(timestamp) else {
+            let problem = match row.timestamp {
+                Some(timestamp) => format!("{timestamp} is no time in this trace"),
+                None => "missing".to_owned(),
+            };
             return wrong("timestamp", problem, "give milliseconds from 0 to 213 days");
         };
         backwards += u64::from(times_ms.last().is_some_and(|&before| time_ms < before));
-        no_output += u64::from(row.output_length == 0);
-        uncovered += u64::from(blocks < needed);
-        tree.insert(&row.hash_ids.0, row.input_length).map_err(too_large)?;
         times_ms.push(time_ms);
-        trace.calls.push(RecordedCall {
-            input: row.input_length,
-            output: row.output_length.max(1),
-            pieces: 0..0,
-            model: 0,
-            recorded_ttft: None,
-            recorded_time: None,
-        });
+        let action = Action { task: true, call: Some(call), ..Action::default() };
+        let start_s = Some(time_ms as f64 / 1e3);
+        let session = Session { start_s, actions: vec![action], ..Session::default() };
+        match row.session_id {
+            Some(name) => conversations.begin(name, time_ms as f64, session),
+            None => sink.session(session)?,
+        }
     }
-    if trace.calls.is_empty() {
+    if times_ms.is_empty() {
         return Err(TraceError::Empty { file: file.to_owned(), expected: EXPECTED });
     }
-    let resolved = tree.resolve(0, &mut trace.pieces).map_err(too_large)?;
-    trace.keys = resolved.next_key;
-    for (call, pieces) in trace.calls.iter_mut().zip(resolved.prompts) {
-        call.pieces = pieces;
-    }
+    conversations.0.into_values().try_for_each(|(session, _)| sink.session(session))?;
     let grid_ms = clock_grid_ms(&times_ms);
-    trace.add_sessions(&times_ms, grid_ms);
-    trace.clock_grid = SimDuration(grid_ms * PS_PER_MS);
+    let mut notes = Vec::new();
     let mut note = |count: u64, what: &str| {
         if count > 0 {
-            trace.notes.push(format!("{count} {what}"));
+            notes.push(format!("{count} {what}"));
         }
     };
     note(lines.blank, "blank lines passed over");
@@ -152,31 +180,31 @@ pub fn read(
     note(no_output, "requests had no output: replayed with one token");
     note(uncovered, "requests had fewer blocks than input: the rest is shared with nobody");
     note(grid_ms, "ms is the grid of the recording clock: starts spread within it at replay");
-    Ok(trace)
+    Ok(Ending { clock_grid_s: grid_ms as f64 / 1e3, notes })
 }
 
-impl Trace {
-    /// One session per call, in the order of their times.
-    fn add_sessions(&mut self, times_ms: &[u64], grid_ms: u64) {
-        let on_grid = |ms: u64| match grid_ms {
-            0 => ms,
-            grid => (ms + grid / 2) / grid * grid,
-        };
-        let mut order: Vec<u32> = (0..times_ms.len() as u32).collect();
-        order.sort_by_key(|&call| times_ms[call as usize]);
-        for (session, call) in order.into_iter().enumerate() {
-            let session = session as u32;
-            self.actions.push(RecordedAction {
-                delay: SimDuration::ZERO,
-                gap: Gap::None,
-                starts_task: true,
-                step: RecordedStep::Call(call),
-            });
-            let start = SimDuration(on_grid(times_ms[call as usize]) * PS_PER_MS);
-            let actions = session..session + 1;
-            self.sessions.push(RecordedSession { start, actions, name: Box::default() });
-            self.roots.push(session);
-        }
+/// Turns of rows that name a session, with the time of the last one in milliseconds.
+#[derive(Default)]
+struct Conversations(BTreeMap<String, (Session, f64)>);
+
+impl Conversations {
+    fn knows(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn begin(&mut self, name: String, time_ms: f64, session: Session) {
+        self.0.insert(name.clone(), (Session { name, ..session }, time_ms));
+    }
+
+    /// A further turn: `delay` after the answer before, or else as long as lay between the starts.
+    fn go_on(&mut self, name: &str, timestamp: Option<f64>, delay: Option<f64>, call: Call) {
+        let Some((session, last_ms)) = self.0.get_mut(name) else { return };
+        let now = timestamp.unwrap_or(*last_ms);
+        let wait_s = (delay.unwrap_or(now - *last_ms) / 1e3).max(0.0);
+        *last_ms = now;
+        let action =
+            Action { wait_s, gap: Gap::Human, task: true, call: Some(call), ..Action::default() };
+        session.actions.push(action);
     }
 }
 
@@ -211,6 +239,8 @@ fn clock_grid_ms(times_ms: &[u64]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::foundations::SimDuration;
+    use crate::workload::trace::RecordedStep;
     use crate::workload::trace::block_cache::{blocks_of_pieces, lru_hits};
     use proptest::prelude::*;
 

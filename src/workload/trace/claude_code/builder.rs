@@ -1,26 +1,22 @@
-//! From recorded sessions to a [`Trace`].
-
-use std::ops::Range;
+//! From session files to [`Session`]s.
 
 use super::counts::{CLOCK_S, Counts};
 use super::session_file::{Entry, EntryType, SessionFile};
 use super::{ClaudeCodeOptions, EXPECTED};
 use crate::foundations::SimDuration;
-use crate::workload::trace::context_tree::{ContextTree, Full};
 use crate::workload::trace::lines::malformed;
-use crate::workload::trace::{
-    Gap, KeyScope, RecordedAction, RecordedCall, RecordedSession, RecordedStep, Trace, TraceError,
-    TracePlace,
+use crate::workload::trace::recording::{
+    Action, Call, Context, Ending, Header, Session, Sink, VERSION,
 };
+use crate::workload::trace::{Gap, KeyScope, TraceError, TracePlace};
 
-/// Adds session after session to a trace.
-pub(super) struct Builder {
-    trace: Trace,
+/// Hands session after session to a sink.
+pub(super) struct Builder<'s> {
+    sink: &'s mut dyn Sink,
     options: ClaudeCodeOptions,
-    /// The blocks of the session that is being read, or of all where hashes reach that far.
-    tree: Option<ContextTree>,
-    /// The first call whose blocks are in `tree`.
-    unresolved: usize,
+    /// What all sessions agree in.
+    header: Option<Header>,
+    has_calls: bool,
     pub(super) counts: Counts,
 }
 
@@ -52,25 +48,11 @@ impl<'a> At<'a> {
     fn fault(&self, key: &str, problem: impl Into<String>, mend: &str) -> TraceError {
         malformed(TracePlace { path: self.joined(key), ..self.place.clone() }, problem, mend)
     }
-
-    fn index(&self, count: usize, what: &'static str) -> Result<u32, TraceError> {
-        u32::try_from(count).map_err(|_| self.too_large(what))
-    }
-
-    fn too_large(&self, what: &'static str) -> TraceError {
-        TraceError::TooLarge { file: self.place.file.clone(), what }
-    }
 }
 
-impl Builder {
-    pub(super) fn new(name: &str, options: ClaudeCodeOptions) -> Self {
-        Self {
-            trace: Trace { name: name.to_owned(), ..Trace::default() },
-            options,
-            tree: None,
-            unresolved: 0,
-            counts: Counts::default(),
-        }
+impl<'s> Builder<'s> {
+    pub(super) fn new(options: ClaudeCodeOptions, sink: &'s mut dyn Sink) -> Self {
+        Self { sink, options, header: None, has_calls: false, counts: Counts::default() }
     }
 
     /// Adds a session that stands at `place`.
@@ -81,62 +63,52 @@ impl Builder {
         if block_size == 0 {
             return Err(at.fault("block_size", "blocks of 0 tokens", "give a block's tokens: 64"));
         }
-        if self.trace.roots.is_empty() {
-            self.trace.scope = scope;
-        } else if self.trace.scope != scope {
-            let mend = "read sessions of one scope at a time";
-            return Err(at.fault("hash_id_scope", "differs from the sessions before", mend));
+        match &self.header {
+            Some(header) if header.scope != scope => {
+                let mend = "read sessions of one scope at a time";
+                return Err(at.fault("hash_id_scope", "differs from the sessions before", mend));
+            }
+            Some(Header { block_size: known, scope: KeyScope::Global, .. })
+                if *known != block_size =>
+            {
+                let problem = format!("differs from the {known} of the sessions before");
+                return Err(at.fault("block_size", problem, "global hashes need one block size"));
+            }
+            Some(_) => {}
+            None => {
+                let source = "claude-code".to_owned();
+                let header = Header { version: VERSION, source, scope, block_size };
+                self.sink.begin(&header)?;
+                self.header = Some(header);
+            }
         }
-        let tree = self.tree.get_or_insert_with(|| ContextTree::new(block_size));
-        if tree.block_size() != block_size {
-            let problem = format!("differs from the {} of the sessions before", tree.block_size());
-            return Err(at.fault("block_size", problem, "global hashes need one block size"));
-        }
-        let root = self.trace.sessions.len();
-        self.trace.sessions.push(RecordedSession::default());
-        let actions = self.session(&requests, false, &at)?;
+        let actions = self.session(&requests, block_size, false, &at)?;
         if actions.is_empty() {
-            self.trace.sessions.truncate(root);
             self.counts.empty_sessions += 1;
             return Ok(());
         }
-        let start = SimDuration::ZERO;
-        self.trace.sessions[root] = RecordedSession { start, actions, name: id.into() };
-        self.trace.roots.push(at.index(root, "sessions")?);
-        if scope == KeyScope::PerSession { self.resolve(&at) } else { Ok(()) }
+        self.has_calls = true;
+        let common = self.header.as_ref().map(|header| header.block_size);
+        let own = Some(block_size).filter(|_| common != Some(block_size));
+        self.sink.session(Session { name: id, start_s: None, block_size: own, actions })
     }
 
-    /// The trace, when all sessions have been added.
-    pub(super) fn finish(mut self) -> Result<Trace, TraceError> {
-        let place = TracePlace { file: self.trace.name.clone(), ..TracePlace::default() };
-        if self.trace.calls.is_empty() {
-            return Err(TraceError::Empty { file: place.file, expected: EXPECTED });
+    /// What is left to say when all sessions have been added.
+    pub(super) fn finish(self, name: &str) -> Result<Ending, TraceError> {
+        if !self.has_calls {
+            return Err(TraceError::Empty { file: name.to_owned(), expected: EXPECTED });
         }
-        self.resolve(&At { place: &place, path: String::new() })?;
-        self.trace.notes = self.counts.notes();
-        Ok(self.trace)
+        Ok(Ending { clock_grid_s: 0.0, notes: self.counts.notes() })
     }
 
-    /// Turns the blocks in `tree` into pieces.
-    fn resolve(&mut self, at: &At<'_>) -> Result<(), TraceError> {
-        let Some(tree) = self.tree.take() else { return Ok(()) };
-        let resolved = tree.resolve(self.trace.keys, &mut self.trace.pieces);
-        let resolved = resolved.map_err(|Full| at.too_large("pieces"))?;
-        self.trace.keys = resolved.next_key;
-        for (call, pieces) in self.trace.calls[self.unresolved..].iter_mut().zip(resolved.prompts) {
-            call.pieces = pieces;
-        }
-        self.unresolved = self.trace.calls.len();
-        Ok(())
-    }
-
-    /// Adds the actions of one session, and the sessions of its sub-agents.
+    /// What a session does, its sub-agents included.
     fn session(
         &mut self,
         requests: &[Entry],
+        block_size: u32,
         is_child: bool,
         at: &At<'_>,
-    ) -> Result<Range<u32>, TraceError> {
+    ) -> Result<Vec<Action>, TraceError> {
         let mut actions = Vec::new();
         let mut children = Vec::new();
         let mut previous: Option<&Entry> = None;
@@ -149,9 +121,9 @@ impl Builder {
                 children.push(self.child(entry, previous, here)?);
                 continue;
             }
-            let joined = self.spawn(&mut children, end, &mut actions)?;
+            let joined = self.spawn(&mut children, block_size, end, &mut actions)?;
             end = joined.or(end);
-            if let Some(call) = self.call(entry, &here)? {
+            if let Some(call) = self.call(entry, block_size, &here)? {
                 // After sub-agents, the recorded think_time holds theirs too.
                 let is_next = previous.is_some() && joined.is_none();
                 let think_time = entry.think_time.filter(|_| is_next);
@@ -160,23 +132,27 @@ impl Builder {
                 }
                 let by_user = !is_child && entry.has_user_text(previous);
                 let gap = if by_user { Gap::Human } else { Gap::Tool };
-                actions.push(RecordedAction {
-                    delay: self.counts.pause(think_time, end, entry.t, &self.options),
+                actions.push(Action {
+                    wait_s: self.counts.pause(think_time, end, entry.t, &self.options),
                     gap: if actions.is_empty() { Gap::None } else { gap },
-                    starts_task: !is_child && (by_user || actions.is_empty()),
-                    step: RecordedStep::Call(call),
+                    task: !is_child && (by_user || actions.is_empty()),
+                    call: Some(call),
+                    spawn: Vec::new(),
                 });
             }
             (end, previous) = (entry.end(), Some(entry));
         }
-        self.spawn(&mut children, end, &mut actions)?;
-        let first = at.index(self.trace.actions.len(), "actions")?;
-        self.trace.actions.append(&mut actions);
-        Ok(first..at.index(self.trace.actions.len(), "actions")?)
+        self.spawn(&mut children, block_size, end, &mut actions)?;
+        Ok(actions)
     }
 
-    /// Adds a call; `None` where it is left out for its length.
-    fn call(&mut self, entry: &Entry, at: &At<'_>) -> Result<Option<u32>, TraceError> {
+    /// A call; `None` where it is left out for its length.
+    fn call(
+        &mut self,
+        entry: &Entry,
+        block_size: u32,
+        at: &At<'_>,
+    ) -> Result<Option<Call>, TraceError> {
         let (Some(input), Some(output), Some(hashes)) =
             (entry.input, entry.output, &entry.hash_ids)
         else {
@@ -189,38 +165,24 @@ impl Builder {
             self.counts.too_long += 1;
             return Ok(None);
         }
-        let Some(tree) = &mut self.tree else { return Ok(None) };
-        let (size, blocks) = (tree.block_size(), hashes.0.len());
-        if blocks > input.div_ceil(size) as usize {
-            let problem = format!("{blocks} blocks of {size} tokens for {input} tokens of input");
+        let blocks = hashes.count;
+        if blocks > u64::from(input.div_ceil(block_size)) {
+            let problem =
+                format!("{blocks} blocks of {block_size} tokens for {input} tokens of input");
             let mend = "one block per `block_size` tokens of `in`, the last may be partly filled";
             return Err(at.fault("hash_ids", problem, mend));
         }
-        tree.insert(&hashes.0, input).map_err(|Full| at.too_large("blocks"))?;
-        self.counts.uncovered += u64::from(blocks < (input / size) as usize);
+        self.counts.uncovered += u64::from(blocks < u64::from(input / block_size));
         self.counts.no_output += u64::from(output == 0);
-        let time = |seconds: Option<f64>| seconds.and_then(SimDuration::from_s);
-        let model = self.model(&entry.model, at)?;
-        self.trace.calls.push(RecordedCall {
+        let time = |seconds: Option<f64>| seconds.filter(|seconds| *seconds >= 0.0);
+        Ok(Some(Call {
             input,
             output: output.max(1),
-            pieces: 0..0,
-            model,
-            recorded_ttft: time(entry.ttft),
-            recorded_time: time(entry.api_time),
-        });
-        at.index(self.trace.calls.len() - 1, "calls").map(Some)
-    }
-
-    /// The index of a model. There are few: looking through them beats hashing.
-    fn model(&mut self, name: &str, at: &At<'_>) -> Result<u16, TraceError> {
-        let known = self.trace.models.iter().position(|model| model == name);
-        let index = known.unwrap_or_else(|| {
-            self.trace.models.push(name.to_owned());
-            self.trace.models.len() - 1
-        });
-        let mend = "check that `model` holds the model's name";
-        u16::try_from(index).map_err(|_| at.fault("model", "more than 65,536 models", mend))
+            context: Context::Blocks(hashes.runs.clone()),
+            model: entry.model.clone(),
+            ttft_s: time(entry.ttft),
+            time_s: time(entry.api_time),
+        }))
     }
 
     /// A sub-agent with its times; `previous` is the call that spawned it.
@@ -249,8 +211,9 @@ impl Builder {
     fn spawn(
         &mut self,
         children: &mut Vec<Child<'_>>,
+        block_size: u32,
         mut end: Option<f64>,
-        actions: &mut Vec<RecordedAction>,
+        actions: &mut Vec<Action>,
     ) -> Result<Option<f64>, TraceError> {
         let mut joined = None;
         let all = children.len();
@@ -266,30 +229,24 @@ impl Builder {
                 last = last.max(next.end);
                 wave.push(next);
             }
-            actions.push(RecordedAction {
-                delay: self.counts.pause(None, end, spawn, &self.options),
+            let mut sessions = Vec::with_capacity(wave.len());
+            for child in wave {
+                let actions = self.session(child.requests, block_size, true, &child.at)?;
+                let start = SimDuration::from_s_saturating(child.spawn - spawn).as_s();
+                let name = child.entry.agent_id.clone();
+                let start_s = Some(start);
+                sessions.push(Session { name, start_s, actions, ..Session::default() });
+            }
+            actions.push(Action {
+                wait_s: self.counts.pause(None, end, spawn, &self.options),
                 gap: if actions.is_empty() { Gap::None } else { Gap::Tool },
-                starts_task: false,
-                step: RecordedStep::Spawn(self.wave(&wave, spawn)?),
+                task: false,
+                call: None,
+                spawn: sessions,
             });
             (end, joined) = (Some(last), Some(last));
         }
         Ok(joined)
-    }
-
-    /// Adds the sessions of sub-agents that ran in parallel: siblings side by side, their own
-    /// sub-agents behind them.
-    fn wave(&mut self, wave: &[Child<'_>], spawn: f64) -> Result<Range<u32>, TraceError> {
-        let first = self.trace.sessions.len();
-        self.trace.sessions.resize_with(first + wave.len(), RecordedSession::default);
-        for (place, child) in wave.iter().enumerate() {
-            let actions = self.session(child.requests, true, &child.at)?;
-            let start = SimDuration::from_s_saturating(child.spawn - spawn);
-            let name = child.entry.agent_id.as_str().into();
-            self.trace.sessions[first + place] = RecordedSession { start, actions, name };
-        }
-        let index = |count| wave[0].at.index(count, "sessions");
-        Ok(index(first)?..index(first + wave.len())?)
     }
 
     /// Whether a request leaves a call behind.

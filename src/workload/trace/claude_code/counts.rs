@@ -26,14 +26,14 @@ pub(super) struct Counts {
 
 impl Counts {
     /// The pause before an action at `t`, seconds on the recorded clock: as recorded by the client,
-    /// or else what lies between the end of the last action, where that is known, and `t`.
+    /// or else what lies between the end of the last action, where that is known, and `t`. Seconds.
     pub(super) fn pause(
         &mut self,
         recorded: Option<f64>,
         end: Option<f64>,
         t: f64,
         options: &ClaudeCodeOptions,
-    ) -> SimDuration {
+    ) -> f64 {
         let seconds = recorded.or_else(|| end.map(|end| t - end));
         self.unknown += u64::from(seconds.is_none());
         let seconds = seconds.unwrap_or(0.0);
@@ -43,9 +43,9 @@ impl Counts {
             Some(cap) if pause > cap => {
                 self.capped += 1;
                 self.cut_s += (pause - cap).as_s();
-                cap
+                cap.as_s()
             }
-            _ => pause,
+            _ => pause.as_s(),
         }
     }
 
