@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod diagnostic;
 pub mod failure;
+pub mod import;
 pub mod load;
 pub mod prepare;
 pub mod process;

@@ -6,6 +6,7 @@ pub mod folder;
 pub mod manifest;
 pub mod quantity;
 pub mod sparkline;
+pub mod starter;
 pub mod stats;
 pub mod summary;
 pub mod sweep;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::catalog::CatalogArguments;
+use super::import::ImportArguments;
 use crate::foundations::Dimension;
 
 /// Fleets of AI agents on fleets of LLM servers, simulated.
@@ -32,6 +33,8 @@ pub enum Command {
     Sweep(SweepArguments),
     /// Read scenarios and report every fault; run nothing
     Check(CheckArguments),
+    /// Turn recorded traffic into a trace and a scenario that replays it
+    Import(ImportArguments),
     /// Show what is known of hardware, models, engines, prices and agents
     Catalog(CatalogArguments),
     /// Hold predictions against measurements of real engines, and say how far they are off

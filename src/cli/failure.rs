@@ -5,6 +5,7 @@ use std::io;
 use super::catalog::CatalogCommandError;
 use crate::foundations::error::{Faults, Sources};
 use crate::report::folder::FolderError;
+use crate::workload::trace::TraceError;
 
 /// All went well.
 pub const FINE: u8 = 0;
@@ -45,6 +46,12 @@ pub enum Failure {
         /// The folder, as it was typed.
         folder: String,
     },
+    /// A recording could not be read.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// An argument makes no sense.
+    #[error("{0}")]
+    Argument(String),
     /// The result could not be written.
     #[error(transparent)]
     Folder(#[from] FolderError),

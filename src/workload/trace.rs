@@ -18,9 +18,11 @@ mod block_ids;
 pub mod claude_code;
 pub mod context_tree;
 mod error;
+pub mod import;
 mod lines;
 pub mod mooncake;
 pub mod recording;
+pub mod survey;
 
 use std::ops::Range;
 

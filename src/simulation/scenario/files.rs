@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::workload::trace::claude_code::{self, ClaudeCodeOptions};
-use crate::workload::trace::mooncake::{self, MooncakeOptions};
+use crate::workload::trace::assemble::Assembler;
+use crate::workload::trace::import::{self, Format, ImportOptions};
 use crate::workload::trace::{Trace, TraceError};
 
 /// Where the files lie that a scenario names.
@@ -28,20 +28,11 @@ pub struct WantedTrace {
     /// File or folder, as the scenario writes it.
     pub path: String,
     /// What is in it.
-    pub format: TraceFormat,
+    pub format: Format,
     /// Tokens of a block of a Mooncake trace.
-    pub block_size: u32,
+    pub block_size: Option<u32>,
     /// Claude Code calls of more tokens are left out.
     pub longest_call: Option<u32>,
-}
-
-/// How a workload was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TraceFormat {
-    /// Mooncake's JSON lines of single requests.
-    Mooncake,
-    /// Session files of Claude Code, or a folder of them.
-    ClaudeCode,
 }
 
 /// Files below a folder; paths are relative to it.
@@ -65,18 +56,14 @@ impl Files for Folder {
 
     fn trace(&self, wanted: &WantedTrace) -> Result<Trace, TraceError> {
         let path = self.0.join(&wanted.path);
-        match wanted.format {
-            TraceFormat::Mooncake => {
-                mooncake::read_path(&path, MooncakeOptions { block_size: wanted.block_size })
-            }
-            TraceFormat::ClaudeCode => {
-                let options = ClaudeCodeOptions {
-                    longest_call: wanted.longest_call,
-                    ..ClaudeCodeOptions::default()
-                };
-                claude_code::read_path(&path, options)
-            }
-        }
+        let options = ImportOptions {
+            block_size: wanted.block_size,
+            longest_call: wanted.longest_call,
+            ..ImportOptions::default()
+        };
+        let mut trace = Assembler::new(&path.display().to_string());
+        let ending = import::read(wanted.format, &[path], &options, &mut trace)?;
+        trace.finish(ending)
     }
 }
 

@@ -92,25 +92,24 @@ impl Assembler {
         Ok(())
     }
 
-    /// Fills in the session at `place`; `before` is its parent's last call.
+    /// Fills in the session at `place`; `before` are the calls of its family so far.
     fn fill(
         &mut self,
         place: usize,
         session: Session,
-        before: Option<u32>,
+        before: &mut Vec<u32>,
     ) -> Result<(), TraceError> {
         let mut actions = Vec::with_capacity(session.actions.len());
-        let mut calls: Vec<u32> = before.into_iter().collect();
         for action in session.actions {
             let Action { wait_s, gap, task, call, spawn } = action;
             let step = match call {
                 Some(call) => {
-                    let index = self.call(&call, &calls)?;
-                    calls.push(index);
+                    let index = self.call(&call, before)?;
+                    before.push(index);
                     RecordedStep::Call(index)
                 }
                 None if spawn.is_empty() => continue,
-                None => RecordedStep::Spawn(self.spawn(spawn, calls.last().copied())?),
+                None => RecordedStep::Spawn(self.spawn(spawn, before)?),
             };
             let delay = SimDuration::from_s_saturating(wait_s);
             actions.push(RecordedAction { delay, gap, starts_task: task, step });
@@ -128,13 +127,13 @@ impl Assembler {
     fn spawn(
         &mut self,
         children: Vec<Session>,
-        parent: Option<u32>,
+        before: &mut Vec<u32>,
     ) -> Result<Range<u32>, TraceError> {
         let first = self.trace.sessions.len();
         let end = first + children.len();
         self.trace.sessions.resize_with(end, RecordedSession::default);
         for (place, child) in (first..).zip(children) {
-            self.fill(place, child, parent)?;
+            self.fill(place, child, before)?;
         }
         Ok(self.index(first, "sessions")?..self.index(end, "sessions")?)
     }
@@ -271,7 +270,7 @@ impl Sink for Assembler {
         }
         let root = self.trace.sessions.len();
         self.trace.sessions.push(RecordedSession::default());
-        self.fill(root, session, None)?;
+        self.fill(root, session, &mut Vec::new())?;
         let index = self.index(root, "sessions")?;
         self.trace.roots.push(index);
         self.ends.clear();

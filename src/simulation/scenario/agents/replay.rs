@@ -7,10 +7,11 @@ use std::sync::Arc;
 use crate::foundations::error::choices;
 use crate::foundations::{Dimension, Fault, Faults, SimDuration};
 use crate::simulation::plan::Pool;
-use crate::simulation::scenario::files::{Files, TraceFormat, WantedTrace};
+use crate::simulation::scenario::files::{Files, WantedTrace};
 use crate::simulation::scenario::pools::pools_by_name;
 use crate::simulation::scenario::reader::{Key, Schema, Section};
 use crate::simulation::scenario::run::time;
+use crate::workload::trace::import::Format;
 use crate::workload::trace::{Trace, TraceError};
 
 /// Keys of `replay`.
@@ -19,8 +20,8 @@ pub static REPLAY: Schema = Schema::new(
     &[
         Key::text("trace", "file or folder, relative to the scenario")
             .example("traces/mooncake-conversation-1000.jsonl"),
-        Key::choice("format", &["mooncake", "claude-code"], "how it was recorded")
-            .example("mooncake"),
+        Key::choice("format", &Format::NAMES, "how it was recorded")
+            .default("tokenfleet"),
         Key::quantity("speed", Dimension::Number, "recorded arrivals come so many times as fast")
             .between(1e-6, 1e6)
             .default("1"),
@@ -28,7 +29,8 @@ pub static REPLAY: Schema = Schema::new(
             .at_least(0.0)
             .default("5 min"),
         Key::integer("block_size", 1, 1_000_000, "tokens of a block of a Mooncake trace")
-            .default("512"),
+            .optional()
+            .example("512"),
         Key::quantity("longest_call", Dimension::Tokens, "Claude Code calls beyond are left out")
             .between(1.0, 4e9)
             .optional()
@@ -80,20 +82,18 @@ pub(super) fn read(
     files: &dyn Files,
 ) -> Option<Replay> {
     let path = replay.text("trace");
-    let format = replay.choice(
-        "format",
-        &[("mooncake", TraceFormat::Mooncake), ("claude-code", TraceFormat::ClaudeCode)],
-    );
+    let format = replay.choice("format", &Format::ALL.map(|format| (format.name(), format)));
     let wanted = WantedTrace {
         path: path.to_owned(),
         format,
-        block_size: replay.integer("block_size"),
+        block_size: replay.optional("block_size", Section::integer),
         longest_call: replay.optional("longest_call", |r, key| r.quantity(key) as u32),
     };
-    for (key, meant) in
-        [("block_size", TraceFormat::Mooncake), ("longest_call", TraceFormat::ClaudeCode)]
-    {
-        if replay.has(key) && format != meant {
+    for (key, meant) in [
+        ("block_size", &[Format::Mooncake, Format::AgenticMooncake][..]),
+        ("longest_call", &[Format::ClaudeCode]),
+    ] {
+        if replay.has(key) && !meant.contains(&format) {
             let message = format!("`{key}` has no meaning for this format");
             replay.report(replay.fault(key, message).help("remove it"));
         }

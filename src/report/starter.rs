@@ -1,0 +1,149 @@
+//! The scenario that `import` writes beside a trace: the recording on a fleet to begin with.
+//!
+//! The fleet is sized by rule of thumb, so that the first run answers rather than queues: one
+//! replica for every 8,000 new prompt tokens or 1,500 answer tokens a second at 60 % load. What a
+//! run of the scenario says is worth more than this.
+
+use std::fmt::Write;
+
+use crate::foundations::units::{format_count, format_duration};
+use crate::workload::trace::survey::Figures;
+
+/// Calls of a first run; longer recordings are played in part.
+const CALLS: u64 = 20_000;
+/// Users of a recording that nobody timed.
+const USERS: u64 = 8;
+
+/// A pool that takes prompts up to `window` tokens.
+struct Fleet {
+    model: &'static str,
+    accelerator: &'static str,
+    tensor_parallel: u32,
+    window: u64,
+    input_per_s: f64,
+    output_per_s: f64,
+}
+
+const FLEETS: [Fleet; 2] = [
+    Fleet {
+        model: "llama-3.3-70b",
+        accelerator: "h100-sxm",
+        tensor_parallel: 4,
+        window: 131_072,
+        input_per_s: 8000.0,
+        output_per_s: 1500.0,
+    },
+    Fleet {
+        model: "qwen3-coder-480b-a35b",
+        accelerator: "h200-sxm",
+        tensor_parallel: 8,
+        window: 262_144,
+        input_per_s: 8000.0,
+        output_per_s: 1500.0,
+    },
+];
+
+/// When sessions begin, in a first run.
+struct Pace {
+    arrivals: String,
+    horizon_s: f64,
+    warm_up_s: f64,
+    /// Calls a second, about.
+    rate: f64,
+    /// Whether only a part is played.
+    is_part: bool,
+}
+
+/// The scenario's text; `name` is its own and the trace's, `command` what was typed.
+pub fn scenario(name: &str, trace_file: &str, command: &str, figures: &Figures) -> String {
+    let fleet = FLEETS.iter().find(|fleet| figures.longest < fleet.window);
+    let is_clipped = fleet.is_none();
+    let fleet = fleet.unwrap_or(&FLEETS[1]);
+    let pace = pace(figures);
+    let mean = |tokens: u64| tokens as f64 / figures.calls.max(1) as f64;
+    let new = mean(figures.input - figures.kept) / fleet.input_per_s;
+    let load = pace.rate * (new + mean(figures.output) / fleet.output_per_s);
+    let replicas = libm::ceil(load / 0.6).clamp(1.0, 512.0) as u32;
+
+    let mut text = String::new();
+    let mut line = |words: &str| {
+        let _ = writeln!(text, "{words}");
+    };
+    line(&format!("# Written by `{command}`."));
+    line(&format!(
+        "# {} sessions with {} calls, {} tokens of prompts and {} of answers.",
+        figures.sessions,
+        figures.calls,
+        format_count(figures.input as f64),
+        format_count(figures.output as f64),
+    ));
+    line("# The fleet is a default to begin with, sized by rule of thumb: change it.");
+    if pace.is_part {
+        line("# The horizon ends before the recording does: about 20,000 calls are played.");
+    }
+    if is_clipped {
+        line(&format!(
+            "# The longest call has {} tokens: more than this model takes, such tasks fail.",
+            figures.longest
+        ));
+    }
+    line(&format!("name = {name:?}"));
+    line(&format!("description = \"{} recorded sessions replayed\"", figures.sessions));
+    line("");
+    line("[run]");
+    line(&format!("horizon = \"{}\"", format_duration(pace.horizon_s)));
+    if pace.warm_up_s > 0.0 {
+        line(&format!("warm_up = \"{}\"", format_duration(pace.warm_up_s)));
+    }
+    line("trials  = 5");
+    line("");
+    line("[agents.recorded]");
+    line("model    = \"main\"");
+    line(&format!("arrivals = {}", pace.arrivals));
+    line(&format!("replay   = {{ trace = {trace_file:?} }}"));
+    line("");
+    line("[pools.main]");
+    line(&format!("model           = {:?}", fleet.model));
+    line(&format!("accelerator     = {:?}", fleet.accelerator));
+    line("engine          = \"vllm\"");
+    line(&format!("tensor_parallel = {}", fleet.tensor_parallel));
+    line(&format!("replicas        = {replicas}"));
+    if figures.shares_between_sessions || figures.kept > 0 {
+        line("router          = { prefix-aware = { load_bound = 1.25 } }");
+    }
+    line("precision       = { weights = \"fp8\", kv = \"fp8\" }");
+    text
+}
+
+fn pace(figures: &Figures) -> Pace {
+    let mut starts = figures.starts.clone();
+    starts.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let all_timed = starts.len() as u64 == figures.sessions;
+    if !all_timed || figures.span_s() <= 0.0 {
+        let users = figures.sessions.clamp(1, USERS);
+        let think = "{ exponential = { mean = \"30 s\" } }";
+        return Pace {
+            arrivals: format!("{{ closed = {{ users = {users}, think_time = {think} }} }}"),
+            horizon_s: 3600.0,
+            warm_up_s: 600.0,
+            rate: users as f64 / 10.0,
+            is_part: false,
+        };
+    }
+    let mut calls = 0;
+    let first = starts.first().map_or(0.0, |&(start, _)| start);
+    let last = starts.iter().find(|&&(_, own)| {
+        calls += u64::from(own);
+        calls >= CALLS
+    });
+    let end = last.or(starts.last()).map_or(0.0, |&(start, _)| start);
+    let span = (end - first).max(1.0);
+    let horizon_s = libm::ceil(end.max(60.0) / 60.0) * 60.0 + 60.0;
+    Pace {
+        arrivals: "\"recorded\"".to_owned(),
+        horizon_s,
+        warm_up_s: 0.0,
+        rate: calls as f64 / span,
+        is_part: last.is_some_and(|&(start, _)| start < first + figures.span_s()),
+    }
+}

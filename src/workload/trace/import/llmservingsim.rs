@@ -1,0 +1,82 @@
+//! LLMServingSim's JSON lines: agents as chains of requests, or single requests.
+//!
+//! ```json
+//! {"session_id": "a", "arrival_time_ns": 0, "sub_requests": [
+//!   {"input_toks": 900, "output_toks": 60, "tool_duration_ns": 1500000000}]}
+//! {"input_toks": 120, "output_toks": 80, "arrival_time_ns": 250000000}
+//! ```
+//!
+//! Source: <https://github.com/casys-kaist/LLMServingSim> (MIT).
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::input::{files, name, open};
+use super::notes::Notes;
+use super::timeline::{self, Turn};
+use crate::workload::trace::TraceError;
+use crate::workload::trace::lines::{Lines, malformed};
+use crate::workload::trace::recording::{Call, Ending, Header, Sink};
+
+const EXPECTED: &str = "a line is {\"arrival_time_ns\", \"sub_requests\": [{\"input_toks\", \
+    \"output_toks\", \"tool_duration_ns\"}]} or {\"arrival_time_ns\", \"input_toks\", \"output_toks\"}";
+
+#[derive(Deserialize)]
+struct Row {
+    #[serde(default)]
+    session_id: Option<Value>,
+    arrival_time_ns: f64,
+    sub_requests: Option<Vec<SubRequest>>,
+    input_toks: Option<u32>,
+    output_toks: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct SubRequest {
+    input_toks: u32,
+    output_toks: u32,
+    #[serde(default)]
+    tool_duration_ns: f64,
+}
+
+pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, TraceError> {
+    sink.begin(&Header::without_blocks("llmservingsim"))?;
+    let mut notes = Notes::default();
+    for path in files(paths)? {
+        let mut lines = Lines::new(&name(&path), open(&path)?);
+        while lines.read()? {
+            let row: Row = lines.parse(EXPECTED)?;
+            let start_s = row.arrival_time_ns / 1e9;
+            let wrong = |problem: &str| malformed(lines.place().clone(), problem, EXPECTED);
+            if !(0.0..1e7).contains(&start_s) {
+                return Err(wrong("`arrival_time_ns` is no time from the start of the trace"));
+            }
+            let requests = match (row.sub_requests, row.input_toks, row.output_toks) {
+                (Some(requests), _, _) => requests,
+                (None, Some(input_toks), Some(output_toks)) => {
+                    vec![SubRequest { input_toks, output_toks, tool_duration_ns: 0.0 }]
+                }
+                _ => return Err(wrong("neither `sub_requests` nor `input_toks`, `output_toks`")),
+            };
+            let turns = requests.into_iter().map(|request| Turn {
+                call: Call {
+                    input: request.input_toks,
+                    output: request.output_toks,
+                    ..Call::default()
+                },
+                wait_after_s: Some((request.tool_duration_ns / 1e9).clamp(0.0, 1e7)),
+                ..Turn::default()
+            });
+            let name = match row.session_id {
+                Some(Value::String(name)) => name,
+                Some(Value::Null) | None => String::new(),
+                Some(other) => other.to_string(),
+            };
+            sink.session(timeline::session(name, Some(start_s), turns.collect(), &mut notes))?;
+        }
+        notes.add("blank lines passed over", lines.blank);
+    }
+    Ok(Ending { clock_grid_s: 0.0, notes: notes.into_lines() })
+}

@@ -1,0 +1,1 @@
+//! Every format: a file as it is, and any mutilation of it.
