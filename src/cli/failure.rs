@@ -49,9 +49,6 @@ pub enum Failure {
     /// A recording could not be read.
     #[error(transparent)]
     Trace(#[from] TraceError),
-    /// An argument makes no sense.
-    #[error("{0}")]
-    Argument(String),
     /// The result could not be written.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -67,6 +64,9 @@ pub enum Failure {
     /// Stopped before anything could be said.
     #[error("stopped before a trial was finished")]
     Stopped,
+    /// An argument makes no sense: why, and what would.
+    #[error("{0}")]
+    Usage(String),
     /// Something that cannot happen did.
     #[error("{0}")]
     Internal(String),

@@ -100,7 +100,7 @@ fn format(arguments: &ImportArguments) -> Result<Format, Failure> {
     let first = &arguments.files[0];
     import::guess(first).ok_or_else(|| {
         let name = first.display();
-        Failure::Argument(format!(
+        Failure::Usage(format!(
             "`{name}` looks like none of the formats: {}",
             Format::NAMES.join(", ")
         ))
@@ -111,11 +111,11 @@ fn options(arguments: &ImportArguments) -> Result<ImportOptions, Failure> {
     let column = |text: &String| {
         let pair = text.split_once('=').map(|(what, name)| (what.to_owned(), name.to_owned()));
         pair.ok_or_else(|| {
-            Failure::Argument(format!("--column {text}: write MEANING=NAME, as input=prompt_tokens"))
+            Failure::Usage(format!("--column {text}: write MEANING=NAME, as input=prompt_tokens"))
         })
     };
     if let Some(span) = arguments.span.filter(|span| !(1.0..=1e7).contains(span)) {
-        return Err(Failure::Argument(format!("--span {span}: give 1 to 10,000,000 seconds")));
+        return Err(Failure::Usage(format!("--span {span}: give 1 to 10,000,000 seconds")));
     }
     Ok(ImportOptions {
         block_size: arguments.block_size,
@@ -138,7 +138,7 @@ impl Target {
         let name = name.strip_suffix(".toml").unwrap_or(name);
         if name.is_empty() {
             let out = out.display();
-            return Err(Failure::Argument(format!("--out {out}: give a name, as results/ours")));
+            return Err(Failure::Usage(format!("--out {out}: give a name, as results/ours")));
         }
         let folder = out.parent().unwrap_or(Path::new("")).to_owned();
         if !folder.as_os_str().is_empty() {

@@ -24,7 +24,7 @@ struct Fleet {
     output_per_s: f64,
 }
 
-const FLEETS: [Fleet; 2] = [
+const FLEETS: [Fleet; 3] = [
     Fleet {
         model: "llama-3.3-70b",
         accelerator: "h100-sxm",
@@ -41,7 +41,17 @@ const FLEETS: [Fleet; 2] = [
         input_per_s: 8000.0,
         output_per_s: 1500.0,
     },
+    Fleet {
+        model: "llama-4-maverick",
+        accelerator: "h200-sxm",
+        tensor_parallel: 8,
+        window: 1_048_576,
+        input_per_s: 8000.0,
+        output_per_s: 1500.0,
+    },
 ];
+/// Sessions that lie further apart on average would be played on an idle fleet, seconds.
+const SPARSE_S: f64 = 3600.0;
 
 /// When sessions begin, in a first run.
 struct Pace {
@@ -52,13 +62,15 @@ struct Pace {
     rate: f64,
     /// Whether only a part is played.
     is_part: bool,
+    /// Whether recorded starts were left aside for lying too far apart.
+    is_sparse: bool,
 }
 
 /// The scenario's text; `name` is its own and the trace's, `command` what was typed.
 pub fn scenario(name: &str, trace_file: &str, command: &str, figures: &Figures) -> String {
     let fleet = FLEETS.iter().find(|fleet| figures.longest < fleet.window);
     let is_clipped = fleet.is_none();
-    let fleet = fleet.unwrap_or(&FLEETS[1]);
+    let fleet = fleet.unwrap_or(&FLEETS[2]);
     let pace = pace(figures);
     let mean = |tokens: u64| tokens as f64 / figures.calls.max(1) as f64;
     let new = mean(figures.input - figures.kept) / fleet.input_per_s;
@@ -79,7 +91,16 @@ pub fn scenario(name: &str, trace_file: &str, command: &str, figures: &Figures) 
     ));
     line("# The fleet is a default to begin with, sized by rule of thumb: change it.");
     if pace.is_part {
-        line("# The horizon ends before the recording does: about 20,000 calls are played.");
+        line(
+            "# The horizon ends before the recording does: the first 20,000 calls or so are played.",
+        );
+    }
+    if pace.is_sparse {
+        line(&format!(
+            "# Recorded starts lie over {}: a few users play the sessions one after the other.",
+            format_duration(figures.span_s())
+        ));
+        line("# `arrivals = \"recorded\"` with a longer horizon plays them when they began.");
     }
     if is_clipped {
         line(&format!(
@@ -119,7 +140,8 @@ fn pace(figures: &Figures) -> Pace {
     let mut starts = figures.starts.clone();
     starts.sort_by(|one, other| one.0.total_cmp(&other.0));
     let all_timed = starts.len() as u64 == figures.sessions;
-    if !all_timed || figures.span_s() <= 0.0 {
+    let is_sparse = figures.span_s() > SPARSE_S * figures.sessions as f64;
+    if !all_timed || figures.span_s() <= 0.0 || is_sparse {
         let users = figures.sessions.clamp(1, USERS);
         let think = "{ exponential = { mean = \"30 s\" } }";
         return Pace {
@@ -128,6 +150,7 @@ fn pace(figures: &Figures) -> Pace {
             warm_up_s: 600.0,
             rate: users as f64 / 10.0,
             is_part: false,
+            is_sparse,
         };
     }
     let mut calls = 0;
@@ -145,5 +168,34 @@ fn pace(figures: &Figures) -> Pace {
         warm_up_s: 0.0,
         rate: calls as f64 / span,
         is_part: last.is_some_and(|&(start, _)| start < first + figures.span_s()),
+        is_sparse: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(starts: Vec<(f64, u32)>, longest: u64) -> Figures {
+        let (sessions, calls) =
+            (starts.len() as u64, starts.iter().map(|&(_, n)| u64::from(n)).sum());
+        Figures { sessions, calls, longest, starts, ..Figures::default() }
+    }
+
+    #[test]
+    fn the_first_run_ends_with_the_recording_or_after_enough_calls() {
+        let short = scenario("a", "a.trace.jsonl", "c", &figures(vec![(0.0, 1), (90.0, 1)], 10));
+        assert!(short.contains("horizon = \"3 min\"") && short.contains("\"recorded\""), "{short}");
+        let long = (0..40_000).map(|i| (f64::from(i), 1)).collect();
+        let long = scenario("a", "a.trace.jsonl", "c", &figures(long, 200_000));
+        assert!(long.contains("20,000 calls") && long.contains("qwen3-coder"), "{long}");
+        assert!(long.contains("horizon = \"5.58 h\""), "{long}");
+    }
+
+    #[test]
+    fn sessions_that_nobody_timed_are_played_by_users() {
+        let sparse = scenario("a", "a.trace.jsonl", "c", &figures(vec![(0.0, 1), (1e6, 1)], 10));
+        assert!(sparse.contains("closed = { users = 2"), "{sparse}");
+        assert!(sparse.contains("# Recorded starts lie over"), "{sparse}");
     }
 }

@@ -151,7 +151,8 @@ pub enum Context {
     /// what their leading blocks share; the last block may be partly filled.
     Blocks(Vec<(u64, u32)>),
     /// `[tokens, back]`: its first `tokens` tokens are those of the prompt of the call `back` calls
-    /// ago, as calls stand on the line, those of parents and sub-agents included.
+    /// ago, as calls stand on the line, those of parents and sub-agents included. Nothing is shared
+    /// with a call that tells its blocks.
     Keep(u32, u32),
     /// Texts `[identity, tokens]`, first text first. Prompts share what their leading texts share.
     Texts(Vec<(u64, u32)>),

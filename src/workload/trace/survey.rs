@@ -33,7 +33,8 @@ pub struct Figures {
     pub models: Vec<(String, u64)>,
     /// Start and calls of each session that says when it began, seconds.
     pub starts: Vec<(f64, u32)>,
-    block_size: u32,
+    /// Tokens of a block.
+    pub block_size: u32,
     /// Whether prompts of different sessions may share their beginnings.
     pub shares_between_sessions: bool,
 }
@@ -123,7 +124,8 @@ fn common_runs(one: &[(u64, u32)], other: &[(u64, u32)]) -> u64 {
         }
         let same = length.min(count);
         common += u64::from(same);
-        let rest = |(first, length): (u64, u32)| (first.wrapping_add(u64::from(same)), length - same);
+        let rest =
+            |(first, length): (u64, u32)| (first.wrapping_add(u64::from(same)), length - same);
         a = if length > same { Some(rest((first, length))) } else { one.next() };
         b = if count > same { Some(rest((start, count))) } else { other.next() };
     }

@@ -20,8 +20,7 @@ pub static REPLAY: Schema = Schema::new(
     &[
         Key::text("trace", "file or folder, relative to the scenario")
             .example("traces/mooncake-conversation-1000.jsonl"),
-        Key::choice("format", &Format::NAMES, "how it was recorded")
-            .default("tokenfleet"),
+        Key::choice("format", &Format::NAMES, "how it was recorded").default("tokenfleet"),
         Key::quantity("speed", Dimension::Number, "recorded arrivals come so many times as fast")
             .between(1e-6, 1e6)
             .default("1"),

@@ -100,7 +100,9 @@ pub(super) fn read(
     let mut threads: Vec<Thread> = Vec::new();
     let mut places: FxHashMap<(String, String), usize> = FxHashMap::default();
     while lines.read()? {
-        if threads.is_empty() && opening.is_none() && lines.line().windows(8).any(|w| w == b"\"schema\"")
+        if threads.is_empty()
+            && opening.is_none()
+            && lines.line().windows(8).any(|w| w == b"\"schema\"")
         {
             let found: Opening = lines.parse(EXPECTED)?;
             if found.version != 2 || found.block_size == 0 {

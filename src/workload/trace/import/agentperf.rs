@@ -95,7 +95,13 @@ impl Tasks {
             }
             None => {
                 let (start_s, time_s) = (turn.start_s, turn.time_s);
-                let agent = Turn { start_s, time_s, name: conversation, agent: vec![turn], ..Turn::default() };
+                let agent = Turn {
+                    start_s,
+                    time_s,
+                    name: conversation,
+                    agent: vec![turn],
+                    ..Turn::default()
+                };
                 task.turns.push(agent);
             }
         }

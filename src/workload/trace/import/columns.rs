@@ -34,13 +34,27 @@ const EXPECTED: &str = "name the columns with `--column input=NAME --column outp
 const MEANINGS: [(&str, &[&str]); 13] = [
     (
         "input",
-        &["input", "input_tokens", "prompt_tokens", "input_len", "input_length", "context_tokens",
-            "recorded_prompt_tokens"],
+        &[
+            "input",
+            "input_tokens",
+            "prompt_tokens",
+            "input_len",
+            "input_length",
+            "context_tokens",
+            "recorded_prompt_tokens",
+        ],
     ),
     (
         "output",
-        &["output", "output_tokens", "completion_tokens", "output_len", "output_length",
-            "generated_tokens", "response_tokens"],
+        &[
+            "output",
+            "output_tokens",
+            "completion_tokens",
+            "output_len",
+            "output_length",
+            "generated_tokens",
+            "response_tokens",
+        ],
     ),
     ("session", &["session", "session_id", "conversation_id", "trace", "trace_id", "task", "id"]),
     ("thread", &["thread", "conversation", "agent", "agent_id"]),
@@ -131,7 +145,8 @@ fn read_lines(path: &Path, named: &[(String, String)], rows: &mut Rows) -> Resul
                 Some((meaning, (text, *factor)))
             })
             .collect();
-        let cell = |meaning: &str| texts.get(meaning).map(|(text, factor)| (text.as_str(), *factor));
+        let cell =
+            |meaning: &str| texts.get(meaning).map(|(text, factor)| (text.as_str(), *factor));
         rows.add(cell).map_err(|(meaning, problem)| {
             let path = columns.get(meaning).map(|(column, _)| column.clone()).unwrap_or_default();
             let problem = format!("`{}` is {problem}", cell(meaning).map_or("", |(text, _)| text));
@@ -244,7 +259,8 @@ impl Rows {
             wait_after_s: number("wait_after")?,
             gap: kind.and_then(|kind| {
                 let by_tool = kind.contains("tool");
-                let by_person = kind.contains("text") || kind.contains("user") || kind.contains("human");
+                let by_person =
+                    kind.contains("text") || kind.contains("user") || kind.contains("human");
                 if by_tool { Some(Gap::Tool) } else { by_person.then_some(Gap::Human) }
             }),
             call: Call {
@@ -289,7 +305,8 @@ impl Rows {
             if nobody_recorded_prompts {
                 assume_prompts(&mut turns, &mut self.notes);
             }
-            let start = timeline::earliest(&turns).zip(origin).map(|(start, origin)| start - origin);
+            let start =
+                timeline::earliest(&turns).zip(origin).map(|(start, origin)| start - origin);
             sink.session(timeline::session(name, start, turns, &mut self.notes))?;
         }
         Ok(Ending { clock_grid_s: 0.0, notes: self.notes.into_lines() })

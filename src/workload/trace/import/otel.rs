@@ -140,7 +140,9 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
     for (name, mut tasks) in sessions {
         tasks.sort_by(|one, other| one.0.total_cmp(&other.0));
         for (_, turns) in &mut tasks {
-            turns.sort_by(|a, b| a.start_s.partial_cmp(&b.start_s).unwrap_or(std::cmp::Ordering::Equal));
+            turns.sort_by(|a, b| {
+                a.start_s.partial_cmp(&b.start_s).unwrap_or(std::cmp::Ordering::Equal)
+            });
             if let Some(first) = turns.first_mut() {
                 first.gap = Some(Gap::Human);
             }
@@ -269,7 +271,10 @@ fn span(raw: RawSpan) -> Option<Span> {
         input: input.unwrap_or(0),
         output: output.unwrap_or(0),
         model: text(&["gen_ai.response.model", "gen_ai.request.model"]).unwrap_or_default(),
-        ttft_s: number(&["gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"]),
+        ttft_s: number(&[
+            "gen_ai.response.time_to_first_chunk",
+            "gen_ai.server.time_to_first_token",
+        ]),
         ..Call::default()
     };
     let cached = tokens(&[

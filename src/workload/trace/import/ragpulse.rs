@@ -105,8 +105,12 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
                 None => notes.count("parts of prompts have no recorded size: left out"),
             }
         }
-        let fits = sum.abs_diff(u64::from(request.input_length)) <= u64::from(request.input_length) / 20;
-        notes.count_if(!fits, "prompts differ by over 5 % from the sum of their parts: kept as recorded");
+        let fits =
+            sum.abs_diff(u64::from(request.input_length)) <= u64::from(request.input_length) / 20;
+        notes.count_if(
+            !fits,
+            "prompts differ by over 5 % from the sum of their parts: kept as recorded",
+        );
         notes.count_if(request.output_length == 0, NO_OUTPUT);
         let call = Call {
             input: request.input_length,
@@ -123,7 +127,10 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
         let action = |(at, call): (f64, Call)| {
             let is_first = Some(at) == start_s && before == at;
             let wait_s = at - std::mem::replace(&mut before, at);
-            notes.count_if(wait_s > 0.0, "pauses between turns include the service of the recorded fleet");
+            notes.count_if(
+                wait_s > 0.0,
+                "pauses between turns include the service of the recorded fleet",
+            );
             let gap = if is_first { Gap::None } else { Gap::Human };
             Action { wait_s, gap, task: true, call: Some(call), ..Action::default() }
         };
@@ -137,7 +144,8 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
 fn read_sizes(path: &Path, sizes: &mut FxHashMap<u64, u32>) -> Result<(), TraceError> {
     let mut lines = Lines::new(&name(path), open(path)?);
     while lines.read()? {
-        let size: Size = lines.parse("a line is {\"<part>_id\": number, \"token_length\": tokens}")?;
+        let size: Size =
+            lines.parse("a line is {\"<part>_id\": number, \"token_length\": tokens}")?;
         sizes.insert(size.id, size.token_length);
     }
     Ok(())

@@ -153,7 +153,8 @@ fn draw(
 fn read_lengths(path: &Path, notes: &mut Notes) -> Result<Dataset, TraceError> {
     const LARGEST: u64 = 1 << 30;
     let mut text = Vec::new();
-    let read = std::io::Read::read_to_end(&mut std::io::Read::take(open(path)?, LARGEST), &mut text);
+    let read =
+        std::io::Read::read_to_end(&mut std::io::Read::take(open(path)?, LARGEST), &mut text);
     read.map_err(|source| TraceError::Unreadable { file: name(path), source })?;
     let place = TracePlace { file: name(path), line: 1, ..TracePlace::default() };
     let windows: BTreeMap<String, Window> = serde_json::from_slice(&text)

@@ -38,7 +38,8 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
             if calls > 100_000 {
                 return Err(table.wrong(0, "a run of over 100,000 calls", "check `llm_calls`"));
             }
-            let share = |chars: f64, of: u32| (chars / CHARS_PER_TOKEN / f64::from(of.max(1))) as u32;
+            let share =
+                |chars: f64, of: u32| (chars / CHARS_PER_TOKEN / f64::from(of.max(1))) as u32;
             let first = share(table.number(system)?, 1).max(1);
             let output = share(table.number(assistant)?, calls).max(1);
             let result = share(table.number(results)?, tools);
@@ -46,7 +47,8 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
             let (mut actions, mut input, mut before) = (Vec::new(), first, 0);
             for place in 0..calls {
                 let by_tool = (1..=tools).contains(&place);
-                let call = Call { input, output, context: Context::Keep(before, 1), ..Call::default() };
+                let call =
+                    Call { input, output, context: Context::Keep(before, 1), ..Call::default() };
                 let (gap, wait_s) = match (place, by_tool) {
                     (0, _) => (Gap::None, 0.0),
                     (_, true) => (Gap::Tool, 0.0),

@@ -95,9 +95,9 @@ fn actions(
         let (start, mut last) = (first.start_s, first.end_s());
         let after = first.wait_after_s;
         let mut wave = vec![first];
-        while let Some(next) =
-            turns.next_if(|next| matches!((next.start_s, last), (Some(at), Some(end)) if at < end - CLOCK_S))
-        {
+        while let Some(next) = turns.next_if(
+            |next| matches!((next.start_s, last), (Some(at), Some(end)) if at < end - CLOCK_S),
+        ) {
             last = later(last, next.end_s());
             wave.push(next);
         }
