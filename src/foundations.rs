@@ -1,10 +1,11 @@
-//! Floor 0: time, chance and statistics. Knows nothing of servers or agents.
+//! Floor 0: time, chance, statistics and fitting. Knows nothing of servers or agents.
 
 pub mod calendar;
 pub mod distribution;
 pub mod error;
 pub mod histogram;
 pub mod interval;
+pub mod least_squares;
 pub mod random;
 pub mod special_function;
 pub mod statistics;

@@ -44,7 +44,9 @@
 //! ```
 
 mod attention;
+mod calibration;
 mod chip;
+mod closed_loop;
 mod collectives;
 mod deployment;
 mod does_not_fit;
@@ -62,6 +64,8 @@ mod step_time;
 mod tests;
 
 pub use attention::{ContextCost, PrefillCost, PromptState, PromptStream, WindowCost};
+pub use calibration::Factors;
+pub use closed_loop::{ClosedLoop, Latencies};
 pub use collectives::AllReduce;
 pub use deployment::Deployment;
 pub use does_not_fit::{DoesNotFit, Mend};
