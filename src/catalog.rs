@@ -20,6 +20,7 @@
 
 mod accelerator;
 pub mod agent;
+mod calibration;
 mod engine;
 mod figure;
 mod model;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use accelerator::{Accelerator, Field, FieldKind, MissingFigure, UnsupportedPrecision};
 pub use agent::Agent;
+pub use calibration::{BadCalibration, Calibration, Factor};
 pub use engine::{Engine, Fit, SchedulerDefaults, StepCoefficients, UtilizationOf};
 pub use figure::{Confidence, Figure, Provenance, Source};
 pub use model::{

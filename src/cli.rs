@@ -1,6 +1,7 @@
 //! Floor 8: the command line.
 
 pub mod arguments;
+pub mod calibrate;
 pub mod catalog;
 pub mod check;
 pub mod checkpoint;

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod answers;
+pub mod calibration;
 pub mod comparison;
 pub mod design;
 pub mod evidence;

@@ -35,6 +35,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Turn recorded traffic into a trace and a scenario that replays it
     Import(ImportArguments),
+    /// Fit a pool's own factors to measured points of it
+    Calibrate(CalibrateArguments),
     /// Show what is known of hardware, models, engines, prices and agents
     Catalog(CatalogArguments),
     /// Hold predictions against measurements of real engines, and say how far they are off
@@ -231,6 +233,32 @@ pub enum ValidateFormat {
     Json,
     /// One line for each figure that was compared
     Csv,
+}
+
+/// What `tokenfleet calibrate` is told.
+#[derive(Args, Clone, Debug)]
+pub struct CalibrateArguments {
+    /// Measured points of one replica: results of `vllm bench serve --save-result`, rows of
+    /// InferenceX, or a CSV with the columns concurrency, input_tokens, output_tokens, tpot_ms and,
+    /// where known, ttft_ms
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// The pool that was measured
+    #[arg(long, value_name = "NAME")]
+    pub pool: String,
+
+    /// The scenario that has the pool; the small default one without it
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+
+    /// Replace a value of the scenario: `pools.main.tensor_parallel=8`
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+
+    /// Write the factors into this file, for a pool to name: `calibration = "FILE"`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// What `tokenfleet completions` is told.

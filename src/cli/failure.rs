@@ -49,6 +49,14 @@ pub enum Failure {
     /// A recording could not be read.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// A file could not be written.
+    #[error("cannot write {name}: {error}")]
+    Unwritable {
+        /// Its path, as it was typed.
+        name: String,
+        /// What the operating system said.
+        error: io::Error,
+    },
     /// The result could not be written.
     #[error(transparent)]
     Folder(#[from] FolderError),

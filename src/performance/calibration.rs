@@ -112,10 +112,7 @@ mod tests {
                 (slow.head(tokens).ps, model.head(tokens).ps),
                 (slow.host_ps(tokens), model.host_ps(tokens)),
                 (slow.prefill_host_ps(tokens), model.prefill_host_ps(tokens)),
-                (
-                    slow.prefill_attention(tokens, 500).ps,
-                    model.prefill_attention(tokens, 500).ps,
-                ),
+                (slow.prefill_attention(tokens, 500).ps, model.prefill_attention(tokens, 500).ps),
                 (slow.context.ps, model.context.ps),
             ] {
                 assert!(slow.abs_diff(2 * fast) <= 2, "{slow} is not twice {fast}");

@@ -23,6 +23,7 @@ use super::deployment::Deployment;
 use super::error::PerformanceError;
 use super::kernels::KernelCount;
 use super::layout::Layout;
+use super::measured_steps::{FormulaParts, MeasuredStep, MeasuredSteps, Shares, UnusableSteps};
 use super::mixture_of_experts::{ExpertGroup, mixtures};
 use super::rates::Rates;
 use super::smooth_max::SmoothMax;
@@ -102,6 +103,8 @@ pub struct StepModel {
     pub peak_flops: f64,
     /// See [`StepModel::bandwidth`].
     pub bandwidth: f64,
+    /// Steps as they were measured, which the formula makes way for.
+    pub measured: Option<MeasuredSteps>,
 }
 
 impl StepModel {
@@ -164,7 +167,41 @@ impl StepModel {
             head_flops: libm::round(head_flops) as u64,
             peak_flops: (linear_flops + expert_flops + head_flops) / ideal,
             bandwidth: rates.bandwidth,
+            measured: None,
         })
+    }
+
+    /// The same with steps as they were measured. What a table does not tell, bytes and arithmetic,
+    /// stays the formula's.
+    ///
+    /// # Errors
+    /// [`UnusableSteps`] for a table that nothing can be read from.
+    pub fn with_measured_steps(&self, rows: &[MeasuredStep]) -> Result<Self, UnusableSteps> {
+        let seconds = |ps: u64| ps as f64 * 1e-12;
+        let steps = MeasuredSteps::new(rows, |row| {
+            let emitting = row.batch + u32::from(row.new_tokens > 0);
+            FormulaParts {
+                host_s: seconds(self.host_ps(row.batch)),
+                head_s: seconds(self.head(emitting).ps),
+                attention_s: seconds(self.prefill_attention(row.new_tokens, row.cached_tokens).ps),
+            }
+        })?;
+        let mut model = self.clone();
+        model.context.ps = ps(steps.context_s());
+        model.windows.iter_mut().for_each(|window| window.cost.ps = 0);
+        let Shares { host, attention } = steps.shares();
+        model.head.compute_s *= host;
+        model.head.memory_s *= host;
+        model.sequence_s *= host;
+        model.step_s *= host;
+        for stream in &mut model.prompt {
+            stream.pair_s *= attention;
+            stream.read_s *= attention;
+        }
+        model.state.token_s *= attention;
+        model.state.chunk_s *= attention;
+        model.measured = Some(steps);
+        Ok(model)
     }
 
     /// GPU time of a step with so many new tokens, attention and head aside: linear layers,
@@ -175,6 +212,16 @@ impl StepModel {
             return StepCost::default();
         }
         let n = f64::from(tokens);
+        let formula = self.formula(n);
+        match &self.measured {
+            Some(steps) => {
+                StepCost { ps: ps(steps.tokens_s(n, || formula.ps as f64 * 1e-12)), ..formula }
+            }
+            None => formula,
+        }
+    }
+
+    fn formula(&self, n: f64) -> StepCost {
         let mut seconds = self.linear.seconds(self.bend, n)
             + self.launch_s
             + self.communication_s
@@ -208,6 +255,10 @@ impl StepModel {
     /// the host launches them one by one instead of replaying a captured graph.
     #[must_use]
     pub fn prefill_host_ps(&self, tokens: u32) -> u64 {
+        let measured = self.measured.as_ref().and_then(|m| m.busy_s(f64::from(tokens)));
+        if let Some(seconds) = measured {
+            return ps(seconds);
+        }
         let captured = tokens <= self.captured_tokens;
         ps(if captured { self.captured_host_s } else { self.prefill_host_s })
     }

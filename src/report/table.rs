@@ -3,6 +3,7 @@
 //! First a sentence, then figures with how far they may be off, at last what to beware of. Lines
 //! fit the terminal; where it is narrow, the less important columns are left out.
 
+pub mod calibration;
 mod columns;
 pub mod comparison;
 mod errors;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::catalog::Calibration;
 use crate::foundations::distribution::Law;
 use crate::foundations::{SimDuration, SimTime};
 use crate::performance::GpuPower;
@@ -87,6 +88,8 @@ pub struct Pool {
     pub bandwidth: f64,
     /// Electrical power of a GPU.
     pub gpu_power: GpuPower,
+    /// Factors fitted to measurements of it, which its step times stand on.
+    pub calibration: Option<Calibration>,
 }
 
 impl Pool {

@@ -4,6 +4,7 @@
 
 mod answers;
 mod archetypes;
+mod calibration;
 mod capacity;
 mod command_line;
 mod compare;

@@ -41,6 +41,7 @@ impl Client {
             peak_flops,
             bandwidth,
             gpu_power,
+            calibration: None,
         };
         Plan {
             name: "benchmark".into(),

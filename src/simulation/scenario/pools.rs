@@ -1,6 +1,7 @@
 //! `[pools.NAME]`: identical model servers behind a router, as they are written.
 
 mod deployment;
+mod measured;
 
 use super::document::{Entry, Node, join_path};
 use super::reader::{Key, Named, Schema, Section};
@@ -68,6 +69,12 @@ pub static POOL: Schema = Schema::new(
         Key::boolean("chunked_prefill", "whether a prompt may take several steps")
             .optional()
             .example("true"),
+        Key::text("calibration", "file by `tokenfleet calibrate`: factors fitted to measurements")
+            .optional()
+            .example("my-cluster.toml"),
+        Key::text("step_table", "CSV of measured steps: batch, context, new_tokens, ms")
+            .optional()
+            .example("steps.csv"),
     ],
 );
 
@@ -128,6 +135,8 @@ pub(super) struct PoolSpec {
     pub(super) kv_blocks: Option<u64>,
     pub(super) prefix_cache: Option<bool>,
     pub(super) chunked_prefill: Option<bool>,
+    pub(super) calibration: Option<String>,
+    pub(super) step_table: Option<String>,
 }
 
 /// Number formats as they are written.
@@ -164,6 +173,8 @@ pub(super) fn read(pool: &Section, catalog: &Catalog) -> Option<PoolSpec> {
         kv_blocks: pool.optional("kv_blocks", Section::integer),
         prefix_cache: pool.optional("prefix_cache", Section::boolean),
         chunked_prefill: pool.optional("chunked_prefill", Section::boolean),
+        calibration: pool.optional("calibration", Section::text).map(str::to_owned),
+        step_table: pool.optional("step_table", Section::text).map(str::to_owned),
     };
     Some(PoolSpec { model: model?, accelerator: accelerator?, engine: engine?, ..spec })
 }

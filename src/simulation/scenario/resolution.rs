@@ -90,7 +90,8 @@ impl<'a> Shared<'a> {
         for (name, section) in &written {
             let spec = pools::read(section, &catalog);
             let deployed = spec.and_then(|spec| {
-                pools::resolve(name, section, &spec, &catalog, &mut reading.warnings)
+                let warnings = &mut reading.warnings;
+                pools::resolve(name, section, &spec, &catalog, self.files, warnings)
             });
             pools.push(deployed.map(|Deployed { pool, provenance }| {
                 reading.provenance.extend(provenance);

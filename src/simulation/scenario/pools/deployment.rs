@@ -1,6 +1,7 @@
 //! From a pool as it is written to one that can serve: names looked up, defaults filled in, step
 //! times compiled, memory laid out.
 
+use super::measured::{Limits, Measurements};
 use super::{PoolSpec, PrecisionSpec};
 use crate::catalog::{
     Accelerator, Catalog, Field, FieldKind, Model, NumberFormat, Precision, Provenance,
@@ -12,6 +13,7 @@ use crate::performance::{
 };
 use crate::serving::ReplicaSpec;
 use crate::simulation::plan::Pool;
+use crate::simulation::scenario::files::Files;
 use crate::simulation::scenario::reader::Section;
 
 /// A pool that can serve, and the catalog figures that it stands on.
@@ -31,6 +33,7 @@ pub(in crate::simulation::scenario) fn resolve(
     section: &Section,
     spec: &PoolSpec,
     catalog: &Catalog,
+    files: &dyn Files,
     warnings: &mut Faults,
 ) -> Option<Deployed> {
     // What is worked out from stand-ins for faulty values says nothing.
@@ -63,11 +66,15 @@ pub(in crate::simulation::scenario) fn resolve(
     let scheduler = Scheduler::of(spec, &deployment);
     scheduler.check(section, model);
     let (kv_blocks, sequence_blocks) = memory(section, spec, &deployment, &scheduler, warnings)?;
-    let step = StepModel::compile(&deployment).ok()?;
+    let formula = StepModel::compile(&deployment).ok()?;
+    let limits = Limits { batch: scheduler.batch_limit, tokens: scheduler.token_budget };
+    let measurements = Measurements::read(section, spec, &deployment, files)?;
+    let step = measurements.apply(section, &formula, limits, warnings)?;
 
     let mut provenance = catalog.sources_of(&spec.accelerator, &spec.model, &spec.engine).ok()?;
     provenance.retain(|row| row.what != accelerator.key || is_used(&row.figure, spec));
-    let host = HostProfile::of(engine, accelerator);
+    provenance.extend(measurements.provenance(name));
+    let host = HostProfile::of(engine, accelerator).calibrated(&measurements.factors());
     let pool = Pool {
         name: name.to_owned(),
         model: model.key.clone(),
@@ -81,6 +88,7 @@ pub(in crate::simulation::scenario) fn resolve(
         peak_flops: step.peak_flops,
         bandwidth: step.bandwidth,
         gpu_power: GpuPower::of(accelerator),
+        calibration: measurements.calibration,
         replica: ReplicaSpec {
             model: step,
             token_budget: scheduler.token_budget,
