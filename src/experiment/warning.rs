@@ -41,7 +41,7 @@ pub(super) fn warnings(answer: &Answer<'_>, planned: u64) -> Vec<String> {
     found.extend(vague_figures(answer));
     found.extend(few_observations(answer));
     found.extend((done == 1).then(|| single_trial(answer)));
-    let (kept, seen) = (answer.tasks.rows().len() as u64, answer.tasks.seen());
+    let (kept, seen) = (answer.tasks.count() as u64, answer.tasks.seen());
     if kept < seen {
         let rows = format_count(kept as f64);
         found.push(format!("tasks.csv is a uniform sample of {rows} of all tasks"));

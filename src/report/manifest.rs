@@ -165,7 +165,7 @@ pub fn to_json(answers: &Answers<'_>, origin: &Origin) -> serde_json::Result<Str
         None => (Input::text(answers.scenario, ""), &[][..]),
     };
     let sampled = answers.variants.iter().map(|answer| {
-        let (rows, tasks) = (answer.tasks.rows().len() as u64, answer.tasks.seen());
+        let (rows, tasks) = (answer.tasks.count() as u64, answer.tasks.seen());
         Sampled { variant: &answer.plan.name, rows, tasks, sampled: rows < tasks }
     });
     let manifest = Manifest {

@@ -6,6 +6,9 @@
 //! window fills or blocks run out, so the server leaps over all of those steps at once; an arrival
 //! that could be admitted cuts the leap at the next boundary. When a running request can't be given
 //! its next block, the one admitted last loses its blocks and is computed again later.
+//!
+//! Before the queue stands the front end: it takes up one request at a time, so when a request is
+//! sent it is known when it will reach the queue, and no event is needed for that.
 
 use std::collections::VecDeque;
 
@@ -91,8 +94,10 @@ pub struct Replica {
     sequences: Vec<Sequence>,
     vacant: Vec<u32>,
     waiting: VecDeque<u32>,
-    /// Requests that are still in the front end.
-    announced: u32,
+    /// Requests that are still in the front end, in the order of their arrival in the queue.
+    arriving: VecDeque<u32>,
+    /// When the front end is through with the requests it has.
+    front_end_free: SimTime,
     running: Vec<u32>,
     /// Admitted requests whose prompt is not computed yet, oldest first.
     prefilling: VecDeque<u32>,
@@ -137,7 +142,8 @@ impl Replica {
             sequences: Vec::new(),
             vacant: Vec::new(),
             waiting: VecDeque::new(),
-            announced: 0,
+            arriving: VecDeque::new(),
+            front_end_free: SimTime::ZERO,
             running: Vec::new(),
             prefilling: VecDeque::new(),
             chunks: Vec::new(),
@@ -163,7 +169,8 @@ impl Replica {
         self.sequences.clear();
         self.vacant.clear();
         self.waiting.clear();
-        self.announced = 0;
+        self.arriving.clear();
+        self.front_end_free = SimTime::ZERO;
         self.running.clear();
         self.prefilling.clear();
         self.chunks.clear();
@@ -240,17 +247,7 @@ impl Replica {
 
     /// Requests that a router must reckon with: in the front end, waiting, or running.
     pub fn load(&self) -> usize {
-        self.announced as usize + self.waiting.len() + self.running.len()
-    }
-
-    /// A request is on its way through the front end.
-    pub fn announce(&mut self) {
-        self.announced += 1;
-    }
-
-    /// A request has left the front end, to be submitted or because it was cancelled.
-    pub fn withdraw_announced(&mut self) {
-        self.announced = self.announced.saturating_sub(1);
+        self.arriving.len() + self.waiting.len() + self.running.len()
     }
 
     /// Whether nothing is under way.
@@ -268,10 +265,11 @@ impl Replica {
         &self.kv
     }
 
-    /// When the present step or leap ends.
+    /// When the present step or leap ends, or an idle server has something to do.
     pub fn boundary(&self) -> Option<SimTime> {
         match self.activity {
-            Activity::Idle => None,
+            Activity::Idle if !self.waiting.is_empty() => Some(self.clock),
+            Activity::Idle => self.next_arrival(),
             Activity::Leap { start, run, steps, .. } => {
                 Some(start + SimDuration(run.elapsed(steps)))
             }
@@ -279,52 +277,98 @@ impl Replica {
         }
     }
 
-    /// Puts a request into the queue. It can be admitted at the next boundary; a leap is cut there
-    /// if it would be. The caller asks for [`Replica::boundary`] again.
+    /// Sends a request to the server: through the front end into the queue. A leap is cut where the
+    /// request will be looked at. The caller asks for [`Replica::boundary`] again.
     pub fn submit(&mut self, spec: &ReplicaSpec, request: Request<'_>, now: SimTime) -> RequestId {
-        self.book_time(now);
-        let id = self.enter(request, now);
-        let admissible = self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
-        self.waiting.push_back(id.slot);
-        if admissible || spec.host.lookahead_steps > 0 || spec.host.poll_steps > 1 {
-            self.settle(spec, now);
-            let ready = self.next_look(&spec.host);
-            self.sequences[id.slot as usize].ready = ready;
-            if admissible {
-                self.cut(ready - self.done);
-            }
+        let taken_up = self.front_end_free.max(now);
+        self.front_end_free = taken_up + SimDuration(spec.host.serial_ps(request.prompt));
+        let arrives = self.front_end_free + SimDuration(spec.host.request_delay_ps);
+        let id = self.enter(request, arrives);
+        self.arriving.push_back(id.slot);
+        if self.arriving.len() == 1 {
+            self.heed_arrival(spec);
         }
         id
     }
 
-    /// Steps that must be done before the scheduler looks at a request that comes now: the one
-    /// under way, those composed ahead, and up to the next look where it looks only now and then.
-    fn next_look(&self, host: &HostProfile) -> u64 {
+    /// When the next request leaves the front end.
+    fn next_arrival(&self) -> Option<SimTime> {
+        self.arriving.front().map(|&slot| self.sequences[slot as usize].submitted)
+    }
+
+    /// Cuts the present leap where the scheduler looks at the next request from the front end, if it
+    /// could admit it then.
+    fn heed_arrival(&mut self, spec: &ReplicaSpec) {
+        let admissible =
+            self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
+        if admissible
+            && let Some(at) = self.next_arrival()
+            && let Activity::Leap { start, run, steps, .. } = self.activity
+        {
+            let passed = run.completed(at.since(start).0, steps);
+            let look = self.next_look(&spec.host, passed);
+            self.cut(look - self.done);
+        }
+    }
+
+    /// Takes requests that have left the front end before `now` into the queue, or, where the server
+    /// is idle, those that leave it now, too: a boundary comes before what arrives at its instant.
+    fn receive(&mut self, spec: &ReplicaSpec, now: SimTime) {
+        while let Some(at) = self.next_arrival()
+            && (at < now || at == now && self.is_idle())
+            && let Some(slot) = self.arriving.pop_front()
+        {
+            let passed = match self.activity {
+                Activity::Leap { start, run, steps, .. } => {
+                    run.completed(at.since(start).0, steps)
+                }
+                _ => 0,
+            };
+            self.book_time(at);
+            let ready = self.next_look(&spec.host, passed);
+            let sequence = &mut self.sequences[slot as usize];
+            (sequence.phase, sequence.ready) = (Phase::Waiting, ready);
+            self.waiting.push_back(slot);
+        }
+    }
+
+    /// Steps that must be done before the scheduler looks at a request that comes when `passed`
+    /// steps of the present leap are over: the one under way, those composed ahead, and up to the
+    /// next look where it looks only now and then.
+    fn next_look(&self, host: &HostProfile, passed: u64) -> u64 {
         if self.is_idle() {
             return self.done;
         }
-        let next = self.done + 1 + u64::from(host.lookahead_steps);
+        let next = self.done + passed + 1 + u64::from(host.lookahead_steps);
         let every = if self.batch.size > 0 { u64::from(host.poll_steps.max(1)) } else { 1 };
         next.next_multiple_of(every)
     }
 
     /// Takes a request back; it leaves at the next boundary, as [`Finished`] with `cancelled` set.
-    /// Does nothing when it is gone already.
-    pub fn cancel(&mut self, spec: &ReplicaSpec, id: RequestId, now: SimTime) {
-        let sequence = &mut self.sequences[id.slot as usize];
+    /// True where it was still in the front end: then it is gone at once, and nothing follows. Does
+    /// nothing when it is gone already.
+    pub fn cancel(&mut self, spec: &ReplicaSpec, id: RequestId, now: SimTime) -> bool {
+        self.settle(spec, now);
+        let Some(sequence) = self.sequences.get_mut(id.slot as usize) else { return false };
         if sequence.generation != id.generation || sequence.phase == Phase::Gone {
-            return;
+            return false;
+        }
+        if sequence.phase == Phase::Arriving {
+            self.arriving.retain(|&slot| slot != id.slot);
+            self.vacate(id.slot);
+            return true;
         }
         if !std::mem::replace(&mut sequence.cancelled, true) {
             self.cancelled.push(id.slot);
-            self.settle(spec, now);
             self.cut(1);
         }
+        false
     }
 
-    /// Books the steps of the present leap that are done by `now`, so that usage, KV memory and
-    /// prefix cache are those of that instant. Changes nothing that happens.
+    /// Books the arrivals and the steps of the present leap up to `now`, so that usage, KV memory
+    /// and prefix cache are those of that instant. Changes nothing that happens.
     pub fn settle(&mut self, spec: &ReplicaSpec, now: SimTime) {
+        self.receive(spec, now);
         self.book_time(now);
         if let Activity::Leap { start, run, fixed, host, bytes, steps } = self.activity {
             let done = run.completed(now.since(start).0, steps);
@@ -346,7 +390,7 @@ impl Replica {
     }
 
     /// Ends the present step or leap at its boundary and begins the next; requests that are done
-    /// go to `finished`. Also wakes an idle server that has been given a request.
+    /// go to `finished`. Also wakes an idle server that a request has reached.
     pub fn step(
         &mut self,
         spec: &ReplicaSpec,
@@ -354,6 +398,7 @@ impl Replica {
         now: SimTime,
         finished: &mut Vec<Finished>,
     ) {
+        self.receive(spec, now);
         self.book_time(now);
         match std::mem::replace(&mut self.activity, Activity::Idle) {
             Activity::Idle => {}
@@ -379,16 +424,24 @@ impl Replica {
         self.begin(spec, table, now);
     }
 
-    fn enter(&mut self, request: Request<'_>, now: SimTime) -> RequestId {
+    /// A request is gone: its name means nothing from now on.
+    fn vacate(&mut self, slot: u32) {
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.phase = Phase::Gone;
+        sequence.generation = sequence.generation.wrapping_add(1);
+        self.vacant.push(slot);
+    }
+
+    fn enter(&mut self, request: Request<'_>, arrives: SimTime) -> RequestId {
         match self.vacant.pop() {
             Some(slot) => {
                 let old = &mut self.sequences[slot as usize];
                 let generation = old.generation;
-                *old = Sequence::new(request, now, generation, old.ticket);
+                *old = Sequence::new(request, arrives, generation, old.ticket);
                 RequestId { slot, generation }
             }
             None => {
-                self.sequences.push(Sequence::new(request, now, 0, 0));
+                self.sequences.push(Sequence::new(request, arrives, 0, 0));
                 RequestId { slot: (self.sequences.len() - 1) as u32, generation: 0 }
             }
         }

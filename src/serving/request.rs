@@ -27,6 +27,11 @@ pub struct RequestId {
     pub(super) generation: u32,
 }
 
+impl RequestId {
+    /// Names no request.
+    pub const NONE: Self = Self { slot: u32::MAX, generation: u32::MAX };
+}
+
 /// A request that left its replica, produced in full or cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finished {

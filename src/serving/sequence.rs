@@ -11,6 +11,8 @@ use crate::performance::PrefillCost;
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// In the front end.
+    Arriving,
     Waiting,
     Prefill,
     Decode,
@@ -62,11 +64,11 @@ pub(super) struct Chunk {
 }
 
 impl Sequence {
-    /// A request that came at `now`, in a slot that has been used `generation` times.
-    pub(super) fn new(request: Request<'_>, now: SimTime, generation: u32, ticket: u32) -> Self {
+    /// A request that reaches the queue at `arrives`, in a slot that has been used `generation` times.
+    pub(super) fn new(request: Request<'_>, arrives: SimTime, generation: u32, ticket: u32) -> Self {
         Self {
             generation,
-            phase: Phase::Waiting,
+            phase: Phase::Arriving,
             ticket,
             tag: request.tag,
             ready: 0,
@@ -83,7 +85,7 @@ impl Sequence {
             stay: Stay::default(),
             share_at_join: 0,
             share: 0,
-            submitted: now,
+            submitted: arrives,
             scheduled: None,
             first_token: None,
             cached: 0,

@@ -206,8 +206,8 @@ pub(super) struct InFlight {
     pub(super) task: Handle,
     pub(super) population: u16,
     pub(super) replica: u32,
-    /// Its number at the replica; none while it is in the front end.
-    pub(super) request: Option<RequestId>,
+    /// Its name at the replica.
+    pub(super) request: RequestId,
     /// When the client sent it.
     pub(super) sent: SimTime,
     pub(super) output: u32,
@@ -223,7 +223,7 @@ impl Default for InFlight {
             task: Handle::NONE,
             population: 0,
             replica: 0,
-            request: None,
+            request: RequestId::NONE,
             sent: SimTime::ZERO,
             output: 0,
             counted: false,

@@ -7,8 +7,8 @@ use super::outcome::PICO_PER_USD;
 use super::walk::count;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
-use crate::foundations::{EventKey, SimDuration, SimTime};
-use crate::serving::{Finished, Request};
+use crate::foundations::{EventKey, SimTime};
+use crate::serving::{Finished, Request, RequestId};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
 
@@ -199,93 +199,58 @@ impl World<'_> {
             return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
         }
         let timeout = self.retry_policy(actor).and_then(|policy| policy.timeout);
-        let task = self.actors[actor].task;
-        let sent = self.now;
+        let replica = self.route(actor, call.pool);
+        let found = &mut self.actors[actor];
+        let (task, sent) = (found.task, self.now);
         let request = self.in_flight.insert_with(|entry| {
             *entry = InFlight {
                 actor,
                 task,
                 population,
+                replica: replica as u32,
+                request: RequestId::NONE,
                 sent,
                 output: call.output,
                 counted,
-                ..InFlight::default()
+                timeout: EventKey::NONE,
             };
         });
-        if let Some(call) = &mut self.actors[actor].call {
+        if let Some(call) = &mut found.call {
             call.request = request;
         }
-        if let Some(timeout) = timeout {
-            let key = self.schedule(self.now + timeout, Event::Timeout { call: request });
-            self.in_flight[request].timeout = key;
-        }
-        self.send(actor, call, request);
-    }
-
-    /// Routes a request and passes it to the front end of its replica, which serves one at a time.
-    fn send(&mut self, actor: Handle, call: Call, request: Handle) {
-        let plan = self.plan;
-        let pool = call.pool as usize;
-        let spec = &plan.pools[pool].replica;
-        let session = self.session_of(actor);
-        let range = self.pools[pool].replicas.clone();
-        let context = &self.actors[actor].context;
-        let prompt = context.tokens();
-        let replica = range.start
-            + self.pools[pool].router.route(
-                spec,
-                &mut self.replicas[range],
-                session,
-                context.pieces(),
-                prompt,
-                self.now,
-            );
-        self.in_flight[request].replica = replica as u32;
-        let serial = SimDuration(spec.host.serial_ps(prompt));
-        let delay = SimDuration(spec.host.request_delay_ps);
-        if serial == SimDuration::ZERO && delay == SimDuration::ZERO {
-            return self.submit(request);
-        }
-        let through = self.front_ends[replica].max(self.now) + serial;
-        self.front_ends[replica] = through;
-        self.replicas[replica].announce();
-        self.schedule(through + delay, Event::Deliver { call: request });
-    }
-
-    /// A request is through the front end.
-    pub(super) fn deliver(&mut self, request: Handle) {
-        if !self.in_flight.contains(request) {
-            return;
-        }
-        let replica = self.in_flight[request].replica as usize;
-        self.replicas[replica].withdraw_announced();
-        if self.in_flight[request].actor == Handle::NONE {
-            // Nobody waits for it any more: it never reaches the server.
-            self.in_flight.remove(request);
-        } else {
-            self.submit(request);
-        }
-    }
-
-    fn submit(&mut self, request: Handle) {
-        let plan = self.plan;
-        let entry = &self.in_flight[request];
-        let (actor, replica) = (entry.actor, entry.replica as usize);
-        let spec = &plan.pools[self.pool_of_replica[replica] as usize].replica;
-        let found = &self.actors[actor];
-        let Some(call) = found.call else { return };
         let wanted = Request {
             tag: request.index,
             pieces: found.context.pieces(),
-            prompt: found.context.tokens(),
+            prompt,
             output: call.output,
             kept: call.kept,
         };
+        let id = self.replicas[replica].submit(&pool.replica, wanted, sent);
+        self.follow(replica);
         self.requests += 1;
         self.tokens_asked += u64::from(call.output);
-        let id = self.replicas[replica].submit(spec, wanted, self.now);
-        self.in_flight[request].request = Some(id);
-        self.follow(replica);
+        let key = timeout
+            .map(|timeout| self.schedule(sent + timeout, Event::Timeout { call: request }))
+            .unwrap_or(EventKey::NONE);
+        let entry = &mut self.in_flight[request];
+        (entry.request, entry.timeout) = (id, key);
+    }
+
+    /// The replica, among all, that an actor's call to a pool goes to.
+    fn route(&mut self, actor: Handle, pool: u16) -> usize {
+        let session = self.session_of(actor);
+        let context = &self.actors[actor].context;
+        let state = &mut self.pools[pool as usize];
+        let range = state.replicas.clone();
+        range.start
+            + state.router.route(
+                &self.plan.pools[pool as usize].replica,
+                &mut self.replicas[range],
+                session,
+                context.pieces(),
+                context.tokens(),
+                self.now,
+            )
     }
 
     /// The entity of the session that an actor works for.
@@ -382,12 +347,13 @@ impl World<'_> {
         let (replica, id) = (entry.replica as usize, entry.request);
         let key = std::mem::replace(&mut entry.timeout, EventKey::NONE);
         self.calendar.cancel(key);
-        if let Some(id) = id {
-            let plan = self.plan;
-            let spec = &plan.pools[self.pool_of_replica[replica] as usize].replica;
-            self.replicas[replica].cancel(spec, id, self.now);
-            self.follow(replica);
+        let plan = self.plan;
+        let spec = &plan.pools[self.pool_of_replica[replica] as usize].replica;
+        if self.replicas[replica].cancel(spec, id, self.now) {
+            self.tokens_cancelled += u64::from(self.in_flight[request].output);
+            self.in_flight.remove(request);
         }
+        self.follow(replica);
     }
 
     /// A request left its server.

@@ -4,8 +4,6 @@
 //! stay. That is a uniform sample without replacement, whatever order the tasks end in and trials
 //! are merged in: the same one on every run, and the same tasks in every variant.
 
-use std::collections::BinaryHeap;
-
 use super::cause::Cause;
 use crate::foundations::random::derive;
 
@@ -41,12 +39,13 @@ pub struct TaskRow {
 }
 
 /// See the module's page.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TaskSample {
     trial: u64,
-    /// (key, trial, task, place in `rows`) of the tasks that stay, the largest key on top.
-    keys: BinaryHeap<(u64, u64, u64, usize)>,
-    rows: Vec<TaskRow>,
+    /// Tasks that may stay, with their keys: all with a key up to `bound`, less than twice as many
+    /// as are wanted. Now and then the half with the larger keys goes.
+    kept: Vec<(u64, TaskRow)>,
+    bound: u64,
     limit: usize,
     seen: u64,
 }
@@ -57,45 +56,50 @@ impl PartialEq for TaskSample {
     }
 }
 
+impl Default for TaskSample {
+    fn default() -> Self {
+        Self::new(0, 0)
+    }
+}
+
 impl TaskSample {
     /// A sample of at most `limit` tasks of a trial.
     pub fn new(trial: u64, limit: usize) -> Self {
-        Self { trial, limit, ..Self::default() }
+        Self { trial, kept: Vec::new(), bound: u64::MAX, limit, seen: 0 }
     }
 
-    /// Offers a task; its row is made only where it stays.
+    /// Offers a task; its row is made only where it may stay.
     pub fn offer(&mut self, task: u64, row: impl FnOnce() -> TaskRow) {
         self.seen += 1;
-        if self.limit == 0 {
-            return;
-        }
         let key = derive(derive(self.trial, 0x7461_736b), task);
-        if self.rows.len() < self.limit || self.keys.peek().is_some_and(|worst| key < worst.0) {
+        if key <= self.bound && self.limit > 0 {
             self.keep(key, row());
         }
     }
 
-    /// Keeps a task, in the place of the one with the largest key where there is no room.
     fn keep(&mut self, key: u64, row: TaskRow) {
-        let (trial, task) = (row.trial, row.task);
-        if self.rows.len() < self.limit {
-            self.keys.push((key, trial, task, self.rows.len()));
-            self.rows.push(row);
-        } else if let Some(mut worst) = self.keys.peek_mut()
-            && (key, trial, task) < (worst.0, worst.1, worst.2)
-        {
-            let place = worst.3;
-            *worst = (key, trial, task, place);
-            self.rows[place] = row;
+        self.kept.push((key, row));
+        if self.kept.len() >= 2 * self.limit {
+            let order = |(key, row): &(u64, TaskRow)| (*key, row.trial, row.task);
+            self.kept.select_nth_unstable_by_key(self.limit - 1, order);
+            self.kept.truncate(self.limit);
+            self.bound = self.kept[self.limit - 1].0;
         }
     }
 
     /// Adds the sample of another trial: what stays is a sample of the tasks of both.
     pub fn merge(&mut self, other: Self) {
         self.seen += other.seen;
-        for (key, _, _, place) in other.keys {
-            self.keep(key, other.rows[place].clone());
+        for (key, row) in other.kept {
+            if key <= self.bound && self.limit > 0 {
+                self.keep(key, row);
+            }
         }
+    }
+
+    /// How many tasks stay.
+    pub fn count(&self) -> usize {
+        self.kept.len().min(self.limit)
     }
 
     /// Tasks offered.
@@ -103,10 +107,12 @@ impl TaskSample {
         self.seen
     }
 
-    /// The tasks that stayed, by trial and in order of their start.
+    /// The tasks that stay, by trial and in order of their start.
     pub fn rows(&self) -> Vec<&TaskRow> {
-        let mut rows: Vec<&TaskRow> = self.rows.iter().collect();
-        rows.sort_by_key(|row| (row.trial, row.task));
+        let mut kept: Vec<_> = self.kept.iter().collect();
+        kept.sort_unstable_by_key(|(key, row)| (*key, row.trial, row.task));
+        let mut rows: Vec<_> = kept.into_iter().take(self.limit).map(|(_, row)| row).collect();
+        rows.sort_unstable_by_key(|row| (row.trial, row.task));
         rows
     }
 }

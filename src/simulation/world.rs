@@ -74,8 +74,6 @@ pub struct World<'p> {
     /// Boundary event of each replica: its key and time.
     boundaries: Vec<(EventKey, SimTime)>,
     pub(super) pool_of_replica: Vec<u16>,
-    /// When the front end of each replica is through with the requests it has.
-    pub(super) front_ends: Vec<SimTime>,
     pub(super) pools: Vec<PoolState>,
     arrivals: Vec<ArrivalStream>,
     pub(super) counters: Vec<PopulationState>,
@@ -126,7 +124,6 @@ impl<'p> World<'p> {
             tasks: Slab::default(),
             in_flight: Slab::default(),
             boundaries: vec![(EventKey::NONE, SimTime::MAX); replicas.len()],
-            front_ends: vec![SimTime::ZERO; replicas.len()],
             replicas,
             pool_of_replica,
             pools,
@@ -179,7 +176,6 @@ impl<'p> World<'p> {
                     }
                 }
                 Event::ToolReturns { tool, actor, round } => self.tool_returns(tool, actor, round),
-                Event::Deliver { call } => self.deliver(call),
                 Event::Timeout { call } => self.timeout(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
                 Event::Sample => self.sample(),
@@ -207,7 +203,6 @@ impl<'p> World<'p> {
         for (replica, &pool) in self.replicas.iter_mut().zip(&self.pool_of_replica) {
             replica.clear(&plan.pools[pool as usize].replica);
         }
-        self.front_ends.fill(SimTime::ZERO);
         self.boundaries.fill((EventKey::NONE, SimTime::MAX));
         for (state, pool) in self.pools.iter_mut().zip(&plan.pools) {
             state.router = Router::new(pool.router);
@@ -286,11 +281,8 @@ impl<'p> World<'p> {
     /// Makes the calendar agree with when a replica's boundary is now.
     pub(super) fn follow(&mut self, index: usize) {
         let replica = &self.replicas[index];
-        let (at, rank) = match replica.boundary() {
-            Some(at) => (at, index as u32),
-            None if replica.waiting() > 0 => (self.now, RANK_WAKE_SERVER),
-            None => return,
-        };
+        let Some(at) = replica.boundary() else { return };
+        let rank = if replica.is_idle() { RANK_WAKE_SERVER } else { index as u32 };
         let (key, scheduled) = self.boundaries[index];
         if scheduled == at {
             return;
@@ -468,8 +460,7 @@ impl<'p> World<'p> {
             tokens_cancelled: self.tokens_cancelled,
             ..so_far
         };
-        let submitted = self.in_flight.iter().filter(|request| request.request.is_some());
-        sums.tokens_in_flight = submitted.map(|request| u64::from(request.output)).sum();
+        sums.tokens_in_flight = self.in_flight.iter().map(|call| u64::from(call.output)).sum();
         for replica in &self.replicas {
             let state = replica.account();
             sums.blocks_total += replica.kv().total_blocks();

@@ -33,6 +33,8 @@ struct Sequence {
     tag: u32,
     job: Job,
     slot: u32,
+    /// When it leaves the front end.
+    arrives: SimTime,
     /// Steps the server must have done before it looks at it.
     ready: u64,
     produced: u32,
@@ -54,6 +56,9 @@ struct Sequence {
 struct Reference {
     spec: ReplicaSpec,
     kv: KvCache,
+    /// In the front end, and when it will be through with them.
+    arriving: VecDeque<Sequence>,
+    front_end_free: SimTime,
     waiting: VecDeque<Sequence>,
     /// In order of admission.
     running: Vec<Sequence>,
@@ -79,6 +84,8 @@ impl Reference {
         Self {
             spec: spec.clone(),
             kv: KvCache::new(spec.kv_blocks, spec.block, spec.sequence_blocks, spec.prefix_cache),
+            arriving: VecDeque::new(),
+            front_end_free: SimTime::ZERO,
             waiting: VecDeque::new(),
             running: Vec::new(),
             chunks: Vec::new(),
@@ -102,19 +109,15 @@ impl Reference {
             self.slots += 1;
             self.slots - 1
         });
-        let mut ready = 0;
-        if self.ends.is_some() {
-            ready = self.done + 1 + u64::from(self.spec.host.lookahead_steps);
-            let every = u64::from(self.spec.host.poll_steps.max(1));
-            if self.running.iter().any(|s| s.decoding) {
-                ready = ready.next_multiple_of(every);
-            }
-        }
-        self.waiting.push_back(Sequence {
+        let serial = SimDuration(self.spec.host.serial_ps(job.prompt));
+        self.front_end_free = self.front_end_free.max(job.at) + serial;
+        let arrives = self.front_end_free + SimDuration(self.spec.host.request_delay_ps);
+        self.arriving.push_back(Sequence {
             tag,
             job: job.clone(),
+            arrives,
             slot,
-            ready,
+            ready: 0,
             produced: 0,
             target: job.prompt,
             computed: 0,
@@ -128,6 +131,19 @@ impl Reference {
             share: 0,
             cancelled: false,
         });
+    }
+
+    /// A request leaves the front end.
+    fn receive(&mut self) {
+        let mut sequence = self.arriving.pop_front().expect("it is due");
+        if self.ends.is_some() {
+            sequence.ready = self.done + 1 + u64::from(self.spec.host.lookahead_steps);
+            let every = u64::from(self.spec.host.poll_steps.max(1));
+            if self.running.iter().any(|s| s.decoding) {
+                sequence.ready = sequence.ready.next_multiple_of(every);
+            }
+        }
+        self.waiting.push_back(sequence);
     }
 
     fn release(&mut self, sequence: &mut Sequence) {
@@ -146,7 +162,7 @@ impl Reference {
         self.vacant.push(sequence.slot);
         self.finished.push(Finished {
             tag: sequence.tag,
-            submitted: sequence.job.at,
+            submitted: sequence.arrives,
             scheduled: sequence.scheduled,
             first_token: sequence.first_token,
             finished: now,
@@ -333,6 +349,10 @@ impl Reference {
 
     fn cancel(&mut self, tag: u32) {
         let known = |s: &Sequence| s.tag == tag;
+        if let Some(at) = self.arriving.iter().position(known) {
+            let sequence = self.arriving.remove(at).expect("just found");
+            self.vacant.push(sequence.slot);
+        }
         if self.waiting.iter().any(known) || self.running.iter().any(known) {
             // It counts as cancelled from now on, also when it is preempted before it leaves.
             for sequence in self.waiting.iter_mut().chain(&mut self.running) {
@@ -343,7 +363,7 @@ impl Reference {
     }
 }
 
-/// What happens at a server, in order: arrivals and cancellations.
+/// What is done to a server, in order: requests sent and cancelled.
 fn agenda(jobs: &[Job]) -> Vec<(SimTime, u32, bool)> {
     let mut agenda = Vec::new();
     for (tag, job) in jobs.iter().enumerate() {
@@ -357,8 +377,10 @@ fn agenda(jobs: &[Job]) -> Vec<(SimTime, u32, bool)> {
 fn serve_by_reference(spec: &ReplicaSpec, jobs: &[Job]) -> Reference {
     let mut server = Reference::new(spec);
     let mut agenda: VecDeque<_> = agenda(jobs).into();
-    while !agenda.is_empty() || server.ends.is_some() {
-        let next = agenda.front().map_or(SimTime::MAX, |&(at, ..)| at);
+    while !agenda.is_empty() || !server.arriving.is_empty() || server.ends.is_some() {
+        let sent = agenda.front().map_or(SimTime::MAX, |&(at, ..)| at);
+        let arrives = server.arriving.front().map_or(SimTime::MAX, |sequence| sequence.arrives);
+        let next = sent.min(arrives);
         match server.ends {
             Some(end) if end <= next => server.boundary(end),
             _ => {
@@ -371,7 +393,12 @@ fn serve_by_reference(spec: &ReplicaSpec, jobs: &[Job]) -> Reference {
                         false => server.submit(tag, &jobs[tag as usize]),
                     }
                 }
-                if server.ends.is_none() {
+                let mut woken = false;
+                while server.arriving.front().is_some_and(|first| first.arrives == next) {
+                    server.receive();
+                    woken = true;
+                }
+                if woken && server.ends.is_none() {
                     server.boundary(next);
                 }
             }
@@ -386,10 +413,13 @@ fn serve(spec: &ReplicaSpec, jobs: &[Job]) -> (Replica, Vec<Finished>) {
     let mut ids = vec![None; jobs.len()];
     let mut finished = Vec::new();
     let mut agenda: VecDeque<_> = agenda(jobs).into();
-    while !agenda.is_empty() || !server.is_idle() {
+    while !agenda.is_empty() || server.boundary().is_some() {
         let next = agenda.front().map_or(SimTime::MAX, |&(at, ..)| at);
         match server.boundary() {
-            Some(end) if end <= next => server.step(spec, &mut table, end, &mut finished),
+            // A boundary comes before what is sent at its instant, an idle server wakes behind it.
+            Some(end) if end < next || end == next && !server.is_idle() => {
+                server.step(spec, &mut table, end, &mut finished);
+            }
             _ => {
                 while let Some(&(at, tag, cancel)) = agenda.front()
                     && at == next
@@ -408,9 +438,6 @@ fn serve(spec: &ReplicaSpec, jobs: &[Job]) -> (Replica, Vec<Finished>) {
                     } else if let Some(id) = ids[tag as usize] {
                         server.cancel(spec, id, at);
                     }
-                }
-                if server.is_idle() {
-                    server.step(spec, &mut table, next, &mut finished);
                 }
             }
         }
@@ -491,6 +518,9 @@ fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
             lookahead_steps: stream.below(3) as u32 / 2,
             poll_steps: if stream.chance(0.2) { 7 } else { 1 },
             prefill_alone: stream.chance(0.3),
+            request_delay_ps: if stream.chance(0.5) { stream.below(30_000_000_000) } else { 0 },
+            request_serial_ps: if stream.chance(0.5) { stream.below(9_000_000_000) } else { 0 },
+            prompt_token_ps: if stream.chance(0.3) { stream.below(60_000_000) } else { 0 },
             ..HostProfile::default()
         },
         longest_leap: u64::MAX,

@@ -48,6 +48,7 @@ impl Replica {
         } else {
             Activity::Idle
         };
+        self.heed_arrival(spec);
     }
 
     /// Preempts until the next step's blocks can be had; whether it had to.

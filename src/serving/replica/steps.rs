@@ -228,9 +228,7 @@ impl Replica {
         } else {
             self.withdraw(spec, slot);
         }
-        let sequence = &mut self.sequences[slot as usize];
-        sequence.phase = Phase::Gone;
-        sequence.generation = sequence.generation.wrapping_add(1);
+        let sequence = &self.sequences[slot as usize];
         self.usage.charged += sequence.share;
         finished.push(Finished {
             tag: sequence.tag,
@@ -245,6 +243,6 @@ impl Replica {
             share: SimDuration((sequence.share >> SHARE_BITS) as u64),
             cancelled: sequence.cancelled && sequence.produced < sequence.output,
         });
-        self.vacant.push(slot);
+        self.vacate(slot);
     }
 }
