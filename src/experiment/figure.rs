@@ -178,12 +178,13 @@ impl Sample<'_> {
         error: Option<f64>,
     ) -> [Option<Quantile>; QUANTILES.len()] {
         let mut quantiles = [None; QUANTILES.len()];
+        let effective = error.map(|error| effective_count(histogram, per_unit, error));
         for (index, &p) in QUANTILES.iter().enumerate() {
             if is_seen(p, histogram.count()) {
                 let value = histogram.quantile(p) as f64 / per_unit;
                 let interval = self
                     .between_trials(index, value)
-                    .or_else(|| self.by_order(histogram, per_unit, p, error?));
+                    .or_else(|| self.by_order(histogram, per_unit, p, effective?));
                 quantiles[index] = Some(Quantile { value, interval });
             }
         }
@@ -202,23 +203,27 @@ impl Sample<'_> {
         Some(self.bounded(Interval::around(value, half)))
     }
 
-    /// The interval of a quantile from the distribution itself, with as many observations as would
-    /// leave the mean with this standard error, were they independent.
+    /// The interval of a quantile from the distribution itself, worth so many independent
+    /// observations.
     fn by_order(
         &self,
         histogram: &Histogram,
         per_unit: f64,
         p: f64,
-        error: f64,
+        effective: f64,
     ) -> Option<Interval> {
-        let count = histogram.count() as f64;
-        let deviation = histogram.standard_deviation() / per_unit;
-        let independent = deviation / error * (deviation / error);
-        let effective = if independent < count { libm::floor(independent) } else { count };
         let (low, high) = quantile_ranks(effective as u64, p, self.confidence)?;
         let at = |rank: u64| histogram.quantile(rank as f64 / effective) as f64 / per_unit;
         Some(Interval { low: at(low), high: at(high) })
     }
+}
+
+/// As many independent observations as would leave the mean with this standard error.
+fn effective_count(histogram: &Histogram, per_unit: f64, error: f64) -> f64 {
+    let count = histogram.count() as f64;
+    let deviation = histogram.standard_deviation() / per_unit;
+    let independent = deviation / error * (deviation / error);
+    if independent < count { libm::floor(independent) } else { count }
 }
 
 /// Whether a quantile can be told from so many: at least one is expected beyond it.

@@ -148,8 +148,12 @@ impl<E> Calendar<E> {
 
     /// Takes the next event.
     pub fn pop(&mut self) -> Option<(SimTime, E)> {
-        let Entry { time, slot, .. } = *self.heap.first()?;
-        self.remove_at(0);
+        let last = self.heap.pop()?;
+        let Some(Entry { time, slot, .. }) = self.heap.first().copied() else {
+            return self.vacate(last.slot).map(|event| (last.time, event));
+        };
+        self.heap[0] = last;
+        self.sift_down(0);
         self.vacate(slot).map(|event| (time, event))
     }
 

@@ -248,6 +248,7 @@ impl Law {
         match self {
             Self::Constant(law) => return Some(law.quantile(0.5)),
             Self::Lognormal(_) | Self::Exponential(_) | Self::Gamma(_) => return None,
+            Self::Truncated(law) if law.is_proper() => return None,
             _ => {}
         }
         let (low, high) = self.support();

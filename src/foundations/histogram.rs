@@ -21,6 +21,8 @@
 /// buckets, which is three significant digits.
 const HALF: u64 = 1 << HALF_BITS;
 const HALF_BITS: u32 = 10;
+/// Buckets beside a new one that are made with it.
+const SLACK: usize = 64;
 
 /// How many low bits a value loses in its bucket.
 #[inline]
@@ -44,14 +46,22 @@ fn bounds(place: usize) -> (u64, u64) {
 }
 
 /// Integers counted in buckets of three significant digits. Empty, it owns no memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Histogram {
-    /// By place, as far as the largest value reaches.
+    /// By place, from `first` on: memory follows how far values lie apart, not how large they are.
     buckets: Vec<u64>,
+    first: usize,
     count: u64,
     sum: u128,
+    /// The largest possible value while it is empty.
     min: u64,
     max: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { buckets: Vec::new(), first: 0, count: 0, sum: 0, min: u64::MAX, max: 0 }
+    }
 }
 
 /// Values that are counted together.
@@ -69,7 +79,8 @@ impl Histogram {
     /// Counts a value.
     #[inline]
     pub fn record(&mut self, value: u64) {
-        self.record_n(value, 1);
+        self.cover(value, value, u128::from(value));
+        self.count_in(value, 1);
     }
 
     /// Counts a value `count` times.
@@ -115,10 +126,10 @@ impl Histogram {
             return;
         }
         self.cover(other.min, other.max, other.sum);
-        let reach = self.buckets.len().max(other.buckets.len());
-        self.buckets.resize(reach, 0);
-        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
-            *mine += theirs;
+        self.reach(place(other.min));
+        self.reach(place(other.max));
+        for (at, theirs) in (other.first..).zip(&other.buckets).filter(|&(_, &count)| count > 0) {
+            self.buckets[at - self.first] += theirs;
         }
         self.count += other.count;
     }
@@ -126,7 +137,7 @@ impl Histogram {
     /// Forgets everything but keeps the memory.
     pub fn reset(&mut self) {
         self.buckets.clear();
-        (self.count, self.sum, self.min, self.max) = (0, 0, 0, 0);
+        (self.count, self.sum, self.min, self.max) = (0, 0, u64::MAX, 0);
     }
 
     /// How many values were counted.
@@ -161,7 +172,7 @@ impl Histogram {
     /// The smallest value, exact; 0 when empty.
     #[must_use]
     pub fn min(&self) -> u64 {
-        self.min
+        self.min.min(self.max)
     }
 
     /// The largest value, exact; 0 when empty.
@@ -176,22 +187,23 @@ impl Histogram {
     pub fn quantile(&self, p: f64) -> u64 {
         let wanted = (libm::ceil(p * self.count as f64) as u64).clamp(1, self.count.max(1));
         let mut below = 0;
-        let found = self.iter().find(|bucket| {
-            below += bucket.count;
+        let found = self.buckets.iter().position(|count| {
+            below += count;
             below >= wanted
         });
-        found.map_or(self.max, |bucket| bucket.high.clamp(self.min, self.max))
+        found.map_or(self.max, |at| bounds(self.first + at).1.clamp(self.min, self.max))
     }
 
     /// How many values are at most `value`, those of its whole bucket included.
     #[must_use]
     pub fn count_at_most(&self, value: u64) -> u64 {
-        self.buckets.iter().take(place(value) + 1).sum()
+        self.buckets.iter().take((place(value) + 1).saturating_sub(self.first)).sum()
     }
 
     /// The buckets that hold something, by rising value.
     pub fn iter(&self) -> impl Iterator<Item = Bucket> + '_ {
-        self.buckets.iter().enumerate().filter(|&(_, &count)| count > 0).map(|(place, &count)| {
+        let counts = (self.first..).zip(&self.buckets);
+        counts.filter(|&(_, &count)| count > 0).map(|(place, &count)| {
             let (low, high) = bounds(place);
             Bucket { low, high, count }
         })
@@ -200,22 +212,35 @@ impl Histogram {
     /// Takes account of values between `low` and `high` with the given sum.
     #[inline]
     fn cover(&mut self, low: u64, high: u64, sum: u128) {
-        if self.count() == 0 {
-            (self.min, self.max) = (low, high);
-        } else {
-            (self.min, self.max) = (self.min.min(low), self.max.max(high));
-        }
+        (self.min, self.max) = (self.min.min(low), self.max.max(high));
         self.sum = self.sum.saturating_add(sum);
     }
 
     #[inline]
     fn count_in(&mut self, value: u64, count: u64) {
         let place = place(value);
-        if place >= self.buckets.len() {
-            self.buckets.resize(place + 1, 0);
+        if place.wrapping_sub(self.first) >= self.buckets.len() {
+            self.reach(place);
         }
-        self.buckets[place] = self.buckets[place].saturating_add(count);
+        let bucket = &mut self.buckets[place - self.first];
+        *bucket = bucket.saturating_add(count);
         self.count = self.count.saturating_add(count);
+    }
+
+    /// Makes a bucket for `place`, and some more so that this happens seldom.
+    #[cold]
+    fn reach(&mut self, place: usize) {
+        let room = SLACK + self.buckets.len() / 4;
+        if self.buckets.is_empty() {
+            self.first = place.saturating_sub(SLACK);
+        } else if place < self.first {
+            let first = place.saturating_sub(room);
+            self.buckets.splice(..0, std::iter::repeat_n(0, self.first - first));
+            self.first = first;
+        }
+        if place - self.first >= self.buckets.len() {
+            self.buckets.resize(place - self.first + room, 0);
+        }
     }
 }
 

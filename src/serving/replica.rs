@@ -433,17 +433,12 @@ impl Replica {
     }
 
     fn enter(&mut self, request: Request<'_>, arrives: SimTime) -> RequestId {
-        match self.vacant.pop() {
-            Some(slot) => {
-                let old = &mut self.sequences[slot as usize];
-                let generation = old.generation;
-                *old = Sequence::new(request, arrives, generation, old.ticket);
-                RequestId { slot, generation }
-            }
-            None => {
-                self.sequences.push(Sequence::new(request, arrives, 0, 0));
-                RequestId { slot: (self.sequences.len() - 1) as u32, generation: 0 }
-            }
-        }
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.sequences.push(Sequence::default());
+            (self.sequences.len() - 1) as u32
+        });
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.renew(request, arrives);
+        RequestId { slot, generation: sequence.generation }
     }
 }

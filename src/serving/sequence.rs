@@ -9,7 +9,7 @@ use crate::foundations::SimTime;
 use crate::performance::PrefillCost;
 
 /// Where a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
     /// In the front end.
     Arriving,
@@ -18,10 +18,11 @@ pub(super) enum Phase {
     Decode,
     /// Its prompt was all it had to compute; about to leave.
     Done,
+    #[default]
     Gone,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sequence {
     pub(super) generation: u32,
     pub(super) phase: Phase,
@@ -64,34 +65,22 @@ pub(super) struct Chunk {
 }
 
 impl Sequence {
-    /// A request that reaches the queue at `arrives`, in a slot that has been used `generation` times.
-    pub(super) fn new(request: Request<'_>, arrives: SimTime, generation: u32, ticket: u32) -> Self {
-        Self {
-            generation,
-            phase: Phase::Arriving,
-            ticket,
-            tag: request.tag,
-            ready: 0,
-            pieces: request.pieces.into(),
-            kept: request.kept,
-            prompt: request.prompt.max(1),
-            output: request.output.max(1),
-            produced: 0,
-            target: request.prompt.max(1),
-            computed: 0,
-            holding: None,
-            place: u32::MAX,
-            admission: 0,
-            stay: Stay::default(),
-            share_at_join: 0,
-            share: 0,
-            submitted: arrives,
-            scheduled: None,
-            first_token: None,
-            cached: 0,
-            preemptions: 0,
-            cancelled: false,
-        }
+    /// Made anew, in the memory of an old one, for a request that reaches the queue at `arrives`.
+    pub(super) fn renew(&mut self, request: Request<'_>, arrives: SimTime) {
+        self.phase = Phase::Arriving;
+        self.tag = request.tag;
+        self.ready = 0;
+        self.pieces.clear();
+        self.pieces.extend_from_slice(request.pieces);
+        self.kept = request.kept;
+        (self.prompt, self.output) = (request.prompt.max(1), request.output.max(1));
+        (self.produced, self.target, self.computed) = (0, self.prompt, 0);
+        self.holding = None;
+        (self.place, self.admission) = (u32::MAX, 0);
+        (self.share_at_join, self.share) = (0, 0);
+        self.submitted = arrives;
+        (self.scheduled, self.first_token) = (None, None);
+        (self.cached, self.preemptions, self.cancelled) = (0, 0, false);
     }
 }
 

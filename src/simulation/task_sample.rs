@@ -41,7 +41,8 @@ pub struct TaskRow {
 /// See the module's page.
 #[derive(Clone, Debug)]
 pub struct TaskSample {
-    trial: u64,
+    /// Hash of the trial's number.
+    name: u64,
     /// Tasks that may stay, with their keys: all with a key up to `bound`, less than twice as many
     /// as are wanted. Now and then the half with the larger keys goes.
     kept: Vec<(u64, TaskRow)>,
@@ -65,13 +66,13 @@ impl Default for TaskSample {
 impl TaskSample {
     /// A sample of at most `limit` tasks of a trial.
     pub fn new(trial: u64, limit: usize) -> Self {
-        Self { trial, kept: Vec::new(), bound: u64::MAX, limit, seen: 0 }
+        Self { name: derive(trial, 0x7461_736b), kept: Vec::new(), bound: u64::MAX, limit, seen: 0 }
     }
 
     /// Offers a task; its row is made only where it may stay.
     pub fn offer(&mut self, task: u64, row: impl FnOnce() -> TaskRow) {
         self.seen += 1;
-        let key = derive(derive(self.trial, 0x7461_736b), task);
+        let key = derive(self.name, task);
         if key <= self.bound && self.limit > 0 {
             self.keep(key, row());
         }

@@ -65,6 +65,11 @@ impl Law {
 }
 
 impl Truncated {
+    /// Whether several values of a law that takes many are left.
+    pub(super) fn is_proper(&self) -> bool {
+        self.low < self.high && !matches!(self.law, Law::Constant(_))
+    }
+
     /// The untruncated probability of a truncated one.
     fn spread(&self, p: f64) -> f64 {
         // Rounding must not reach the ends, where quantiles can be infinite.

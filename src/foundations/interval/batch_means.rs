@@ -34,27 +34,29 @@ pub struct BatchMeans {
 
 impl BatchMeans {
     /// Adds an observation.
+    #[inline]
     pub fn record(&mut self, value: f64) {
         self.sum += value;
         self.filled += 1;
         if self.filled == self.batch_size() {
-            if self.sums.capacity() < MOST {
-                self.sums.reserve_exact(MOST);
-            }
-            self.sums.push(self.sum);
-            (self.sum, self.filled) = (0.0, 0);
-            if self.sums.len() == MOST {
-                self.join_neighbours();
-            }
+            self.begin_batch();
         }
     }
 
-    fn join_neighbours(&mut self) {
-        for i in 0..MOST / 2 {
-            self.sums[i] = self.sums[2 * i] + self.sums[2 * i + 1];
+    /// The batch is full; from so many on, neighbours are joined.
+    fn begin_batch(&mut self) {
+        if self.sums.capacity() < MOST {
+            self.sums.reserve_exact(MOST);
         }
-        self.sums.truncate(MOST / 2);
-        self.doublings += 1;
+        self.sums.push(self.sum);
+        (self.sum, self.filled) = (0.0, 0);
+        if self.sums.len() == MOST {
+            for i in 0..MOST / 2 {
+                self.sums[i] = self.sums[2 * i] + self.sums[2 * i + 1];
+            }
+            self.sums.truncate(MOST / 2);
+            self.doublings += 1;
+        }
     }
 
     /// Forgets all observations but keeps the memory.

@@ -5,7 +5,7 @@ use crate::foundations::{SimDuration, SimTime};
 use crate::serving::request::Finished;
 use crate::serving::sequence::{Chunk, Phase, alive};
 use crate::serving::step_table::StepTable;
-use crate::serving::usage::{Progression, SHARE_BITS};
+use crate::serving::usage::{Progression, SHARE_BITS, share_of};
 
 impl Replica {
     pub(super) fn begin_leap(
@@ -45,7 +45,7 @@ impl Replica {
         let kv_tokens = self.own_tokens + self.shared_tokens();
         let usage = &mut self.usage;
         let elapsed = run.elapsed(steps);
-        let per_token = (u128::from(fixed) << SHARE_BITS) / u128::from(size.max(1));
+        let per_token = share_of(fixed, size);
         usage.gpu_ps += elapsed - host * steps;
         usage.steps += steps;
         usage.leaps += 1;
@@ -114,8 +114,7 @@ impl Replica {
         let present = self.batch.size;
         let size = if decoding { present } else { 0 };
         let new: u64 = self.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
-        let fixed = u128::from(length - attention_ps);
-        let per_token = (fixed << SHARE_BITS) / u128::from((size + new).max(1));
+        let per_token = share_of(length - attention_ps, size + new);
         let prefill_flops: u128 =
             self.chunks.iter().map(|chunk| u128::from(chunk.attention.flops)).sum();
         let kv_tokens = self.own_tokens + self.shared_tokens();
