@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_refused_with_what_was_meant() {
-        let fault = Measure::parse("task_latency_p96").unwrap_err();
-        assert_eq!(fault.message, "unknown metric `task_latency_p96`");
+        let fault = Measure::parse("task_latncy_p95").unwrap_err();
+        assert_eq!(fault.message, "unknown metric `task_latncy_p95`");
         assert_eq!(fault.help[0], "did you mean `task_latency_p95`?");
         assert!(Measure::parse("utilization_p95").is_err());
     }

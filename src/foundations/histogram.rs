@@ -17,6 +17,8 @@
 //! assert_eq!(gaps.quantile(0.5), 22_495);
 //! ```
 
+use std::fmt;
+
 /// Values up to twice this have a bucket of their own; every further doubling is cut into so many
 /// buckets, which is three significant digits.
 const HALF: u64 = 1 << HALF_BITS;
@@ -46,7 +48,7 @@ fn bounds(place: usize) -> (u64, u64) {
 }
 
 /// Integers counted in buckets of three significant digits. Empty, it owns no memory.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Histogram {
     /// By place, from `first` on: memory follows how far values lie apart, not how large they are.
     buckets: Vec<u64>,
@@ -241,6 +243,20 @@ impl Histogram {
         if place - self.first >= self.buckets.len() {
             self.buckets.resize(place - self.first + room, 0);
         }
+    }
+}
+
+/// In short: buckets are many, and how much memory is kept for them says nothing.
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quantiles = [0.1, 0.5, 0.9, 0.99].map(|p| self.quantile(p));
+        f.debug_struct("Histogram")
+            .field("count", &self.count)
+            .field("sum", &self.sum)
+            .field("min", &self.min())
+            .field("max", &self.max)
+            .field("p10_p50_p90_p99", &quantiles)
+            .finish()
     }
 }
 

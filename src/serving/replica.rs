@@ -299,8 +299,7 @@ impl Replica {
     /// Cuts the present leap where the scheduler looks at the next request from the front end, if it
     /// could admit it then.
     fn heed_arrival(&mut self, spec: &ReplicaSpec) {
-        let admissible =
-            self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
+        let admissible = self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
         if admissible
             && let Some(at) = self.next_arrival()
             && let Activity::Leap { start, run, steps, .. } = self.activity
@@ -319,9 +318,7 @@ impl Replica {
             && let Some(slot) = self.arriving.pop_front()
         {
             let passed = match self.activity {
-                Activity::Leap { start, run, steps, .. } => {
-                    run.completed(at.since(start).0, steps)
-                }
+                Activity::Leap { start, run, steps, .. } => run.completed(at.since(start).0, steps),
                 _ => 0,
             };
             self.book_time(at);
