@@ -13,7 +13,11 @@ pub mod configuration;
 pub mod engine_tpot;
 pub mod errors;
 pub mod folder;
+pub mod load_sweep;
+pub mod recorded_run;
+pub mod server;
 pub mod table;
+pub mod vllm_runs;
 
 pub use campaign::Settings;
 pub use comparison::{Class, Comparison, FileFindings};
@@ -21,6 +25,7 @@ pub use configuration::{Configuration, Names, Unmodelled};
 pub use engine_tpot::EngineTpot;
 pub use errors::{ErrorRow, Errors};
 pub use folder::Measurements;
+pub use recorded_run::RecordedRun;
 
 use rayon::prelude::*;
 
@@ -32,9 +37,15 @@ use crate::catalog::Catalog;
 /// [`folder::FILES`].
 #[must_use]
 pub fn validate(measurements: &Measurements, catalog: &Catalog) -> Vec<FileFindings> {
-    let files = [each(folder::ENGINE_TPOT, &measurements.engine_tpot, |line| {
-        engine_tpot::compare(line, catalog)
-    })];
+    let Measurements { engine_tpot, load_sweep, vllm_runs, recorded_runs, .. } = measurements;
+    let recorded: Vec<Line<&RecordedRun>> =
+        (1..).zip(recorded_runs).map(|(number, row)| Line { number, row }).collect();
+    let files = [
+        each(folder::ENGINE_TPOT, engine_tpot, |line| engine_tpot::compare(line, catalog)),
+        each(folder::LOAD_SWEEP, load_sweep, |line| load_sweep::compare(line, catalog)),
+        each(folder::VLLM_RUNS, vllm_runs, |line| vllm_runs::compare(line, catalog)),
+        each(folder::RECORDED_RUNS, &recorded, |line| recorded_run::compare(line.row, catalog)),
+    ];
     files.into_iter().filter(|found| found.rows > 0).collect()
 }
 

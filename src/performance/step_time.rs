@@ -79,6 +79,8 @@ pub struct StepModel {
     pub launch_s: f64,
     /// Time to launch the kernels of a step that contains prompt tokens one by one, seconds.
     pub prefill_host_s: f64,
+    /// Time of the attention of decodes in such a step over that in a step of decodes alone.
+    pub mixed_attention: f64,
     /// New tokens up to which such a step is replayed piece by piece instead.
     pub captured_tokens: u32,
     /// Time that this takes, seconds.
@@ -155,6 +157,7 @@ impl StepModel {
             activation_token_bytes: layout.activations,
             launch_s: kernels.replayed * c.kernel_launch_s,
             prefill_host_s,
+            mixed_attention: c.attention_mixed_factor,
             captured_tokens: c.prefill_captured_tokens as u32,
             captured_host_s: prefill_host_s * c.prefill_captured_factor,
             sequence_s: c.sequence_s,
@@ -261,6 +264,14 @@ impl StepModel {
         }
         let captured = tokens <= self.captured_tokens;
         ps(if captured { self.captured_host_s } else { self.prefill_host_s })
+    }
+
+    /// What the attention of decodes takes longer in a step with prompt tokens, of `ps` in one
+    /// without, ps.
+    #[must_use]
+    pub fn mixed_delay_ps(&self, ps: u64) -> u64 {
+        let factor = (self.mixed_attention - 1.0).max(0.0);
+        if factor == 0.0 { 0 } else { libm::round(ps as f64 * factor) as u64 }
     }
 
     /// Attention of `new` prompt tokens behind `cached` ones.

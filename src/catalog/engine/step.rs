@@ -98,6 +98,9 @@ coefficients! {
     prefill_kernel_s,
     /// `o_h`: host time that each layer with experts adds to such a step.
     prefill_moe_layer_s,
+    /// Time of the attention of decodes in such a step over that in a step of decodes alone: kernels
+    /// that take both at once are tuned for prompts.
+    attention_mixed_factor,
     /// Tokens up to which such a step is replayed piece by piece, 0 for never.
     prefill_captured_tokens,
     /// Host time of a step that is replayed piece by piece over that of one that is not.

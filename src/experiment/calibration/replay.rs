@@ -2,6 +2,7 @@
 
 use super::points::Point;
 use crate::experiment::validation::client::Client;
+use crate::experiment::validation::server::Server;
 use crate::foundations::distribution::Law;
 use crate::performance::{Factors, Latencies};
 use crate::simulation::World;
@@ -38,8 +39,11 @@ pub fn replay(pool: &Pool, factors: &Factors, point: &Point) -> Option<Latencies
         answer: answer.ok()?.rounded(),
         arrivals: Arrivals::closed_loop(clients, Law::ZERO).ok()?,
         requests,
+        shared: None,
+        timeout: None,
     };
-    let plan = client.plan(replica, pool.gpus, pool.gpu_power);
+    let server = Server { replica, gpus: pool.gpus, power: pool.gpu_power };
+    let plan = client.plan(&server);
     let mut world = World::new(&plan);
     let (mut tpot, mut ttft, mut ran) = (0.0, 0.0, 0.0);
     for trial in 0..LEAST_REQUESTS.div_ceil(requests) {

@@ -42,6 +42,11 @@ pub struct Settings {
     pub poll_steps: Option<u64>,
     /// Decode steps for which new prompts are held back.
     pub batch_wait_steps: Option<u64>,
+    /// Whether prompts that begin alike share their beginning.
+    pub prefix_cache: Option<bool>,
+    /// Coefficients of the engine that differ there.
+    #[serde(default)]
+    pub engine: toml::Table,
     /// Requests of the run for each client.
     pub requests_per_client: Option<u64>,
     /// True where lengths were drawn from 0.8 to 1.0 of the nominal ones.
@@ -64,6 +69,8 @@ impl Settings {
         take(&mut self.memory_utilization, &other.memory_utilization);
         take(&mut self.poll_steps, &other.poll_steps);
         take(&mut self.batch_wait_steps, &other.batch_wait_steps);
+        take(&mut self.prefix_cache, &other.prefix_cache);
+        self.engine.extend(other.engine.clone());
         take(&mut self.requests_per_client, &other.requests_per_client);
         take(&mut self.drawn_lengths, &other.drawn_lengths);
         take(&mut self.suspect, &other.suspect);

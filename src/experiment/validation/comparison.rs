@@ -51,6 +51,29 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// The figures of one row that are known on both sides: metric, predicted, measured.
+    pub(super) fn all(
+        class: &Class,
+        line: u64,
+        what: &str,
+        suspect: &Option<String>,
+        figures: impl IntoIterator<Item = (&'static str, Option<f64>, Option<f64>)>,
+    ) -> Vec<Self> {
+        let known = figures.into_iter().filter_map(|(metric, predicted, measured)| {
+            Some((metric, predicted.filter(|value| value.is_finite())?, measured?))
+        });
+        let comparison = |(metric, predicted, measured)| Self {
+            class: class.clone(),
+            metric,
+            predicted,
+            measured,
+            suspect: suspect.clone(),
+            line,
+            what: what.to_owned(),
+        };
+        known.map(comparison).collect()
+    }
+
     /// Predicted over measured, less 1.
     #[must_use]
     pub fn error(&self) -> f64 {

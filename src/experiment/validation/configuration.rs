@@ -3,8 +3,14 @@
 use std::fmt;
 
 use super::campaign::{Circumstances, Settings, settings};
-use crate::catalog::{Accelerator, Catalog, Model, NumberFormat, Precision, UnknownName};
-use crate::performance::{Deployment, PerformanceError};
+use super::server::Server;
+use crate::catalog::{
+    Accelerator, Catalog, Model, NumberFormat, Precision, SchedulerDefaults, UnknownName,
+};
+use crate::foundations::distribution::LawError;
+use crate::performance::{Deployment, GpuPower, PerformanceError};
+use crate::serving::ReplicaSpec;
+use crate::workload::arrival::ArrivalError;
 
 /// What a source says of a replica, in its own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +64,18 @@ impl fmt::Display for Unmodelled {
 
 impl std::error::Error for Unmodelled {}
 
+impl From<LawError> for Unmodelled {
+    fn from(error: LawError) -> Self {
+        Self::NotSimulated(error.to_string())
+    }
+}
+
+impl From<ArrivalError> for Unmodelled {
+    fn from(error: ArrivalError) -> Self {
+        Self::NotSimulated(error.to_string())
+    }
+}
+
 impl From<UnknownName> for Unmodelled {
     fn from(name: UnknownName) -> Self {
         Self::Unknown(name)
@@ -67,6 +85,43 @@ impl From<UnknownName> for Unmodelled {
 impl From<PerformanceError> for Unmodelled {
     fn from(error: PerformanceError) -> Self {
         Self::Impossible(error)
+    }
+}
+
+impl Configuration<'_> {
+    /// The engine's scheduler as it was set. Benchmarks send random tokens unless they say
+    /// otherwise: nothing is shared.
+    #[must_use]
+    pub fn scheduler(&self) -> SchedulerDefaults {
+        let Deployment { engine, accelerator, .. } = self.deployment;
+        let settings = &self.settings;
+        let usual = engine.scheduler_on(accelerator);
+        SchedulerDefaults {
+            max_batched_tokens: settings.max_batched_tokens.unwrap_or(usual.max_batched_tokens),
+            max_running: settings.max_running.unwrap_or(usual.max_running),
+            memory_utilization: settings.memory_utilization.unwrap_or(usual.memory_utilization),
+            poll_steps: settings.poll_steps.unwrap_or(usual.poll_steps),
+            prefix_cache: settings.prefix_cache.unwrap_or(false),
+            ..usual
+        }
+    }
+
+    /// The replica, able to hold a context of `max_context` tokens.
+    ///
+    /// # Errors
+    /// [`Unmodelled::Impossible`] where it does not fit.
+    pub fn server(&self, max_context: u64) -> Result<Server, Unmodelled> {
+        let mut engine = self.deployment.engine.clone();
+        for (name, value) in &self.settings.engine {
+            let set = engine.set(name, value, "campaign");
+            set.map_err(|error| Unmodelled::NotSimulated(error.to_string()))?;
+        }
+        let deployment = Deployment { engine: &engine, ..self.deployment };
+        Ok(Server {
+            replica: ReplicaSpec::deploy(&deployment, &self.scheduler(), max_context)?,
+            gpus: deployment.tensor_parallel,
+            power: GpuPower::of(deployment.accelerator),
+        })
     }
 }
 

@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::client::{Seen, mean};
 use super::closed_loop::ClosedLoop;
 use super::comparison::{Class, Comparison, Outcome};
 use super::configuration::{Configuration, Names, Unmodelled};
-use super::table::{Line, Row};
+use super::table::{Line, Row, at_least_one, positive};
 use crate::catalog::Catalog;
 
 /// One configuration under one load.
@@ -51,12 +52,14 @@ impl Row for EngineTpot {
         &["source", "hardware", "model", "precision", "tp", "batch", "measured_ms", "isl", "osl"];
 
     fn fault(&self) -> Option<(&'static str, &'static str)> {
-        let counts = [("tp", self.tp), ("batch", self.batch), ("isl", self.isl), ("osl", self.osl)];
-        let times = [("measured_ms", Some(self.measured_ms)), ("ttft_ms", self.ttft_ms)];
-        let count = counts.into_iter().find(|&(_, count)| count == 0 || count > 10_000_000);
-        let count = count.map(|(column, _)| (column, "must be from 1 to 10,000,000"));
-        let time = times.into_iter().find(|(_, ms)| ms.is_some_and(|ms| !(ms > 0.0 && ms < 1e9)));
-        count.or(time.map(|(column, _)| (column, "must be above 0")))
+        at_least_one(&[
+            ("tp", f64::from(self.tp)),
+            ("ep", f64::from(self.ep)),
+            ("batch", f64::from(self.batch)),
+            ("isl", f64::from(self.isl)),
+            ("osl", f64::from(self.osl)),
+        ])
+        .or(positive(&[("measured_ms", Some(self.measured_ms)), ("ttft_ms", self.ttft_ms)]))
     }
 }
 
@@ -99,20 +102,11 @@ pub(super) fn compare(line: &Line<EngineTpot>, catalog: &Catalog) -> Outcome {
     let seen = load.replay(&configuration, line.number)?;
     let class = Class::of(&row.source, &configuration);
     let suspect = configuration.settings.suspect;
-    let figures =
-        [("tpot_ms", seen.tpot_ms, Some(row.measured_ms)), ("ttft_ms", seen.ttft_ms, row.ttft_ms)];
-    let figures = figures.into_iter().filter_map(|(metric, predicted, measured)| {
-        Some(Comparison {
-            class: class.clone(),
-            metric,
-            predicted,
-            measured: measured?,
-            suspect: suspect.clone(),
-            line: line.number,
-            what: row.to_string(),
-        })
-    });
-    Ok(figures.collect())
+    let figures = [
+        ("tpot_ms", Some(mean(&seen, Seen::tpot_ms)), Some(row.measured_ms)),
+        ("ttft_ms", Some(mean(&seen, Seen::ttft_ms)), row.ttft_ms),
+    ];
+    Ok(Comparison::all(&class, line.number, &row.to_string(), &suspect, figures))
 }
 
 #[cfg(test)]

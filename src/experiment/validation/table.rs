@@ -84,6 +84,21 @@ pub fn read<T: Row>(source: SourceId, sources: &Sources) -> Result<Vec<Line<T>>,
     faults.into_result(lines)
 }
 
+/// The first of these counts that is none, or absurd.
+pub(super) fn at_least_one(counts: &[(&'static str, f64)]) -> Option<(&'static str, &'static str)> {
+    let wrong = counts.iter().find(|(_, count)| !(1.0..=1e7).contains(count));
+    wrong.map(|&(column, _)| (column, "must be from 1 to 10,000,000"))
+}
+
+/// The first of these figures that is known but not above 0.
+pub(super) fn positive(
+    figures: &[(&'static str, Option<f64>)],
+) -> Option<(&'static str, &'static str)> {
+    let wrong = |figure: &f64| !(*figure > 0.0 && *figure < 1e15);
+    let wrong = figures.iter().find(|(_, figure)| figure.as_ref().is_some_and(wrong));
+    wrong.map(|&(column, _)| (column, "must be above 0"))
+}
+
 fn place(source: SourceId, span: Range<usize>) -> Place {
     Place { source, span, path: String::new() }
 }

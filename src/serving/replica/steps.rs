@@ -84,6 +84,7 @@ impl Replica {
         let decoding = self.batch.size > 0 && !spec.host.prefill_alone;
         let beside = if decoding { self.batch.size as u32 } else { 0 };
         let mut attention_ps = if decoding { self.batch.attention(model).base } else { 0 };
+        let delay_ps = model.mixed_delay_ps(attention_ps);
         let (mut new, mut emitting) = (0, beside);
         for chunk in &mut self.chunks {
             let sequence = &self.sequences[chunk.slot as usize];
@@ -94,7 +95,7 @@ impl Replica {
         }
         let gpu = table.gpu(model, beside + new, emitting);
         // Without a captured graph the host may be slower than the device; it runs beside it.
-        let gpu_ps = gpu.ps + attention_ps;
+        let gpu_ps = gpu.ps + attention_ps + delay_ps;
         let busy = gpu_ps.max(model.prefill_host_ps(beside + new));
         let length = busy + model.host_ps(beside);
         Activity::Mixed { start: now, length, gpu_ps, attention_ps, bytes: gpu.bytes, decoding }
