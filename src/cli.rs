@@ -14,6 +14,7 @@ pub mod prepare;
 pub mod process;
 pub mod progress;
 pub mod run;
+pub mod size;
 pub mod sweep;
 pub mod terminal;
 pub mod validate;

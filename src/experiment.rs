@@ -16,6 +16,7 @@ pub mod metric;
 pub mod monte_carlo;
 pub mod objective;
 pub mod pareto;
+pub mod sizing;
 mod stretches;
 pub mod sweep;
 pub mod totals;

@@ -8,7 +8,7 @@ use tokenfleet::catalog::Catalog;
 use tokenfleet::cli::arguments::{Arguments, Command};
 use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
-use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, sweep, validate};
+use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, size, sweep, validate};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -39,6 +39,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         Command::Run(arguments) => run::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Size(arguments) => size::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Calibrate(arguments) => calibrate::run(arguments),

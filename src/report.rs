@@ -5,6 +5,7 @@ pub mod csv;
 pub mod folder;
 pub mod manifest;
 pub mod quantity;
+pub mod sizing;
 pub mod sparkline;
 pub mod starter;
 pub mod stats;

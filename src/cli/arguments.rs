@@ -31,6 +31,8 @@ pub enum Command {
     Compare(CompareArguments),
     /// Simulate a scenario at many points: several values of one path or of several
     Sweep(SweepArguments),
+    /// Say how much load a fleet carries, and find the cheapest that meets all objectives
+    Size(SizeArguments),
     /// Read scenarios and report every fault; run nothing
     Check(CheckArguments),
     /// Turn recorded traffic into a trace and a scenario that replays it
@@ -168,6 +170,73 @@ pub struct SweepArguments {
     /// Go on with a sweep that was stopped before it was written to `--out`
     #[arg(long, requires = "out")]
     pub resume: bool,
+}
+
+/// What `tokenfleet size` is told.
+#[derive(Args, Clone, Debug)]
+pub struct SizeArguments {
+    /// What every simulation is told
+    #[command(flatten)]
+    pub common: Common,
+
+    /// What to look for
+    #[arg(long, value_enum, default_value_t)]
+    pub find: Find,
+
+    /// Kinds of fleets to choose from: `pools.main.accelerator=h100-sxm,b200-sxm`. Repeat it for
+    /// every combination
+    #[arg(long, value_name = "PATH=VALUES")]
+    pub over: Vec<String>,
+
+    /// What to count, `pools.main.replicas` or `tools.sandbox.slots`; the replicas of all pools
+    /// without it
+    #[arg(long, value_name = "PATH")]
+    pub of: Vec<String>,
+
+    /// Size this variant rather than the scenario as it stands
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+
+    /// How sure an objective must be met or missed, instead of the scenario's confidence
+    #[arg(long, value_name = "LEVEL", value_parser = confidence)]
+    pub confidence: Option<f64>,
+
+    /// How closely the highest load is sought
+    #[arg(long, value_name = "PRECISION", value_parser = precision, default_value = "2%")]
+    pub precision: f64,
+
+    /// Trials at most of a candidate that is hard to tell; without it eight times `--trials`
+    #[arg(long, value_name = "N")]
+    pub max_trials: Option<u64>,
+
+    /// Candidates at most
+    #[arg(long, value_name = "N", default_value_t = 39)]
+    pub max_candidates: usize,
+
+    /// Replicas at most of a pool
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub max_replicas: u32,
+}
+
+/// What a sizing looks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Find {
+    /// The load that the fleet carries, and the cheapest fleet for the load
+    #[default]
+    Both,
+    /// The highest load that the fleet carries as it stands
+    Load,
+    /// The cheapest fleet for the load as it stands
+    Fleet,
+}
+
+/// A level of confidence.
+fn confidence(text: &str) -> Result<f64, String> {
+    let value = Dimension::Fraction.parse(text).map_err(|error| error.to_string())?;
+    match value {
+        value if (0.5..=0.9999).contains(&value) => Ok(value),
+        _ => Err("must be from 50 % to 99.99 %".to_owned()),
+    }
 }
 
 /// How points are laid out.

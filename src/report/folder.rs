@@ -9,13 +9,15 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The files of a result, and no others.
-pub const FILES: [&str; 11] = [
+pub const FILES: [&str; 13] = [
     "manifest.json",
     "summary.json",
     "comparison.json",
     "comparison.csv",
     "sweep.json",
     "points.csv",
+    "size.json",
+    "candidates.csv",
     "trials.csv",
     "tasks.csv",
     "timeseries.csv",

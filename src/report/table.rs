@@ -11,6 +11,7 @@ mod grid;
 mod headline;
 mod many;
 mod one;
+pub mod sizing;
 pub mod sweep;
 
 use std::collections::BTreeMap;

@@ -220,6 +220,22 @@ impl Arrivals {
         Err(ArrivalError::Contradiction { process, problem })
     }
 
+    /// The same process with `factor` times the load: the rate, the speed of a recording, or the
+    /// users of a closed loop. Hours, phases and clients stay what they are.
+    ///
+    /// # Errors
+    /// A rate or speed that becomes too small or too large.
+    pub fn times(&self, factor: f64) -> Result<Self, ArrivalError> {
+        let process = match &self.process {
+            Process::Renewal(renewal) => Process::Renewal(renewal.times(factor)?),
+            Process::Modulated(modulated) => Process::Modulated(Arc::new(modulated.times(factor)?)),
+            Process::Population(clients) => Process::Population(Arc::new(clients.times(factor)?)),
+            Process::ClosedLoop(closed) => Process::ClosedLoop(closed.times(factor)),
+            Process::Recorded(recorded) => Process::Recorded(recorded.times(factor)?),
+        };
+        Ok(Self { process, profile: self.profile.clone() })
+    }
+
     /// Arrivals per second in the long run; `None` for a closed loop, where the system decides, and
     /// for a recording of a single instant.
     pub fn mean_rate(&self) -> Option<f64> {

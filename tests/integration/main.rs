@@ -19,5 +19,6 @@ mod power;
 mod queueing_theory;
 mod scenario_errors;
 mod scenario_plans;
+mod size;
 mod small_fleet;
 mod sweep;

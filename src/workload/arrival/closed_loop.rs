@@ -17,6 +17,12 @@ impl ClosedLoop {
         require(users > 0, "closed-loop", "users", f64::from(users), "", "at least 1")?;
         Ok(Self { users, think_time_s })
     }
+
+    /// `factor` times as many users, at least one.
+    pub(super) fn times(&self, factor: f64) -> Self {
+        let users = libm::round(f64::from(self.users) * factor).clamp(1.0, f64::from(u32::MAX));
+        Self { users: users as u32, ..self.clone() }
+    }
 }
 
 /// The first arrivals of all users, who begin by thinking.

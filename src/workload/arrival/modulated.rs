@@ -60,6 +60,12 @@ impl Modulated {
         Ok(modulated)
     }
 
+    /// The same phases at `factor` times their rates.
+    pub(super) fn times(&self, factor: f64) -> Result<Self, ArrivalError> {
+        let faster = |phase: &Phase| Phase { rate_per_s: phase.rate_per_s * factor, ..*phase };
+        Self::new(&self.phases.iter().map(faster).collect::<Vec<_>>())
+    }
+
     fn cycle_s(&self) -> f64 {
         self.phases.iter().map(|phase| phase.mean_sojourn_s).sum()
     }

@@ -70,6 +70,13 @@ impl Population {
     pub(super) fn rate(&self) -> f64 {
         self.rate
     }
+
+    /// The same clients at `factor` times their rates.
+    pub(super) fn times(&self, factor: f64) -> Result<Self, ArrivalError> {
+        let rate = check_rate(PROCESS, self.rate * factor)?;
+        let mean_gaps = self.mean_gaps.iter().map(|gap| gap / factor).collect();
+        Ok(Self { rate, mean_gaps, unit_processes: self.unit_processes.clone() })
+    }
 }
 
 #[derive(Clone, Debug)]

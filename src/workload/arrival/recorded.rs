@@ -35,6 +35,13 @@ impl Recorded {
         Err(ArrivalError::Contradiction { process: PROCESS, problem })
     }
 
+    /// The same recording, `factor` times as fast.
+    pub(super) fn times(&self, factor: f64) -> Result<Self, ArrivalError> {
+        let speed = self.speed * factor;
+        let (fits, valid) = ((1e-6..=1e6).contains(&speed), "from 1e-6 to 1e6");
+        Ok(Self { speed: require(fits, PROCESS, "speed", speed, "", valid)?, ..self.clone() })
+    }
+
     /// The span runs to the end of the last grid interval; a free clock's to the last arrival.
     pub(super) fn rate(&self) -> Option<f64> {
         let (first, last) = (self.instants.first()?, self.instants.last()?);

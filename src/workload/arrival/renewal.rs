@@ -24,8 +24,17 @@ pub enum GapFamily {
 /// A renewal process in seconds.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Renewal {
+    shape: Shape,
     gap: Law,
     first: First,
+}
+
+/// What a process is, apart from its rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    Poisson,
+    Constant,
+    Family(GapFamily, f64),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -40,13 +49,14 @@ impl Renewal {
     pub(super) fn poisson(rate: f64) -> Result<Self, ArrivalError> {
         let rate = check_rate("poisson", rate)?;
         let gap = named("poisson", Law::exponential(1.0 / rate))?;
-        Ok(Self { gap, first: First::Whole })
+        Ok(Self { shape: Shape::Poisson, gap, first: First::Whole })
     }
 
     pub(super) fn every(interval: f64) -> Result<Self, ArrivalError> {
         let (fits, valid) = ((1e-9..=1e9).contains(&interval), "from 1e-9 to 1e9");
         let interval = require(fits, "constant", "interval", interval, " s", valid)?;
-        Ok(Self { gap: named("constant", Law::constant(interval))?, first: First::Whole })
+        let gap = named("constant", Law::constant(interval))?;
+        Ok(Self { shape: Shape::Constant, gap, first: First::Whole })
     }
 
     pub(super) fn new(family: GapFamily, rate: f64, variation: f64) -> Result<Self, ArrivalError> {
@@ -75,7 +85,16 @@ impl Renewal {
                 (gap, First::PartOf { law, scale, power })
             }
         };
-        Ok(Self { gap, first })
+        Ok(Self { shape: Shape::Family(family, variation), gap, first })
+    }
+
+    /// The same process at `factor` times the rate.
+    pub(super) fn times(&self, factor: f64) -> Result<Self, ArrivalError> {
+        match self.shape {
+            Shape::Poisson => Self::poisson(self.rate() * factor),
+            Shape::Constant => Self::every(self.gap.mean() / factor),
+            Shape::Family(family, variation) => Self::new(family, self.rate() * factor, variation),
+        }
     }
 
     pub(super) fn rate(&self) -> f64 {

@@ -335,3 +335,44 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         assert!(message.contains(reason), "{reason}: {message}");
     }
 }
+
+/// Twice the load of every process is twice its rate, and a Poisson process of twice the rate is the
+/// same, bit by bit, as one that was asked for.
+#[test]
+fn load_scales() {
+    let phases = [
+        Phase { rate_per_s: 4.0, mean_sojourn_s: 10.0 },
+        Phase { rate_per_s: 1.0, mean_sojourn_s: 30.0 },
+    ];
+    let clients = Clients {
+        count: 5,
+        rate_per_s: 3.0,
+        zipf_exponent: 1.0,
+        family: GapFamily::Gamma,
+        variation: Law::constant(2.0).unwrap(),
+    };
+    for arrivals in [
+        Arrivals::poisson(0.4).unwrap(),
+        Arrivals::every(2.0).unwrap(),
+        Arrivals::gamma(0.4, 2.5).unwrap(),
+        Arrivals::weibull(0.4, 0.5).unwrap(),
+        Arrivals::modulated(&phases).unwrap(),
+        Arrivals::population(&clients).unwrap(),
+    ] {
+        let twice = arrivals.times(2.0).unwrap();
+        let ratio = twice.mean_rate().unwrap() / arrivals.mean_rate().unwrap();
+        assert!((ratio - 2.0).abs() < 1e-9, "{arrivals:?}");
+        let count = |arrivals: &Arrivals| {
+            let stream = ArrivalStream::new(arrivals, Streams::new(1, 0), 0);
+            stream.take_while(|arrival| arrival.at.as_s() < 20_000.0).count() as f64
+        };
+        let found = count(&twice) / count(&arrivals);
+        assert!((found - 2.0).abs() < 0.15, "{arrivals:?}: {found}");
+    }
+    assert_eq!(
+        Arrivals::poisson(0.25).unwrap().times(3.0).unwrap(),
+        Arrivals::poisson(0.75).unwrap()
+    );
+    let users = Arrivals::closed_loop(10, Law::constant(1.0).unwrap()).unwrap();
+    assert_eq!(users.times(1.26).unwrap().users().unwrap().0, 13);
+}

@@ -1,0 +1,256 @@
+//! The cheapest counts that meet everything.
+
+use crate::experiment::objective::Objective;
+use crate::simulation::Plan;
+use crate::simulation::plan::Pool;
+
+use super::assessment::Assessment;
+use super::search::{Search, Stopped};
+use super::{Knob, usd_per_h};
+
+/// A change of an objective's value below which more servers are of no use to it.
+const NO_USE: f64 = 0.005;
+
+/// A kind of fleet: what its servers are, apart from how many.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    /// What it is called: `accelerator h200-sxm, tensor_parallel 2`.
+    pub name: String,
+    /// The plan, or why it cannot be built.
+    pub plan: Result<Plan, String>,
+}
+
+/// What became of a kind of fleet.
+#[derive(Clone, Debug)]
+pub enum FleetFound {
+    /// So many are enough, and no fewer.
+    Enough(Box<Assessment>),
+    /// All that could be cheaper than the best of another kind misses something; what was seen at
+    /// the most that could.
+    Dearer(Box<Assessment>),
+    /// Even the smallest fleet is dearer than the best of another kind, USD per hour.
+    TooDear(f64),
+    /// These objectives, by place, are missed whatever the number; what was seen last.
+    OutOfReach(Vec<usize>, Box<Assessment>),
+    /// It cannot be built.
+    Unfit(String),
+    /// As many candidates as were allowed had been simulated before.
+    NotTried,
+}
+
+impl Fleet {
+    /// About how much a replica of each pool does per second, in the same unknown unit for all
+    /// fleets: the mean of a mix of prompts and decode steps of sixteen requests. Only for where to
+    /// look first.
+    fn vigour(&self) -> Option<f64> {
+        let plan = self.plan.as_ref().ok()?;
+        let of = |pool: &Pool| {
+            let model = &pool.replica.model;
+            let prompt = model.tokens(2048).ps as f64 / 2048.0;
+            let decode = model.tokens(16).ps + model.head(16).ps + model.host_ps(16);
+            1e12 / (8.0 * prompt + decode as f64 / 16.0)
+        };
+        let all: f64 = plan.pools.iter().map(of).sum();
+        (all.is_finite() && all > 0.0).then_some(all)
+    }
+
+    /// Dollars for as much as that.
+    fn dearness(&self) -> f64 {
+        let usd = |plan: &Plan| plan.pools.iter().map(|pool| pool.usd_per_replica_h).sum::<f64>();
+        let usd = self.plan.as_ref().map_or(f64::INFINITY, usd);
+        self.vigour().map_or(f64::INFINITY, |vigour| usd / vigour)
+    }
+}
+
+impl Search<'_> {
+    /// The least counts of one kind of fleet; nothing that costs as much as `budget` or more is
+    /// looked at. It is sought around `guess` first.
+    ///
+    /// # Errors
+    /// See [`Stopped`].
+    pub fn least(
+        &mut self,
+        fleet: &Fleet,
+        knobs: &[Knob],
+        budget: Option<f64>,
+        guess: Option<u32>,
+    ) -> Result<FleetFound, Stopped> {
+        let plan = match &fleet.plan {
+            Ok(plan) => plan,
+            Err(why) => return Ok(FleetFound::Unfit(why.clone())),
+        };
+        let (name, most) = (&fleet.name, self.setup.most_replicas);
+        let start: Vec<u32> = knobs.iter().map(|knob| knob.get(plan).unwrap_or(1)).collect();
+        let (mut counts, mut least) = (start, vec![1; knobs.len()]);
+        if let Some(budget) = budget {
+            counts = match affordable(plan, knobs, &counts, budget, most) {
+                Some(counts) => counts,
+                None => return Ok(FleetFound::TooDear(smallest_usd(plan, knobs))),
+            };
+        }
+        let mut found = self.assess(name, plan, knobs, &counts, 1.0)?;
+        if budget.is_some() && !found.meets() {
+            return Ok(FleetFound::Dearer(Box::new(found)));
+        }
+        while !found.meets() {
+            if counts.iter().all(|&count| count >= most) {
+                let missed = found.not_met().collect();
+                return Ok(FleetFound::OutOfReach(missed, Box::new(found)));
+            }
+            least = counts.iter().map(|&count| count.saturating_add(1).min(most)).collect();
+            counts = counts.iter().map(|&count| count.saturating_mul(2).min(most)).collect();
+            let bigger = self.assess(name, plan, knobs, &counts, 1.0)?;
+            let lost = out_of_reach(self.setup.objectives, &found, &bigger);
+            if !lost.is_empty() {
+                return Ok(FleetFound::OutOfReach(lost, Box::new(bigger)));
+            }
+            found = bigger;
+        }
+        // Where several counts can be chosen, all of them at their least fail together, but one of
+        // them alone may still be there or below.
+        if knobs.len() > 1 {
+            least = vec![1; knobs.len()];
+        }
+        let mut order: Vec<usize> = (0..knobs.len()).collect();
+        order.sort_by(|&one, &other| {
+            let usd = |at: usize| knobs[at].usd_per_h(plan) * f64::from(counts[at]);
+            usd(other).total_cmp(&usd(one)).then(one.cmp(&other))
+        });
+        for at in order {
+            let (mut low, mut high) = (least[at], counts[at]);
+            let mut probes = Probes::around(guess.filter(|_| knobs.len() == 1));
+            while low < high {
+                counts[at] = probes.next(low, high);
+                let fewer = self.assess(name, plan, knobs, &counts, 1.0)?;
+                probes.tell(fewer.meets());
+                if fewer.meets() {
+                    high = counts[at];
+                    found = fewer;
+                } else {
+                    low = counts[at] + 1;
+                }
+            }
+            counts[at] = high;
+        }
+        Ok(FleetFound::Enough(Box::new(found)))
+    }
+
+    /// The least counts of every kind of fleet, in their order. The most promising are tried first,
+    /// the others only below the price of the best so far, and from where it leads to expect.
+    ///
+    /// # Errors
+    /// See [`Stopped`]; kinds that are left when there are too many candidates are not tried.
+    pub fn cheapest(
+        &mut self,
+        fleets: &[Fleet],
+        knobs: &[Knob],
+    ) -> Result<Vec<FleetFound>, Stopped> {
+        let mut order: Vec<usize> = (0..fleets.len()).collect();
+        order.sort_by(|&one, &other| fleets[one].dearness().total_cmp(&fleets[other].dearness()));
+        let mut budget: Option<f64> = None;
+        // What the best fleet so far does, by its vigour and its number.
+        let mut work: Option<f64> = None;
+        let mut all: Vec<FleetFound> = fleets.iter().map(|_| FleetFound::NotTried).collect();
+        for at in order {
+            let vigour = fleets[at].vigour();
+            let guess = work.zip(vigour).map(|(work, vigour)| libm::ceil(work / vigour) as u32);
+            let found = match self.least(&fleets[at], knobs, budget, guess) {
+                Err(Stopped::TooMany(_)) if budget.is_some() => break,
+                found => found?,
+            };
+            if let FleetFound::Enough(enough) = &found {
+                budget = Some(enough.usd_per_h);
+                work = vigour.map(|vigour| vigour * f64::from(enough.counts[0]));
+            }
+            all[at] = found;
+        }
+        Ok(all)
+    }
+}
+
+/// Where to look for the least number that is enough: at a guess first, then ever farther from it,
+/// and in the middle of what is left once it is between two that were seen.
+struct Probes {
+    guess: Option<u32>,
+    step: u32,
+    last: Option<bool>,
+}
+
+impl Probes {
+    fn around(guess: Option<u32>) -> Self {
+        Self { guess, step: 1, last: None }
+    }
+
+    /// The next number to try, at least `low` and below `high`.
+    fn next(&mut self, low: u32, high: u32) -> u32 {
+        let at = match (self.guess, self.last) {
+            (None, _) => low + (high - low) / 2,
+            (Some(guess), None) => guess,
+            (Some(_), Some(true)) => high.saturating_sub(self.step),
+            (Some(_), Some(false)) => low.saturating_add(self.step - 1),
+        };
+        at.clamp(low, high - 1)
+    }
+
+    /// Whether what was tried was enough.
+    fn tell(&mut self, enough: bool) {
+        match self.last {
+            Some(last) if last != enough => self.guess = None,
+            Some(_) => self.step = self.step.saturating_mul(2),
+            None => {}
+        }
+        self.last = Some(enough);
+    }
+}
+
+/// Dollars per hour with one of each.
+fn smallest_usd(plan: &Plan, knobs: &[Knob]) -> f64 {
+    let spared = |knob: &Knob| {
+        let count = knob.get(plan).unwrap_or(1);
+        knob.usd_per_h(plan) * f64::from(count.saturating_sub(1))
+    };
+    usd_per_h(plan) - knobs.iter().map(spared).sum::<f64>()
+}
+
+/// The most that costs less than `budget`, in the proportions of `counts`; none where one of each
+/// costs as much.
+fn affordable(
+    plan: &Plan,
+    knobs: &[Knob],
+    counts: &[u32],
+    budget: f64,
+    most: u32,
+) -> Option<Vec<u32>> {
+    let smallest = smallest_usd(plan, knobs);
+    // A price that only rounding tells from the budget is the same.
+    let budget = budget * (1.0 - 1e-9);
+    if smallest >= budget {
+        return None;
+    }
+    let prices: Vec<f64> = knobs.iter().map(|knob| knob.usd_per_h(plan)).collect();
+    let of = |scale: f64| -> Vec<u32> {
+        let scaled = counts.iter().map(|&count| libm::floor(f64::from(count) * scale));
+        scaled.map(|count| count.clamp(1.0, f64::from(most)) as u32).collect()
+    };
+    let usd = |counts: &[u32]| {
+        let more = prices.iter().zip(counts);
+        smallest + more.map(|(usd, &count)| usd * f64::from(count - 1)).sum::<f64>()
+    };
+    let (mut low, mut high) = (0.0, f64::from(most));
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if usd(&of(middle)) < budget { low = middle } else { high = middle }
+    }
+    Some(of(low))
+}
+
+/// Objectives that a fleet misses, and that twice as many servers bring no nearer.
+fn out_of_reach(objectives: &[Objective], found: &Assessment, bigger: &Assessment) -> Vec<usize> {
+    let stuck = |&index: &usize| {
+        let (before, after) = (found.verdicts[index].value, bigger.verdicts[index].value);
+        let missed = !objectives[index].is_met_by(after);
+        let nearer = if objectives[index].at_least { after - before } else { before - after };
+        missed && found.keeps_up && before.is_finite() && nearer <= NO_USE * before.abs()
+    };
+    bigger.not_met().filter(stuck).collect()
+}
