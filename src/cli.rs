@@ -13,6 +13,7 @@ pub mod load;
 pub mod prepare;
 pub mod process;
 pub mod progress;
+pub mod report;
 pub mod run;
 pub mod size;
 pub mod sweep;

@@ -8,7 +8,9 @@ use tokenfleet::catalog::Catalog;
 use tokenfleet::cli::arguments::{Arguments, Command};
 use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
-use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, size, sweep, validate};
+use tokenfleet::cli::{
+    calibrate, catalog, check, compare, import, report, run, size, sweep, validate,
+};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -48,6 +50,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
             catalog::run(arguments, &Catalog::embedded(), &mut text)?;
             print(&String::from_utf8_lossy(&text)).map(|()| FINE)
         }
+        Command::Report(arguments) => report::run(arguments),
         Command::Validate(arguments) => validate::run(arguments),
         Command::Completions(arguments) => {
             let mut text = Vec::new();

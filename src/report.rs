@@ -3,6 +3,7 @@
 pub mod comparison;
 pub mod csv;
 pub mod folder;
+pub mod html;
 pub mod manifest;
 pub mod quantity;
 pub mod sizing;

@@ -43,6 +43,8 @@ pub enum Command {
     Catalog(CatalogArguments),
     /// Hold predictions against measurements of real engines, and say how far they are off
     Validate(ValidateArguments),
+    /// Show results, alone or side by side, as a page to read and to send
+    Report(ReportArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
 }
@@ -278,6 +280,18 @@ pub struct CheckArguments {
     /// Replace a value of each: `pools.main.replicas=8`
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
+}
+
+/// What `tokenfleet report` is told.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArguments {
+    /// Folders that `--out` wrote
+    #[arg(required = true, value_name = "DIR")]
+    pub results: Vec<PathBuf>,
+
+    /// Where to write the page
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    pub out: PathBuf,
 }
 
 /// What `tokenfleet validate` is told.

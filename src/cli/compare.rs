@@ -4,7 +4,7 @@ use super::arguments::{CompareArguments, Format};
 use super::failure::{FINE, Failure};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
 use super::terminal::{answer_style, print, remark};
-use super::{progress, run};
+use super::{progress, report, run};
 use crate::experiment::comparison::trials_for;
 use crate::experiment::{Answers, Comparison, Findings, Measure, MonteCarlo, Watch};
 use crate::foundations::units::format_percent;
@@ -104,6 +104,7 @@ fn conclude(
         run::write(&folder, comparison.answers, &prepared.origin(command(arguments)))?;
         folder.file("comparison.json", |out| out.write_all(json.as_bytes()))?;
         folder.file("comparison.csv", |out| out.write_all(&csv))?;
+        report::add(&folder, &prepared.name)?;
         folder.commit()?;
     }
     match arguments.common.format {

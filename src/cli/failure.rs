@@ -5,6 +5,7 @@ use std::io;
 use super::catalog::CatalogCommandError;
 use crate::foundations::error::{Faults, Sources};
 use crate::report::folder::FolderError;
+use crate::report::html::ReportError;
 use crate::workload::trace::TraceError;
 
 /// All went well.
@@ -60,6 +61,9 @@ pub enum Failure {
     /// The result could not be written.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// A folder gives no report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The catalog has no such entry, or could not be shown.
     #[error(transparent)]
     Catalog(CatalogCommandError),

@@ -7,6 +7,7 @@ use super::failure::{FINE, Failure, MISSED};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
 use super::process::{cpu_seconds, peak_rss_bytes};
 use super::progress;
+use super::report;
 use super::terminal::{answer_style, print, remark};
 use crate::experiment::Answers;
 use crate::report::folder::Folder;
@@ -40,6 +41,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
             let json = serde_json::to_string_pretty(&stats)? + "\n";
             folder.file("stats.json", |out| out.write_all(json.as_bytes()))?;
         }
+        report::add(&folder, &prepared.name)?;
         folder.commit()?;
     }
     show(&answers, arguments, &stats)?;
@@ -68,6 +70,7 @@ pub(super) fn write(
     folder.file("summary.json", |out| out.write_all(json.as_bytes()))?;
     folder.file("trials.csv", |out| csv::trials(answers, out))?;
     folder.file("tasks.csv", |out| csv::tasks(answers, out))?;
+    folder.file("distributions.csv", |out| csv::distributions(answers, out))?;
     Ok(folder.file("timeseries.csv", |out| csv::timeseries(answers, out))?)
 }
 

@@ -175,6 +175,42 @@ pub fn tasks(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
     Ok(())
 }
 
+/// `distributions.csv`: a row for each variant and fraction `p`, and for every observed figure the
+/// value that this part of all its observations, over all trials, does not exceed.
+///
+/// # Errors
+/// When writing fails.
+pub fn distributions(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
+    let parts = all_parts(answers);
+    let mut columns: Vec<(&Part, &'static Metric)> = Vec::new();
+    for part in &parts {
+        let metrics = METRICS.iter().filter(|m| m.is_observed() && m.applies_to(part.scope));
+        columns.extend(metrics.map(|metric| (part, metric)));
+    }
+    let names = columns.iter().map(|(part, metric)| format!("{}{}", prefix(part), metric.key));
+    let mut out = writer(out);
+    out.write_record(["variant".to_owned(), "p".to_owned()].into_iter().chain(names))?;
+    for answer in &answers.variants {
+        for p in fractions() {
+            let figures = columns.iter().map(|(part, metric)| {
+                let at = answer.parts.iter().position(|own| own == *part)?;
+                let (histogram, per_unit) = answer.evidence[at].histogram(metric)?;
+                Some(histogram.quantile(p) as f64 / per_unit)
+            });
+            let name = [answer.plan.name.clone(), number(p)];
+            out.write_record(name.into_iter().chain(figures.map(optional)))?;
+        }
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Every fiftieth, and closer at the ends.
+fn fractions() -> impl Iterator<Item = f64> {
+    let middle = (1..50).map(|step| f64::from(step) / 50.0);
+    [0.001, 0.005, 0.01].into_iter().chain(middle).chain([0.99, 0.995, 0.999])
+}
+
 /// A column of `timeseries.csv` about a pool.
 type PoolColumn = (&'static str, fn(&Pool, &PoolBin, f64) -> f64);
 

@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The files of a result, and no others.
-pub const FILES: [&str; 13] = [
+pub const FILES: [&str; 14] = [
     "manifest.json",
     "summary.json",
     "comparison.json",
@@ -20,6 +20,7 @@ pub const FILES: [&str; 13] = [
     "candidates.csv",
     "trials.csv",
     "tasks.csv",
+    "distributions.csv",
     "timeseries.csv",
     "stats.json",
     "report.html",
@@ -94,6 +95,11 @@ impl Folder {
             out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
         };
         put().map_err(failed(&self.target.join(name)))
+    }
+
+    /// Where the files written so far lie, to be read again.
+    pub fn files(&self) -> &Path {
+        &self.staging
     }
 
     /// Puts the result in its place.

@@ -2,6 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::table;
 use crate::experiment::{Answer, Answers, Figure, METRICS, Objective, Scope, Verdict};
 
 /// The whole file. What is not known or not finite is null.
@@ -9,6 +10,8 @@ use crate::experiment::{Answer, Answers, Figure, METRICS, Objective, Scope, Verd
 pub struct Summary<'a> {
     /// The scenario's name.
     pub scenario: &'a str,
+    /// The answer in a sentence or two.
+    pub answer: String,
     /// Its variants, in its order.
     pub variants: Vec<VariantSummary<'a>>,
 }
@@ -194,7 +197,11 @@ impl<'a> Summary<'a> {
     pub fn new(answers: &'a Answers<'_>) -> Self {
         let variants = answers.variants.iter();
         let variants = variants.map(|answer| VariantSummary::new(answer, answers.objectives));
-        Self { scenario: answers.scenario, variants: variants.collect() }
+        Self {
+            scenario: answers.scenario,
+            answer: table::in_words(answers),
+            variants: variants.collect(),
+        }
     }
 
     /// As indented JSON with a line break at its end.

@@ -39,6 +39,15 @@ pub fn render(answers: &Answers<'_>, style: Style) -> String {
     text
 }
 
+/// The answer in a sentence or two.
+pub fn in_words(answers: &Answers<'_>) -> String {
+    let text = match &answers.variants[..] {
+        [only] => headline::of_one(only, answers.objectives),
+        _ => headline::of_many(answers),
+    };
+    text.replace(grid::UNBROKEN, " ")
+}
+
 fn title(answers: &Answers<'_>, style: Style) -> String {
     let mut text = Tone::Title.paint(answers.scenario, style);
     let trials = match (answers.stopped_after(), answers.planned) {

@@ -17,6 +17,7 @@ mod leap;
 mod made_up;
 mod power;
 mod queueing_theory;
+mod report;
 mod scenario_errors;
 mod scenario_plans;
 mod size;

@@ -1,0 +1,345 @@
+"use strict";
+(() => {
+  const errors = [];
+  const fail = (error) => {
+    errors.push(String(error));
+    document.documentElement.dataset.errors = errors.join(" | ");
+  };
+  addEventListener("error", (event) => fail(event.message));
+
+  const results = JSON.parse(document.getElementById("data").textContent);
+  const several = results.length > 1;
+  // One row for each variant of each result, with all that is known of it.
+  const variants = results.flatMap((result) =>
+    result.summary.variants.map((summary) => ({
+      label: several ? `${result.name}: ${summary.name}` : summary.name,
+      name: summary.name,
+      result,
+      summary,
+      trials: result.trials[summary.name] ?? {},
+      distributions: result.distributions[summary.name] ?? {},
+      series: result.series[summary.name] ?? {},
+    })));
+
+  // ---- words and numbers ------------------------------------------------------------------------
+  const unitOf = (key) => {
+    const bare = key.replace(/^(agents|pools)\.[^.]+\./, "").replace(/_p\d+$/, "");
+    for (const { summary } of variants) {
+      const unit = summary.metrics[bare]?.unit ?? Object.values(summary.pools)[0]?.[bare]?.unit;
+      if (unit !== undefined) return unit;
+    }
+    return /_s$/.test(bare) ? "s" : /^usd/.test(bare) ? "USD" : "";
+  };
+  const trimmed = (value) => String(Number(value.toPrecision(3)));
+  const show = (value, unit) => {
+    if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+    const size = Math.abs(value);
+    if (unit === "s") {
+      if (size === 0) return "0 s";
+      if (size < 1e-3) return `${trimmed(value * 1e6)} µs`;
+      if (size < 1) return `${trimmed(value * 1e3)} ms`;
+      if (size < 120) return `${trimmed(value)} s`;
+      if (size < 7200) return `${trimmed(value / 60)} min`;
+      return `${trimmed(value / 3600)} h`;
+    }
+    if (unit === "share" || unit === "") if (unit === "share") return `${trimmed(value * 100)} %`;
+    const [factor, mark] = size >= 1e9 ? [1e-9, " B"] : size >= 1e6 ? [1e-6, " M"] : size >= 1e4 ? [1e-3, " k"] : [1, ""];
+    const number = trimmed(value * factor) + mark;
+    if (/^USD/.test(unit)) return size > 0 && size < 0.1 ? `${trimmed(value * 100)} ¢${unit.slice(3)}` : `$${number}${unit.slice(3)}`;
+    return unit && unit !== "ratio" ? `${number} ${unit}` : number;
+  };
+  const words = (key) => key.replace(/_s$/, "").replace(/usd/g, "dollars").replace(/_/g, " ")
+    .replace(/\b(ttft|tpot|itl|llm|kv|hbm)\b/g, (word) => word.toUpperCase());
+
+  // ---- charts -----------------------------------------------------------------------------------
+  const dark = () => document.documentElement.dataset.theme === "dark";
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // Okabe and Ito's colours, which remain apart for the colour-blind; lighter on dark paper.
+  const palette = () => dark()
+    ? ["#79b8ff", "#ffb454", "#56d3a5", "#f7a8d8", "#f0e68c", "#ff8a70", "#b9a6ff", "#c4ccd6"]
+    : ["#0072b2", "#d55e00", "#007a5a", "#b5478c", "#8a6d00", "#5b4fb3", "#2f7fb8", "#57606a"];
+  const base = () => ({
+    animation: false,
+    aria: { enabled: true },
+    color: palette(),
+    textStyle: { color: css("--ink"), fontFamily: getComputedStyle(document.body).fontFamily },
+    grid: { left: 12, right: 24, top: 40, bottom: 12, containLabel: true },
+    legend: { type: "scroll", top: 4, textStyle: { color: css("--ink") }, pageTextStyle: { color: css("--ink") } },
+    tooltip: { confine: true, backgroundColor: css("--panel"), borderColor: css("--line"), textStyle: { color: css("--ink") } },
+  });
+  const axis = (unit, more = {}) => ({
+    type: "value",
+    scale: true,
+    axisLabel: { color: css("--faint"), hideOverlap: true, formatter: (value) => show(value, unit) },
+    axisLine: { lineStyle: { color: css("--line") } },
+    splitLine: { lineStyle: { color: css("--line"), opacity: 0.6 } },
+    nameTextStyle: { color: css("--faint") },
+    ...more,
+  });
+  const names = (data, more = {}) => axis("", {
+    type: "category", data, scale: undefined, splitLine: { show: false },
+    axisLabel: { color: css("--ink"), width: 130, overflow: "break" }, ...more,
+  });
+
+  const drawn = [];
+  const fill = (select, options, chosen) => {
+    select.replaceChildren(...options.map(([value, label]) => new Option(label, value, false, value === chosen)));
+  };
+  /** Registers a figure: `choices` fills its controls, `draw` gives an option and rows to download. */
+  const figure = (id, choices, draw) => {
+    const element = document.getElementById(id);
+    const controls = Object.fromEntries(
+      [...element.querySelectorAll("[data-control]")].map((select) => [select.dataset.control, select]));
+    const offered = choices(controls);
+    if (offered === false) return;
+    element.hidden = false;
+    const place = element.querySelector(".chart");
+    let chart;
+    let rows = [];
+    const render = () => {
+      try {
+        const chosen = Object.fromEntries(Object.entries(controls).map(([name, select]) => [name, select.value]));
+        const made = draw(chosen);
+        chart ??= echarts.init(place, null, { renderer: "svg" });
+        chart.setOption({ ...base(), ...made.option }, true);
+        rows = made.rows;
+        place.setAttribute("aria-label", made.label);
+        element.dataset.drawn = "yes";
+      } catch (error) { fail(`${id}: ${error}`); }
+    };
+    Object.values(controls).forEach((select) => select.addEventListener("change", render));
+    element.querySelector("[data-download]").addEventListener("click", () => {
+      const cell = (value) => /[",\n]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : value ?? "";
+      const csv = rows.map((row) => row.map(cell).join(",")).join("\n") + "\n";
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
+      link.download = `${id}.csv`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+    render();
+    drawn.push({ render, resize: () => chart?.resize() });
+  };
+  const known = (key) => variants.some((variant) => Number.isFinite(variant.summary.metrics[key]?.mean));
+  const all = (list) => [["", "all"], ...list];
+
+  // Distributions, with the trials' means below.
+  const stem = (column) => column.replace(/^(agents|pools)\.[^.]+\./, "");
+  figure("distribution", ({ metric, part, variant }) => {
+    const columns = [...new Set(variants.flatMap(({ distributions }) => Object.keys(distributions)))].filter((c) => c !== "p");
+    if (columns.length === 0) return false;
+    const metrics = [...new Set(columns.map(stem))];
+    const parts = [...new Set(columns.map((c) => c.slice(0, c.length - stem(c).length)))];
+    fill(metric, metrics.map((m) => [m, words(m)]), metrics.includes("usd_per_task") ? "usd_per_task" : metrics[0]);
+    fill(part, parts.map((p) => [p, p === "" ? "the fleet" : p.slice(0, -1).replace(".", " ")]), "");
+    fill(variant, all(variants.map((v, at) => [String(at), v.label])), "");
+  }, ({ metric, part, variant }) => {
+    const key = part + metric, unit = unitOf(metric);
+    const shown = variants.map((v, at) => ({ ...v, at })).filter((v) => v.distributions[key]);
+    const values = shown.flatMap((v) => v.distributions[key]).filter((x) => x > 0);
+    const logarithmic = values.length > 0 && Math.max(...values) > 50 * Math.min(...values);
+    const lines = shown.map((v) => ({
+      name: v.label, type: "line", showSymbol: false, color: palette()[v.at % 8],
+      data: v.distributions[key].map((x, i) => [x, v.distributions.p[i]]).filter(([x]) => !logarithmic || x > 0),
+    }));
+    const dots = shown.filter((v) => variant === "" || String(v.at) === variant).map((v) => ({
+      name: v.label, type: "scatter", symbolSize: 7, color: palette()[v.at % 8], itemStyle: { opacity: 0.5 },
+      data: (v.trials[key] ?? []).filter((x) => x !== null && (!logarithmic || x > 0)).map((x) => [x, -0.06]),
+      tooltip: { formatter: ({ value }) => `mean of one trial of ${v.label}: ${show(value[0], unit)}` },
+    }));
+    return {
+      label: `Distribution of ${words(metric)}: ` + shown.map((v) => {
+        const at = v.distributions.p.indexOf(0.5);
+        return `${v.label} median ${show(v.distributions[key][at], unit)}`;
+      }).join(", "),
+      option: {
+        tooltip: { ...base().tooltip, trigger: "item", formatter: ({ seriesName, value }) =>
+          `${seriesName}: ${trimmed(value[1] * 100)} % are at most ${show(value[0], unit)}` },
+        xAxis: axis(unit, logarithmic ? { type: "log", logBase: 10 } : {}),
+        yAxis: axis("share", { min: -0.1, max: 1, axisLabel: { color: css("--faint"), formatter: (v) => v < 0 ? "trials" : show(v, "share") } }),
+        dataZoom: [{ type: "inside" }],
+        series: [...lines.map((line) => ({ ...line, triggerLineEvent: true })), ...dots],
+      },
+      rows: [["variant", "p", key], ...shown.flatMap((v) => v.distributions[key].map((x, i) => [v.label, v.distributions.p[i], x]))],
+    };
+  });
+
+  // Over time.
+  const skipped = new Set(["start_s", "end_s", "coverage"]);
+  figure("series", ({ column, variant }) => {
+    const columns = [...new Set(variants.flatMap(({ series }) => Object.keys(series)))].filter((c) => !skipped.has(c));
+    if (columns.length === 0) return false;
+    const bare = [...new Set(columns.map(stem))];
+    fill(column, bare.map((c) => [c, words(c)]), bare.includes("batch_size") ? "batch_size" : bare[0]);
+    fill(variant, all(variants.map((v, at) => [String(at), v.label])), "");
+  }, ({ column, variant }) => {
+    const unit = /(utilization|occupancy|saturation|rate)$/.test(column) ? "share" : /per_s$/.test(column) ? "/s" : unitOf(column);
+    const shown = variants.map((v, at) => ({ ...v, at })).filter((v) => variant === "" || String(v.at) === variant);
+    const series = shown.flatMap((v) => Object.keys(v.series).filter((c) => stem(c) === column).map((c) => ({
+      name: c === column ? v.label : `${v.label} ${c.split(".")[1]}`,
+      type: "line", showSymbol: false, sampling: "lttb",
+      data: v.series[c].map((y, i) => [(v.series.start_s[i] + v.series.end_s[i]) / 2, y]),
+    })));
+    return {
+      label: `${words(column)} over simulated time`,
+      option: {
+        tooltip: { ...base().tooltip, trigger: "axis", valueFormatter: (value) => show(value, unit),
+          axisPointer: { label: { formatter: ({ value }) => show(value, "s") } } },
+        grid: { ...base().grid, bottom: 48 },
+        dataZoom: [{ type: "inside" }, { type: "slider", height: 18, bottom: 8, labelFormatter: (v) => show(v, "s") }],
+        xAxis: axis("s", { scale: false, min: "dataMin", max: "dataMax" }),
+        yAxis: axis(unit, { scale: false }),
+        series,
+      },
+      rows: [["series", "time_s", column], ...series.flatMap((s) => s.data.map(([x, y]) => [s.name, x, y]))],
+    };
+  });
+
+  // Where the money goes.
+  figure("money", () => known("usd_per_h") ? undefined : false, () => {
+    const parts = new Map();
+    const put = (name, at, value) => {
+      if (!parts.has(name)) parts.set(name, variants.map(() => 0));
+      parts.get(name)[at] = value;
+    };
+    variants.forEach(({ summary }, at) => {
+      const idle = summary.metrics.idle_usd_share?.mean ?? 0;
+      for (const [agent, metrics] of Object.entries(summary.agents)) {
+        const spent = metrics.usd_per_h?.mean ?? 0, busy = spent * (1 - idle), wasted = busy * (metrics.wasted_usd_share?.mean ?? 0);
+        put(`${agent}: used`, at, busy - wasted);
+        if (wasted > 0) put(`${agent}: not used`, at, wasted);
+        put(`${agent}: idle`, at, spent * idle);
+      }
+    });
+    const series = [...parts].map(([name, data]) => ({ name, type: "bar", stack: "money", data, barMaxWidth: 40,
+      itemStyle: name.endsWith("idle") ? { decal: { symbol: "rect", dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: 0.8 }, opacity: 0.65 } : {} }));
+    return {
+      label: "Dollars per hour by agent and use: " + variants.map((v) => `${v.label} ${show(v.summary.metrics.usd_per_h?.mean, "USD/h")}`).join(", "),
+      option: {
+        tooltip: { ...base().tooltip, trigger: "axis", axisPointer: { type: "shadow" }, valueFormatter: (v) => show(v, "USD/h") },
+        xAxis: axis("USD/h", { scale: false }), yAxis: names(variants.map((v) => v.label), { inverse: true }), series,
+      },
+      rows: [["variant", ...parts.keys()], ...variants.map((v, at) => [v.label, ...[...parts.values()].map((data) => data[at])])],
+    };
+  });
+
+  // Where the time goes.
+  figure("time", () => known("task_latency_s") && known("call_latency_s") ? undefined : false, () => {
+    const labels = ["queue", "prompt", "answer", "tools, waits, retries"];
+    const table = variants.map(({ label, summary: { metrics } }) => {
+      const mean = (key) => metrics[key]?.mean ?? 0;
+      const calls = mean("llm_calls_per_task"), queue = mean("queue_time_s");
+      const prompt = Math.max(0, mean("ttft_s") - queue), answer = Math.max(0, mean("call_latency_s") - mean("ttft_s"));
+      const rest = mean("task_latency_s") - calls * (queue + prompt + answer);
+      return { label: rest < -0.01 * mean("task_latency_s") ? `${label} (side by side)` : label,
+        parts: [queue * calls, prompt * calls, answer * calls, Math.max(0, rest)] };
+    });
+    const series = labels.map((name, part) => ({ name, type: "bar", stack: "time", barMaxWidth: 40, data: table.map((row) => row.parts[part]) }));
+    return {
+      label: "Seconds of the mean task by what it waits for",
+      option: {
+        tooltip: { ...base().tooltip, trigger: "axis", axisPointer: { type: "shadow" }, valueFormatter: (v) => show(v, "s") },
+        xAxis: axis("s", { scale: false }), yAxis: names(table.map((row) => row.label), { inverse: true }), series,
+      },
+      rows: [["variant", ...labels], ...table.map((row) => [row.label, ...row.parts])],
+    };
+  });
+
+  // From one prompt to a task.
+  figure("amplification", () => known("amplification") ? undefined : false, () => {
+    const steps = ["plain prompt and answer", "prompts, computed", "prompts, from the cache", "answers", "reasoning"];
+    const table = variants.map(({ label, summary: { metrics } }) => {
+      const mean = (key) => metrics[key]?.mean ?? 0;
+      const cached = mean("cached_tokens_per_task"), reasoning = mean("reasoning_tokens_per_task");
+      return [label, mean("tokens_per_task") / mean("amplification"), mean("input_tokens_per_task") - cached, cached,
+        mean("output_tokens_per_task") - reasoning, reasoning];
+    });
+    const series = steps.map((name, at) => ({ name, type: "bar", stack: at === 0 ? "plain" : "task", barMaxWidth: 26,
+      data: table.map((row) => row[at + 1]),
+      label: { show: at === 0, position: "right", color: css("--ink"), formatter: ({ dataIndex }) =>
+        `${show(table[dataIndex][1], "")}; the task takes ${show(variants[dataIndex].summary.metrics.amplification?.mean, "")} times as many` } }));
+    return {
+      label: "Tokens: " + variants.map((v) => `a task of ${v.label} takes ${show(v.summary.metrics.amplification?.mean, "")} times one plain prompt and answer`).join(", "),
+      option: {
+        tooltip: { ...base().tooltip, trigger: "axis", axisPointer: { type: "shadow" }, valueFormatter: (v) => show(v, "tokens") },
+        xAxis: axis("", { scale: false }), yAxis: names(table.map((row) => row[0]), { inverse: true }), series,
+      },
+      rows: [["variant", ...steps], ...table],
+    };
+  });
+
+  // Trade-offs between two figures.
+  const lessIsBetter = (key) => !/(per_gpu|per_s|rate|per_joule|per_user|utilization)$/.test(key) || /preempt/.test(key);
+  figure("front", ({ x, y }) => {
+    if (variants.length < 2) return false;
+    const keys = Object.keys(variants[0].summary.metrics).filter(known);
+    const tails = keys.filter((k) => Number.isFinite(variants[0].summary.metrics[k].p95) && /_s$/.test(k)).map((k) => `${k}|p95`);
+    const options = [...keys, ...tails].sort().map((k) => [k, words(k.split("|")[0]) + (k.includes("|") ? " p95" : "")]);
+    fill(x, options, "usd_per_successful_task");
+    fill(y, options, tails.includes("task_latency_s|p95") ? "task_latency_s|p95" : "task_latency_s");
+  }, ({ x, y }) => {
+    const value = (v, key) => { const [metric, of = "mean"] = key.split("|"); return v.summary.metrics[metric]?.[of]; };
+    const points = variants.map((v) => ({ name: v.label, value: [value(v, x), value(v, y)] })).filter((p) => p.value.every(Number.isFinite));
+    const sign = [x, y].map((key) => lessIsBetter(key.split("|")[0]) ? 1 : -1);
+    const beats = (a, b) => a.value.every((v, i) => sign[i] * v <= sign[i] * b.value[i]) && a.value.some((v, i) => v !== b.value[i]);
+    const front = points.filter((p) => !points.some((q) => beats(q, p))).sort((a, b) => a.value[0] - b.value[0]);
+    const [ux, uy] = [x, y].map((key) => unitOf(key.split("|")[0]));
+    return {
+      label: `${words(x)} against ${words(y)}; not beaten: ${front.map((p) => p.name).join(", ")}`,
+      option: {
+        legend: { show: false },
+        tooltip: { ...base().tooltip, formatter: ({ name, value }) => `${name}<br>${show(value[0], ux)}, ${show(value[1], uy)}` },
+        grid: { ...base().grid, top: 28, right: 60 },
+        xAxis: axis(ux), yAxis: axis(uy),
+        series: [
+          { type: "line", data: front.map((p) => p.value), silent: true, symbol: "none", lineStyle: { type: "dashed" }, tooltip: { show: false } },
+          { type: "scatter", data: points, symbolSize: 13, color: palette()[1], labelLayout: { moveOverlap: "shiftY" },
+            label: { show: true, position: "right", formatter: "{b}", color: css("--ink") } },
+        ],
+      },
+      rows: [["variant", x, y], ...points.map((p) => [p.name, ...p.value])],
+    };
+  });
+
+  // Paired differences.
+  const compared = results.filter((result) => result.comparison);
+  figure("difference", ({ metric }) => {
+    const metrics = [...new Set(compared.flatMap((r) => r.comparison.variants.flatMap((v) => v.differences.map((d) => d.metric))))];
+    if (metrics.length === 0) return false;
+    fill(metric, metrics.map((m) => [m, words(m)]), metrics.includes("usd_per_successful_task") ? "usd_per_successful_task" : metrics[0]);
+  }, ({ metric }) => {
+    const rows = compared.flatMap((r) => r.comparison.variants.map((v) => ({ name: `${v.name} / ${r.comparison.baseline}`, ...v.differences.find((d) => d.metric === metric) })))
+      .filter((row) => Number.isFinite(row.ratio));
+    return {
+      label: `${words(metric)}: ` + rows.map((row) => `${row.name} ${trimmed(row.ratio)} (${trimmed(row.ratio_low)} to ${trimmed(row.ratio_high)})`).join(", "),
+      option: {
+        legend: { show: false },
+        tooltip: { ...base().tooltip, formatter: ({ dataIndex: i }) => `${rows[i].name}: ${trimmed(rows[i].ratio)} times, ${trimmed(rows[i].ratio_low)} to ${trimmed(rows[i].ratio_high)}` },
+        xAxis: axis(""), yAxis: names(rows.map((row) => row.name), { inverse: true }),
+        series: [
+          { type: "custom", encode: { x: [1, 2], y: 0 }, data: rows.map((row, i) => [i, row.ratio_low, row.ratio_high]),
+            renderItem: (_, api) => {
+              const [a, b] = [1, 2].map((at) => api.coord([api.value(at), api.value(0)]));
+              return { type: "line", shape: { x1: a[0], y1: a[1], x2: b[0], y2: b[1] }, style: { stroke: palette()[0], lineWidth: 5, opacity: 0.5 } };
+            } },
+          { type: "scatter", symbolSize: 12, color: palette()[0], data: rows.map((row, i) => [row.ratio, i]),
+            markLine: { silent: true, symbol: "none", data: [{ xAxis: 1 }], lineStyle: { color: css("--faint") }, label: { show: false } } },
+        ],
+      },
+      rows: [["pair", "ratio", "low", "high"], ...rows.map((row) => [row.name, row.ratio, row.ratio_low, row.ratio_high])],
+    };
+  });
+
+  // ---- theme, size, print -----------------------------------------------------------------------
+  const button = document.getElementById("theme");
+  const setTheme = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    button.setAttribute("aria-pressed", String(theme === "dark"));
+    drawn.forEach(({ render }) => render());
+  };
+  button.addEventListener("click", () => setTheme(dark() ? "light" : "dark"));
+  setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  addEventListener("resize", () => drawn.forEach(({ resize }) => resize()));
+  addEventListener("beforeprint", () => { setTheme("light"); drawn.forEach(({ resize }) => resize()); });
+  document.documentElement.dataset.ready = String(drawn.length);
+})();

@@ -1,0 +1,354 @@
+//! The body of the page: the answer, the key figures and the provenance as plain HTML, and a place
+//! for each chart.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::ResultData;
+use crate::experiment::Metric;
+use crate::foundations::Interval;
+use crate::foundations::units::format_percent;
+use crate::report::quantity::{plain, with_interval};
+
+/// The figures of the first screen, and what they are called.
+const KEY: [(&str, &str); 12] = [
+    ("usd_per_successful_task", "cost per successful task"),
+    ("task_latency_s", "task latency"),
+    ("task_success_rate", "tasks that succeed"),
+    ("llm_calls_per_task", "LLM calls per task"),
+    ("tokens_per_task", "tokens per task"),
+    ("amplification", "amplification over one plain prompt and answer"),
+    ("ttft_s", "time to first token"),
+    ("tpot_s", "time per output token"),
+    ("prefix_hit_rate", "prompt tokens found in the prefix cache"),
+    ("utilization", "servers busy"),
+    ("usd_per_h", "spent per hour"),
+    ("idle_usd_share", "spent on idle time"),
+];
+
+/// A chart: its section's name, its title, what it shows, and its controls.
+struct Chart {
+    id: &'static str,
+    title: &'static str,
+    about: &'static str,
+    controls: &'static [(&'static str, &'static str)],
+}
+
+const CHARTS: [Chart; 7] = [
+    Chart {
+        id: "distribution",
+        title: "Distributions",
+        about: "Part of all observations that are at most so large. Dots below are the means of \
+                single trials: how far they lie apart is what another seed would change.",
+        controls: &[("metric", "figure"), ("part", "of"), ("variant", "trials of")],
+    },
+    Chart {
+        id: "series",
+        title: "Over time",
+        about: "Averages over the trials. Drag or scroll to zoom; select a name to leave it out.",
+        controls: &[("column", "figure"), ("variant", "variant")],
+    },
+    Chart {
+        id: "money",
+        title: "Where the money goes",
+        about: "Dollars per hour by agent: answers that were used, answers that were not (retries, \
+                abandoned tasks), and each agent's part of the idle time.",
+        controls: &[],
+    },
+    Chart {
+        id: "time",
+        title: "Where the time goes",
+        about: "The mean task: its calls in the queue, reading the prompt and writing the answer; \
+                the rest is tools, waits and retries. Sub-agents that work side by side can make \
+                the parts longer than the whole, which is then marked.",
+        controls: &[],
+    },
+    Chart {
+        id: "amplification",
+        title: "From one prompt to a task",
+        about: "Tokens of one plain prompt and answer, and of the task that stands in its place.",
+        controls: &[],
+    },
+    Chart {
+        id: "front",
+        title: "Trade-offs",
+        about: "Each variant by two figures. The line joins those that no other one beats in both.",
+        controls: &[("x", "across"), ("y", "up")],
+    },
+    Chart {
+        id: "difference",
+        title: "Paired differences",
+        about: "Each variant against the baseline on the same tasks, as a ratio with its interval. \
+                An interval that crosses 1 tells no difference.",
+        controls: &[("metric", "figure")],
+    },
+];
+
+/// Text that is safe inside an element or a quoted attribute.
+pub(super) fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// All between `<body>` and the data.
+pub(super) fn body(results: &[ResultData]) -> String {
+    let mut html = String::from(
+        "<a class=\"skip\" href=\"#answer\">Skip to the answer</a>\n<header>\n\
+         <p class=\"brand\">tokenfleet</p>\n\
+         <nav aria-label=\"Sections\"><a href=\"#charts\">Charts</a> \
+         <a href=\"#provenance\">Assumptions and sources</a> \
+         <a href=\"#again\">Make it again</a></nav>\n\
+         <button id=\"theme\" type=\"button\" aria-pressed=\"false\">Dark</button>\n\
+         </header>\n<main id=\"answer\">\n",
+    );
+    results.iter().for_each(|result| answer(&mut html, result, results.len() > 1));
+    html.push_str(
+        "<h2 id=\"charts\">Charts</h2>\n<noscript><p>Charts need JavaScript; every figure \
+                   above and below does not.</p></noscript>\n<div class=\"charts\">\n",
+    );
+    CHARTS.iter().for_each(|found| chart(&mut html, found));
+    html.push_str("</div>\n<h2 id=\"provenance\">Assumptions and sources</h2>\n");
+    results.iter().for_each(|result| provenance(&mut html, result));
+    html.push_str("<h2 id=\"again\">Make it again</h2>\n");
+    results.iter().for_each(|result| again(&mut html, result));
+    html.push_str("</main>\n");
+    html
+}
+
+fn answer(html: &mut String, result: &ResultData, several: bool) {
+    let variants = items(&result.summary["variants"]);
+    let (seed, trials) = (&result.manifest["seed"], &result.manifest["trials_finished"]);
+    let level = result.manifest["confidence"].as_f64().map_or_else(String::new, format_percent);
+    let name =
+        if several { format!(" <small>{}</small>", escape(&result.name)) } else { String::new() };
+    let _ = write!(
+        html,
+        "<section>\n<h1>{}{name}</h1>\n<p class=\"lead\">{}</p>\n\
+         <p class=\"fine\">{trials} trials, seed {seed}; ± holds in {level} of all cases.</p>\n",
+        escape(text(&result.summary, "scenario")),
+        escape(text(&result.summary, "answer")),
+    );
+    key_figures(html, variants);
+    objectives(html, variants);
+    warnings(html, variants);
+    html.push_str("</section>\n");
+}
+
+/// A table that scrolls by itself where the screen is narrow.
+fn table(html: &mut String, caption: &str, head: &[String], rows: &[Vec<String>]) {
+    let _ = write!(
+        html,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table>\
+         <caption>{caption}</caption>\n<thead><tr>"
+    );
+    for cell in head {
+        let _ = match cell.is_empty() {
+            true => write!(html, "<td></td>"),
+            false => write!(html, "<th scope=\"col\">{cell}</th>"),
+        };
+    }
+    html.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        html.push_str("<tr>");
+        for (at, cell) in row.iter().enumerate() {
+            let _ = match at {
+                0 => write!(html, "<th scope=\"row\">{cell}</th>"),
+                _ => write!(html, "<td>{cell}</td>"),
+            };
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></div>\n");
+}
+
+fn interval(figure: &Value) -> Option<Interval> {
+    Some(Interval { low: figure["ci_low"].as_f64()?, high: figure["ci_high"].as_f64()? })
+}
+
+fn key_figures(html: &mut String, variants: &[Value]) {
+    let names = variants.iter().map(|variant| escape(text(variant, "name")));
+    let head: Vec<String> = std::iter::once(String::new()).chain(names).collect();
+    let row = |&(key, label): &(&str, &str)| {
+        let metric = Metric::find(key)?;
+        let cell = |variant: &Value| {
+            let figure = &variant["metrics"][key];
+            let mean = with_interval(metric.unit, figure["mean"].as_f64(), interval(figure));
+            let late = figure["p95"].as_f64().filter(|_| metric.is_observed());
+            let late =
+                late.map(|late| format!(" <small>p95 {}</small>", plain(metric.unit, Some(late))));
+            format!("{}{}", escape(&mean), late.unwrap_or_default())
+        };
+        let title = format!("<span title=\"{}\">{label}</span>", escape(metric.meaning));
+        Some(std::iter::once(title).chain(variants.iter().map(cell)).collect())
+    };
+    let rows: Vec<Vec<String>> = KEY.iter().filter_map(row).collect();
+    table(html, "Key figures", &head, &rows);
+}
+
+fn objectives(html: &mut String, variants: &[Value]) {
+    let mut rows = Vec::new();
+    for variant in variants {
+        for objective in items(&variant["objectives"]) {
+            let unit = Metric::find(text(objective, "metric")).map(|metric| metric.unit);
+            let figure = |key: &str| match unit {
+                Some(unit) => escape(&plain(unit, objective[key].as_f64())),
+                None => String::new(),
+            };
+            let met = objective["met"].as_bool() == Some(true);
+            let share =
+                |key: &str| objective[key].as_f64().map_or_else(String::new, format_percent);
+            rows.push(vec![
+                escape(text(objective, "name")),
+                escape(text(variant, "name")),
+                format!("{} {}", text(objective, "bound"), figure("limit")),
+                match objective["infinite"].as_bool() {
+                    Some(true) => "never ends".to_owned(),
+                    _ => figure("value"),
+                },
+                match met {
+                    true => "<span class=\"good\">✓ met</span>".to_owned(),
+                    false => "<span class=\"bad\">✗ missed</span>".to_owned(),
+                },
+                format!(
+                    "{} of {} trials, probability {} to {}",
+                    objective["trials_met"],
+                    objective["trials"],
+                    share("probability_low"),
+                    share("probability_high"),
+                ),
+            ]);
+        }
+    }
+    if !rows.is_empty() {
+        let head = ["objective", "variant", "asked", "found", "", "how sure"].map(str::to_owned);
+        table(html, "Objectives", &head, &rows);
+    }
+}
+
+fn warnings(html: &mut String, variants: &[Value]) {
+    let mut seen: Vec<(&str, Vec<&str>)> = Vec::new();
+    for variant in variants {
+        for warning in items(&variant["warnings"]).iter().filter_map(Value::as_str) {
+            let name = text(variant, "name");
+            match seen.iter_mut().find(|(known, _)| *known == warning) {
+                Some((_, whose)) => whose.push(name),
+                None => seen.push((warning, vec![name])),
+            }
+        }
+    }
+    if seen.is_empty() {
+        return;
+    }
+    html.push_str("<div class=\"warnings\"><h2>Beware</h2><ul>\n");
+    for (warning, whose) in seen {
+        let about = match whose.len() == variants.len() {
+            true => String::new(),
+            false => format!("<b>{}</b>: ", escape(&whose.join(", "))),
+        };
+        let _ = writeln!(html, "<li>{about}{}</li>", escape(warning));
+    }
+    html.push_str("</ul></div>\n");
+}
+
+fn chart(html: &mut String, chart: &Chart) {
+    let Chart { id, title, about, controls } = chart;
+    let _ = write!(
+        html,
+        "<figure id=\"{id}\" hidden>\n<figcaption><h3>{title}</h3><p>{about}</p></figcaption>\n\
+         <div class=\"controls\">"
+    );
+    for (name, label) in *controls {
+        let _ = write!(html, "<label>{label} <select data-control=\"{name}\"></select></label> ");
+    }
+    let _ = write!(
+        html,
+        "<button type=\"button\" data-download>Download the data</button></div>\n\
+         <div class=\"chart\" role=\"img\" aria-label=\"{title}\"></div>\n</figure>\n"
+    );
+}
+
+fn provenance(html: &mut String, result: &ResultData) {
+    let mut sources: Vec<&Value> = items(&result.manifest["sources"]).iter().collect();
+    sources.sort_by_key(|source| source["assumed"].as_bool() != Some(true));
+    let assumed = sources.iter().filter(|source| source["assumed"].as_bool() == Some(true)).count();
+    let _ = write!(
+        html,
+        "<details><summary>{}: {} catalog figures took part, {assumed} of them assumed rather than \
+         measured or published</summary>\n",
+        escape(&result.name),
+        sources.len(),
+    );
+    let row = |source: &&Value| {
+        let assumed = match source["assumed"].as_bool() {
+            Some(true) => "<span class=\"bad\">assumed</span>".to_owned(),
+            _ => format!("confidence {}", escape(text(source, "confidence"))),
+        };
+        let cell = |key: &str| escape(text(source, key));
+        let entry = format!("{} {}", cell("entry"), cell("figure"));
+        vec![entry, cell("value"), assumed, format!("{} {}", cell("source"), cell("date"))]
+    };
+    let rows: Vec<Vec<String>> = sources.iter().map(row).collect();
+    let head = ["figure", "value", "standing", "source"].map(str::to_owned);
+    table(html, "Figures of the catalog", &head, &rows);
+    html.push_str("</details>\n");
+}
+
+fn again(html: &mut String, result: &ResultData) {
+    let words = items(&result.manifest["command"]).iter().filter_map(Value::as_str);
+    let command = words.map(quoted).collect::<Vec<_>>().join(" ");
+    let scenario = &result.manifest["scenario"];
+    let _ = write!(
+        html,
+        "<p>With tokenfleet {} and the scenario below (SHA-256 {}), this gives the same bytes:</p>\n\
+         <pre tabindex=\"0\"><code>{}</code></pre>\n\
+         <details><summary>The scenario</summary><pre tabindex=\"0\"><code>{}</code></pre></details>\n",
+        escape(text(&result.manifest, "tokenfleet")),
+        escape(text(scenario, "sha256")),
+        escape(&command),
+        escape(text(scenario, "text")),
+    );
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,%+@".contains(letter);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_scenario_says_stays_text() {
+        assert_eq!(escape("<b a=\"x\">&"), "&lt;b a=&quot;x&quot;&gt;&amp;");
+        assert_eq!(quoted("pools.main.replicas=8"), "pools.main.replicas=8");
+        assert_eq!(quoted("it's 0.5 /s"), "'it'\\''s 0.5 /s'");
+    }
+
+    #[test]
+    fn key_figures_are_figures() {
+        KEY.iter().for_each(|(key, _)| assert!(Metric::find(key).is_some(), "{key}"));
+    }
+}

@@ -1,0 +1,93 @@
+//! `report.html`: one file, from which no request leaves, drawn by a real browser.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::command_line::{Ran, folder, tokenfleet};
+
+fn compared() -> tempfile::TempDir {
+    let dir = folder();
+    let made = tokenfleet(dir.path(), &["compare", "small.toml", "--out", "first", "--quiet"]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    dir
+}
+
+#[test]
+fn a_report_holds_all_that_it_needs() {
+    let dir = compared();
+    let page = fs::read_to_string(dir.path().join("first/report.html")).unwrap();
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+    for tag in ["<link rel=\"stylesheet\"", "src=\"http", "href=\"http", "@import", "url(http"] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    // What decides can be read without a script.
+    let plain = &page[..page.find("<script").unwrap()];
+    for words in ["All variants meet all objectives.", "✓ met", "cost per successful task", "two"]
+    {
+        assert!(plain.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn a_report_made_later_is_the_same() {
+    let dir = compared();
+    let Ran { code, stdout, stderr } =
+        tokenfleet(dir.path(), &["report", "first", "--out", "small.html"]);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "", "written to small.html\n"));
+    let first = fs::read_to_string(dir.path().join("first/report.html")).unwrap();
+    let later = fs::read_to_string(dir.path().join("small.html")).unwrap();
+    // But for its name: the scenario's there, the folder's here.
+    let data = |page: &str| page[page.find("\"manifest\"").unwrap()..].to_owned();
+    assert!(data(&first) == data(&later).replace("\"name\":\"first\"", "\"name\":\"small\""));
+}
+
+#[test]
+fn what_is_no_result_is_refused() {
+    let dir = folder();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    let found = tokenfleet(dir.path(), &["report", "empty"]);
+    assert_eq!(found.code, 2);
+    assert!(
+        found.stderr.contains("summary.json") && found.stderr.contains("--out"),
+        "{}",
+        found.stderr
+    );
+    assert!(!dir.path().join("report.html").exists());
+}
+
+/// Loads a page and returns what became of it.
+fn in_browser(page: &Path, browser: &str) -> String {
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Where there is no browser there is nothing to draw with; `.ci/run` installs one.
+#[test]
+fn every_chart_is_drawn() {
+    let found = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
+        .into_iter()
+        .find(|path| Path::new(path).exists());
+    let Some(browser) = found else {
+        return eprintln!("no Chromium: charts are not tested");
+    };
+    let dir = compared();
+    let page = in_browser(&dir.path().join("first/report.html"), browser);
+    assert!(!page.contains("data-errors"), "{}", &page[..400]);
+    assert!(page.contains("data-ready=\"7\""), "{}", &page[..400]);
+    let charts =
+        ["distribution", "series", "money", "time", "amplification", "front", "difference"];
+    for chart in charts {
+        let at = page.find(&format!("<figure id=\"{chart}\"")).unwrap();
+        let figure = &page[at..at + page[at..].find("</figure>").unwrap()];
+        assert!(figure.contains("data-drawn=\"yes\""), "{chart} is not drawn");
+        assert!(figure.matches("<path").count() > 5, "{chart} is empty");
+    }
+}
