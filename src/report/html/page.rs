@@ -289,10 +289,10 @@ fn provenance(html: &mut String, result: &ResultData) {
     let mut sources: Vec<&Value> = items(&result.manifest["sources"]).iter().collect();
     sources.sort_by_key(|source| source["assumed"].as_bool() != Some(true));
     let assumed = sources.iter().filter(|source| source["assumed"].as_bool() == Some(true)).count();
-    let _ = write!(
+    let _ = writeln!(
         html,
         "<details><summary>{}: {} catalog figures took part, {assumed} of them assumed rather than \
-         measured or published</summary>\n",
+         measured or published</summary>",
         escape(&result.name),
         sources.len(),
     );
