@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod distribution;
 pub mod error;
+pub mod fitting;
 pub mod histogram;
 pub mod interval;
 pub mod least_squares;

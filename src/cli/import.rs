@@ -11,8 +11,10 @@ use super::failure::{FINE, Failure};
 use super::process::{cpu_seconds, peak_rss_bytes};
 use super::terminal::{print, remark};
 use crate::foundations::units::{format_bytes, format_count, format_duration, format_percent};
-use crate::report::starter;
+use crate::report::fitted::FittedProgram;
+use crate::report::starter::{self, Agents};
 use crate::workload::trace::TraceError;
+use crate::workload::trace::habits::Habits;
 use crate::workload::trace::import::{self, Format, ImportOptions};
 use crate::workload::trace::recording::{Trailer, Writer};
 use crate::workload::trace::survey::{Figures, Survey};
@@ -53,6 +55,11 @@ pub struct ImportArguments {
     #[arg(long, value_name = "MEANING=NAME")]
     pub column: Vec<String>,
 
+    /// Also write NAME-fit.toml, a program of laws fitted to the recording, and NAME-fit.md, a page
+    /// that lays the laws over the data
+    #[arg(long)]
+    pub fit: bool,
+
     /// Say nothing but what went wrong
     #[arg(long, short)]
     pub quiet: bool,
@@ -72,13 +79,16 @@ pub fn run(arguments: &ImportArguments) -> Result<u8, Failure> {
     let options = options(arguments)?;
     let target = Target::of(&arguments.out)?;
     let (trailer, figures) = write(&target, format, &arguments.files, &options)?;
+    let (cpu, memory) = (cpu_seconds(), peak_rss_bytes());
     let command = command(arguments, format);
-    let text = starter::scenario(&target.name, &target.trace_file(), &command, &figures);
+    let trace = target.trace_file();
+    let agents = Agents::Replay(&trace);
+    let text = starter::scenario(&target.name, &agents, &command, &figures);
     put(&target.scenario(), text.as_bytes())?;
+    let fitted = if arguments.fit { Some(fit(&target, &command, &figures)?) } else { None };
     if !arguments.quiet {
         let bytes = arguments.files.iter().map(|path| size(path)).sum::<u64>() as f64;
-        let cpu = cpu_seconds();
-        let memory = peak_rss_bytes().map_or(String::new(), |peak| {
+        let memory = memory.map_or(String::new(), |peak| {
             format!(", at most {} in memory", format_bytes(peak as f64))
         });
         remark(&format!(
@@ -88,7 +98,8 @@ pub fn run(arguments: &ImportArguments) -> Result<u8, Failure> {
             format_duration(cpu),
             format_bytes(bytes / cpu.max(1e-3)),
         ));
-        print(&summary(&figures, &trailer, &target))?;
+        let laws = fitted.map_or(String::new(), |program| program.table());
+        print(&(summary(&figures, &trailer) + &laws + &written(&target, arguments.fit)))?;
     }
     Ok(FINE)
 }
@@ -191,6 +202,27 @@ fn write(
     Ok(written?)
 }
 
+/// Fits laws to the trace that was written, and writes them as a scenario and as a page.
+fn fit(target: &Target, command: &str, figures: &Figures) -> Result<FittedProgram, Failure> {
+    let mut habits = Habits::default();
+    import::read(Format::Tokenfleet, &[target.trace()], &ImportOptions::default(), &mut habits)?;
+    let program = FittedProgram::new(&habits).ok_or_else(|| {
+        Failure::Usage(
+            "--fit: one session is too few, laws are fitted to one half and judged on \
+                        the other"
+                .to_owned(),
+        )
+    })?;
+    let name = format!("{}-fit", target.name);
+    let text = program.program(&name);
+    let agents = Agents::Program(&text, program.arrivals());
+    let text = starter::scenario(&name, &agents, &format!("{command} --fit"), figures);
+    put(&target.folder.join(format!("{name}.toml")), text.as_bytes())?;
+    let page = program.page(&target.name, &target.trace_file());
+    put(&target.folder.join(format!("{name}.md")), page.as_bytes())?;
+    Ok(program)
+}
+
 /// Writes a small file, whole or not at all.
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let part = path.with_extension("part");
@@ -214,7 +246,7 @@ fn command(arguments: &ImportArguments, format: Format) -> String {
     words.join(" ")
 }
 
-fn summary(figures: &Figures, trailer: &Trailer, target: &Target) -> String {
+fn summary(figures: &Figures, trailer: &Trailer) -> String {
     let calls = figures.calls.max(1) as f64;
     let (input, output) = (figures.input as f64, figures.output as f64);
     let mut text = format!("{} sessions, {} calls", figures.sessions, figures.calls);
@@ -242,12 +274,20 @@ fn summary(figures: &Figures, trailer: &Trailer, target: &Target) -> String {
         text.push_str("\ndropped, repaired or assumed\n");
         trailer.notes.iter().for_each(|note| text.push_str(&format!("  {note}\n")));
     }
-    let (trace, scenario) = (target.trace(), target.scenario());
-    text.push_str(&format!(
-        "\nwritten to {} and {}\nnext: tokenfleet run {}\n",
-        trace.display(),
-        scenario.display(),
-        scenario.display()
-    ));
     text
+}
+
+/// What was written, and what to do next.
+fn written(target: &Target, with_fit: bool) -> String {
+    let (trace, scenario) = (target.trace(), target.scenario());
+    let (trace, scenario) = (trace.display(), scenario.display());
+    let fit = target.folder.join(format!("{}-fit", target.name));
+    let fit = fit.display();
+    let (files, next) = match with_fit {
+        true => {
+            (format!(", {fit}.toml and {fit}.md"), format!("\n      tokenfleet run {fit}.toml"))
+        }
+        false => (String::new(), String::new()),
+    };
+    format!("\nwritten to {trace} and {scenario}{files}\nnext: tokenfleet run {scenario}{next}\n")
 }

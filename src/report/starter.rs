@@ -56,6 +56,8 @@ const SPARSE_S: f64 = 3600.0;
 /// When sessions begin, in a first run.
 struct Pace {
     arrivals: String,
+    /// The same as a closed loop.
+    closed: String,
     horizon_s: f64,
     warm_up_s: f64,
     /// Calls a second, about.
@@ -66,17 +68,21 @@ struct Pace {
     is_sparse: bool,
 }
 
-/// The scenario's text; `name` is its own and the trace's, `command` what was typed.
-pub fn scenario(name: &str, trace_file: &str, command: &str, figures: &Figures) -> String {
+/// What the agents of a scenario do.
+pub enum Agents<'a> {
+    /// They repeat a trace, by its file.
+    Replay(&'a str),
+    /// They walk a program: its text, and when its sessions begin where that is known.
+    Program(&'a str, Option<&'a str>),
+}
+
+/// The scenario's text; `name` is its own, `command` what was typed.
+pub fn scenario(name: &str, agents: &Agents<'_>, command: &str, figures: &Figures) -> String {
     let fleet = FLEETS.iter().find(|fleet| figures.longest < fleet.window);
     let is_clipped = fleet.is_none();
     let fleet = fleet.unwrap_or(&FLEETS[2]);
     let pace = pace(figures);
-    let mean = |tokens: u64| tokens as f64 / figures.calls.max(1) as f64;
-    let new = mean(figures.input - figures.kept) / fleet.input_per_s;
-    let load = pace.rate * (new + mean(figures.output) / fleet.output_per_s);
-    let replicas = libm::ceil(load / 0.6).clamp(1.0, 512.0) as u32;
-
+    let is_replay = matches!(agents, Agents::Replay(_));
     let mut text = String::new();
     let mut line = |words: &str| {
         let _ = writeln!(text, "{words}");
@@ -90,12 +96,10 @@ pub fn scenario(name: &str, trace_file: &str, command: &str, figures: &Figures) 
         format_count(figures.output as f64),
     ));
     line("# The fleet is a default to begin with, sized by rule of thumb: change it.");
-    if pace.is_part {
-        line(
-            "# The horizon ends before the recording does: the first 20,000 calls or so are played.",
-        );
+    if pace.is_part && is_replay {
+        line("# The horizon ends before the recording: the first 20,000 calls or so are played.");
     }
-    if pace.is_sparse {
+    if pace.is_sparse && is_replay {
         line(&format!(
             "# Recorded starts lie over {}: a few users play the sessions one after the other.",
             format_duration(figures.span_s())
@@ -109,7 +113,8 @@ pub fn scenario(name: &str, trace_file: &str, command: &str, figures: &Figures) 
         ));
     }
     line(&format!("name = {name:?}"));
-    line(&format!("description = \"{} recorded sessions replayed\"", figures.sessions));
+    let what = if is_replay { "replayed" } else { "as laws" };
+    line(&format!("description = \"{} recorded sessions {what}\"", figures.sessions));
     line("");
     line("[run]");
     line(&format!("horizon = \"{}\"", format_duration(pace.horizon_s)));
@@ -120,20 +125,44 @@ pub fn scenario(name: &str, trace_file: &str, command: &str, figures: &Figures) 
     line("");
     line("[agents.recorded]");
     line("model    = \"main\"");
-    line(&format!("arrivals = {}", pace.arrivals));
-    line(&format!("replay   = {{ trace = {trace_file:?} }}"));
-    line("");
-    line("[pools.main]");
-    line(&format!("model           = {:?}", fleet.model));
-    line(&format!("accelerator     = {:?}", fleet.accelerator));
-    line("engine          = \"vllm\"");
-    line(&format!("tensor_parallel = {}", fleet.tensor_parallel));
-    line(&format!("replicas        = {replicas}"));
-    if figures.shares_between_sessions || figures.kept > 0 {
-        line("router          = { prefix-aware = { load_bound = 1.25 } }");
+    match agents {
+        Agents::Replay(trace) => {
+            line(&format!("arrivals = {}", pace.arrivals));
+            line(&format!("replay   = {{ trace = {trace:?} }}"));
+        }
+        Agents::Program(program, arrivals) => {
+            let known = arrivals.filter(|_| !pace.is_sparse && pace.arrivals.starts_with('"'));
+            line(&format!("arrivals = {}", known.unwrap_or(&pace.closed)));
+            line(&format!("program  = {name:?}\n"));
+            line(program.trim_end());
+        }
     }
-    line("precision       = { weights = \"fp8\", kv = \"fp8\" }");
+    line("");
+    line(&pool(fleet, &pace, figures));
     text
+}
+
+/// The default pool.
+fn pool(fleet: &Fleet, pace: &Pace, figures: &Figures) -> String {
+    let mean = |tokens: u64| tokens as f64 / figures.calls.max(1) as f64;
+    let new = mean(figures.input - figures.kept.min(figures.input)) / fleet.input_per_s;
+    let load = pace.rate * (new + mean(figures.output) / fleet.output_per_s);
+    let replicas = libm::ceil(load / 0.6).clamp(1.0, 512.0) as u32;
+    let router = if figures.shares_between_sessions || figures.kept > 0 {
+        "\nrouter          = { prefix-aware = { load_bound = 1.25 } }"
+    } else {
+        ""
+    };
+    format!(
+        "[pools.main]
+model           = {:?}
+accelerator     = {:?}
+engine          = \"vllm\"
+tensor_parallel = {}
+replicas        = {replicas}{router}
+precision       = {{ weights = \"fp8\", kv = \"fp8\" }}",
+        fleet.model, fleet.accelerator, fleet.tensor_parallel
+    )
 }
 
 fn pace(figures: &Figures) -> Pace {
@@ -141,11 +170,13 @@ fn pace(figures: &Figures) -> Pace {
     starts.sort_by(|one, other| one.0.total_cmp(&other.0));
     let all_timed = starts.len() as u64 == figures.sessions;
     let is_sparse = figures.span_s() > SPARSE_S * figures.sessions as f64;
+    let users = figures.sessions.clamp(1, USERS);
+    let think = "{ exponential = { mean = \"30 s\" } }";
+    let closed = format!("{{ closed = {{ users = {users}, think_time = {think} }} }}");
     if !all_timed || figures.span_s() <= 0.0 || is_sparse {
-        let users = figures.sessions.clamp(1, USERS);
-        let think = "{ exponential = { mean = \"30 s\" } }";
         return Pace {
-            arrivals: format!("{{ closed = {{ users = {users}, think_time = {think} }} }}"),
+            arrivals: closed.clone(),
+            closed,
             horizon_s: 3600.0,
             warm_up_s: 600.0,
             rate: users as f64 / 10.0,
@@ -164,6 +195,7 @@ fn pace(figures: &Figures) -> Pace {
     let horizon_s = libm::ceil(end.max(60.0) / 60.0) * 60.0 + 60.0;
     Pace {
         arrivals: "\"recorded\"".to_owned(),
+        closed,
         horizon_s,
         warm_up_s: 0.0,
         rate: calls as f64 / span,
@@ -184,17 +216,27 @@ mod tests {
 
     #[test]
     fn the_first_run_ends_with_the_recording_or_after_enough_calls() {
-        let short = scenario("a", "a.trace.jsonl", "c", &figures(vec![(0.0, 1), (90.0, 1)], 10));
+        let short = scenario(
+            "a",
+            &Agents::Replay("a.trace.jsonl"),
+            "c",
+            &figures(vec![(0.0, 1), (90.0, 1)], 10),
+        );
         assert!(short.contains("horizon = \"3 min\"") && short.contains("\"recorded\""), "{short}");
         let long = (0..40_000).map(|i| (f64::from(i), 1)).collect();
-        let long = scenario("a", "a.trace.jsonl", "c", &figures(long, 200_000));
+        let long = scenario("a", &Agents::Replay("a.trace.jsonl"), "c", &figures(long, 200_000));
         assert!(long.contains("20,000 calls") && long.contains("qwen3-coder"), "{long}");
         assert!(long.contains("horizon = \"5.58 h\""), "{long}");
     }
 
     #[test]
     fn sessions_that_nobody_timed_are_played_by_users() {
-        let sparse = scenario("a", "a.trace.jsonl", "c", &figures(vec![(0.0, 1), (1e6, 1)], 10));
+        let sparse = scenario(
+            "a",
+            &Agents::Replay("a.trace.jsonl"),
+            "c",
+            &figures(vec![(0.0, 1), (1e6, 1)], 10),
+        );
         assert!(sparse.contains("closed = { users = 2"), "{sparse}");
         assert!(sparse.contains("# Recorded starts lie over"), "{sparse}");
     }

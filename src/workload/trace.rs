@@ -18,6 +18,7 @@ mod block_ids;
 pub mod claude_code;
 pub mod context_tree;
 mod error;
+pub mod habits;
 pub mod import;
 mod lines;
 pub mod mooncake;
