@@ -11,6 +11,9 @@ use tokenfleet::cli::terminal::{print, remark};
 use tokenfleet::cli::{
     calibrate, catalog, check, compare, import, report, run, size, sweep, validate,
 };
+use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, size, sweep, validate};
+use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, sweep, validate};
+use tokenfleet::cli::{catalog, check, compare, export, import, run, sweep, validate};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -45,6 +48,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Calibrate(arguments) => calibrate::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Catalog(arguments) => {
             let mut text = Vec::new();
             catalog::run(arguments, &Catalog::embedded(), &mut text)?;

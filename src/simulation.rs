@@ -2,6 +2,7 @@
 
 mod actor;
 mod call;
+pub mod call_log;
 pub mod cause;
 mod event;
 pub mod outcome;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::catalog::CatalogArguments;
+use super::export::ExportArguments;
 use super::import::ImportArguments;
 use crate::foundations::Dimension;
 
@@ -39,6 +40,8 @@ pub enum Command {
     Import(ImportArguments),
     /// Fit a pool's own factors to measured points of it
     Calibrate(CalibrateArguments),
+    /// Write what a scenario simulates as a trace that others can replay
+    Export(ExportArguments),
     /// Show what is known of hardware, models, engines, prices and agents
     Catalog(CatalogArguments),
     /// Hold predictions against measurements of real engines, and say how far they are off

@@ -1,9 +1,11 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
 use super::actor::{Call, CallMemory, CallReason, InFlight, OnWake, Script};
+use super::call_log::LoggedCall;
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::outcome::PICO_PER_USD;
+use super::plan::Plan;
 use super::walk::count;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
@@ -18,6 +20,22 @@ enum Failure {
     Transport,
     Timeout,
     BreakerOpen,
+}
+
+impl<'p> World<'p> {
+    /// Runs one trial of a plan and returns its answered calls in the order of their answers.
+    /// `proceed` is asked as in [`World::run`]; a trial that is stopped gives nothing.
+    pub fn calls_of_trial(
+        plan: &'p Plan,
+        seed: u64,
+        trial: u64,
+        proceed: impl FnMut(SimTime, u64) -> bool,
+    ) -> Option<Vec<LoggedCall>> {
+        let mut world = Self::new(plan);
+        world.call_log = Some(Vec::new());
+        world.run(seed, trial, proceed)?;
+        world.call_log
+    }
 }
 
 impl World<'_> {
@@ -403,6 +421,9 @@ impl World<'_> {
         if counted {
             self.record_call(population, &call, finished, sent);
         }
+        if self.call_log.is_some() {
+            self.log_call(actor, pool, call.since, finished);
+        }
         let waiting = &mut self.actors[actor];
         waiting.context.grow(call.joins);
         waiting.last_joined = call.joins;
@@ -427,6 +448,28 @@ impl World<'_> {
                 tally.tpot.record(finished.finished.since(first).0 / gaps / 1000);
             }
         }
+    }
+
+    /// Writes down a call; its caller's context is still that of the prompt.
+    fn log_call(&mut self, actor: Handle, pool: u16, since: SimTime, finished: &Finished) {
+        let found = &self.actors[actor];
+        let parent = self.actors.contains(found.parent).then(|| self.actors[found.parent].entity);
+        let call = LoggedCall {
+            population: found.population,
+            session: self.session_of(actor),
+            actor: found.entity,
+            parent: parent.unwrap_or(found.entity),
+            task: self.tasks[found.task].number,
+            pool,
+            since,
+            first_token: finished.first_token,
+            finished: finished.finished,
+            input: finished.prompt,
+            cached: finished.cached,
+            output: finished.produced,
+            pieces: found.context.pieces().to_vec(),
+        };
+        self.call_log.get_or_insert_default().push(call);
     }
 
     /// The answer is there: what the program does with it.

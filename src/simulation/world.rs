@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::actor::{Actor, CallMemory, InFlight, Task};
+use super::call_log::LoggedCall;
 use super::cause::Cause;
 use super::event::{Event, Handle, RANK_ORDINARY, RANK_WAKE_SERVER};
 use super::outcome::{AgentTally, Conservation, PICO_PER_USD, TrialOutcome};
@@ -89,6 +90,8 @@ pub struct World<'p> {
     pub(super) tokens_produced: u64,
     pub(super) tokens_cancelled: u64,
     pub(super) bin: Bin,
+    /// Answered calls one by one, where somebody asked for them.
+    pub(super) call_log: Option<Vec<LoggedCall>>,
     window: (SimTime, SimTime),
     outcome: TrialOutcome,
 }
@@ -139,6 +142,7 @@ impl<'p> World<'p> {
             tokens_produced: 0,
             tokens_cancelled: 0,
             bin: Bin::default(),
+            call_log: None,
             window: (SimTime::ZERO, SimTime::MAX),
             outcome: TrialOutcome::empty(plan, 0),
         }
