@@ -7,6 +7,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod compare;
 pub mod diagnostic;
+pub mod drift;
 pub mod export;
 pub mod failure;
 pub mod import;

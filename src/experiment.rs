@@ -9,6 +9,7 @@ pub mod answers;
 pub mod calibration;
 pub mod comparison;
 pub mod design;
+pub mod drift;
 pub mod evidence;
 pub mod figure;
 pub mod measure;

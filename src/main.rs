@@ -14,6 +14,7 @@ use tokenfleet::cli::{
 use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, size, sweep, validate};
 use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, sweep, validate};
 use tokenfleet::cli::{catalog, check, compare, export, import, run, sweep, validate};
+use tokenfleet::cli::{catalog, check, compare, drift, export, import, run, sweep, validate};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -48,6 +49,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Calibrate(arguments) => calibrate::run(arguments),
+        Command::Drift(arguments) => drift::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Catalog(arguments) => {
             let mut text = Vec::new();

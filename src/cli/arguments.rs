@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::catalog::CatalogArguments;
+use super::drift::DriftArguments;
 use super::export::ExportArguments;
 use super::import::ImportArguments;
 use crate::foundations::Dimension;
@@ -40,6 +41,8 @@ pub enum Command {
     Import(ImportArguments),
     /// Fit a pool's own factors to measured points of it
     Calibrate(CalibrateArguments),
+    /// Hold live traffic against what a scenario expects: what moved, and what it does to the bill
+    Drift(DriftArguments),
     /// Write what a scenario simulates as a trace that others can replay
     Export(ExportArguments),
     /// Show what is known of hardware, models, engines, prices and agents

@@ -422,7 +422,7 @@ impl World<'_> {
             self.record_call(population, &call, finished, sent);
         }
         if self.call_log.is_some() {
-            self.log_call(actor, pool, call.since, finished);
+            self.log_call(actor, pool, call.since, finished, pico);
         }
         let waiting = &mut self.actors[actor];
         waiting.context.grow(call.joins);
@@ -451,7 +451,14 @@ impl World<'_> {
     }
 
     /// Writes down a call; its caller's context is still that of the prompt.
-    fn log_call(&mut self, actor: Handle, pool: u16, since: SimTime, finished: &Finished) {
+    fn log_call(
+        &mut self,
+        actor: Handle,
+        pool: u16,
+        since: SimTime,
+        finished: &Finished,
+        charged_pico: u64,
+    ) {
         let found = &self.actors[actor];
         let parent = self.actors.contains(found.parent).then(|| self.actors[found.parent].entity);
         let call = LoggedCall {
@@ -467,6 +474,7 @@ impl World<'_> {
             input: finished.prompt,
             cached: finished.cached,
             output: finished.produced,
+            charged_pico,
             pieces: found.context.pieces().to_vec(),
         };
         self.call_log.get_or_insert_default().push(call);

@@ -31,6 +31,8 @@ pub struct LoggedCall {
     pub cached: u32,
     /// Tokens of the answer.
     pub output: u32,
+    /// Charged for its share of the steps that it sat in, picodollars.
+    pub charged_pico: u64,
     /// What the prompt consisted of.
     pub pieces: Vec<Piece>,
 }

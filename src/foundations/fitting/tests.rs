@@ -51,7 +51,8 @@ fn a_law_of_calls_with_heavy_single_values_is_found() {
     let Family::NegativeBinomial { least, r, .. } = **rest else { panic!("{rest:?}") };
     assert_eq!(least, 3.0);
     near(r, 0.421, 0.15);
-    assert!(found.ks < 0.02);
+    // Two samples of 7,000 of one law are further apart in 1 % of all cases.
+    assert!(found.ks < 0.0276, "{}", found.ks);
     near(found.law.mean(), law.mean(), 0.1);
 }
 

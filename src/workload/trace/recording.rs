@@ -86,6 +86,9 @@ pub struct Session {
     /// Its recorded identity, empty where there was none.
     #[serde(rename = "session", default, skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// The kind of agent, where that was recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub agent: String,
     /// Seconds from the start of the trace, or from its spawn for a sub-agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_s: Option<f64>,
@@ -134,6 +137,9 @@ pub struct Call {
     /// Who answered, empty where that was not recorded.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
+    /// Tokens of the prompt that the recorded fleet found cached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<u32>,
     /// Seconds to the first token on the recorded fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft_s: Option<f64>,

@@ -90,7 +90,7 @@ impl<'s> Builder<'s> {
         self.has_calls = true;
         let common = self.header.as_ref().map(|header| header.block_size);
         let own = Some(block_size).filter(|_| common != Some(block_size));
-        self.sink.session(Session { name: id, start_s: None, block_size: own, actions })
+        self.sink.session(Session { name: id, block_size: own, actions, ..Session::default() })
     }
 
     /// What is left to say when all sessions have been added.
@@ -180,6 +180,7 @@ impl<'s> Builder<'s> {
             output: output.max(1),
             context: Context::Blocks(hashes.runs.clone()),
             model: entry.model.clone(),
+            cached: None,
             ttft_s: time(entry.ttft),
             time_s: time(entry.api_time),
         }))

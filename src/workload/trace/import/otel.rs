@@ -20,7 +20,7 @@ use super::input::{files, name, open};
 use super::notes::Notes;
 use super::timeline::{self, Turn};
 use crate::workload::trace::lines::{Lines, malformed};
-use crate::workload::trace::recording::{Call, Ending, Header, Sink};
+use crate::workload::trace::recording::{Call, Ending, Header, Session, Sink};
 use crate::workload::trace::{Gap, TraceError};
 
 const EXPECTED: &str = "an export is {\"resourceSpans\": [{\"scopeSpans\": [{\"spans\": [...]}]}]}, \
@@ -130,6 +130,7 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
         }
         notes.add("blank lines passed over", lines.blank);
     }
+    let agents = agents(&spans, &order);
     let sessions = sessions(&spans, &order);
     if sessions.is_empty() {
         let expected = "looked for spans with gen_ai.operation.name or gen_ai.usage.*";
@@ -147,11 +148,29 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
                 first.gap = Some(Gap::Human);
             }
         }
+        let agent = agents.get(&name).cloned().unwrap_or_default();
         let turns: Vec<Turn> = tasks.into_iter().flat_map(|(_, turns)| turns).collect();
         let start = timeline::earliest(&turns).zip(origin).map(|(start, origin)| start - origin);
-        sink.session(timeline::session(name, start, turns, &mut notes))?;
+        let session = timeline::session(name, start, turns, &mut notes);
+        sink.session(Session { agent, ..session })?;
     }
     Ok(Ending { clock_grid_s: 0.0, notes: notes.into_lines() })
+}
+
+/// The outermost agent of each session, by the name of the session.
+fn agents(
+    spans: &FxHashMap<(String, String), Span>,
+    order: &[(String, String)],
+) -> BTreeMap<String, String> {
+    let mut agents = BTreeMap::new();
+    for key in order {
+        let span = &spans[key];
+        if span.kind == Kind::Agent && agents_above(spans, span).is_empty() {
+            let session = span.conversation.as_ref().unwrap_or(&span.trace);
+            agents.entry(session.clone()).or_insert_with(|| span.name.clone());
+        }
+    }
+    agents
 }
 
 /// Tasks by session: when each began, and its turns.

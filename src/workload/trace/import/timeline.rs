@@ -151,6 +151,7 @@ fn call(turn: Turn, thread: u32, prompts: &mut Prompts, notes: &mut Notes) -> Ca
     let Turn { mut call, cached, time_s, .. } = turn;
     notes.count_if(call.output == 0, NO_OUTPUT);
     call.output = call.output.max(1);
+    call.cached = cached.map(|cached| cached.min(call.input));
     call.time_s = call.time_s.or(time_s).filter(|time| *time >= 0.0);
     call.ttft_s = call.ttft_s.filter(|time| *time >= 0.0);
     if call.context == Context::default() {
