@@ -15,6 +15,9 @@ use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, size, swe
 use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, sweep, validate};
 use tokenfleet::cli::{catalog, check, compare, export, import, run, sweep, validate};
 use tokenfleet::cli::{catalog, check, compare, drift, export, import, run, sweep, validate};
+use tokenfleet::cli::{
+    calibrate, catalog, check, compare, drift, export, import, run, sweep, validate,
+};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
