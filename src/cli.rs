@@ -1,5 +1,6 @@
 //! Floor 8: the command line.
 
+pub mod agents;
 pub mod arguments;
 pub mod calibrate;
 pub mod catalog;

@@ -16,7 +16,7 @@ use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, sweep, va
 use tokenfleet::cli::{catalog, check, compare, export, import, run, sweep, validate};
 use tokenfleet::cli::{catalog, check, compare, drift, export, import, run, sweep, validate};
 use tokenfleet::cli::{
-    calibrate, catalog, check, compare, drift, export, import, run, sweep, validate,
+    agents, calibrate, catalog, check, compare, drift, export, import, run, sweep, validate,
 };
 
 fn main() -> ExitCode {
@@ -52,6 +52,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Calibrate(arguments) => calibrate::run(arguments),
+        Command::Agents(arguments) => agents::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Catalog(arguments) => {

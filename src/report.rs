@@ -6,6 +6,7 @@ pub mod export;
 pub mod fitted;
 pub mod folder;
 pub mod html;
+pub mod likeness;
 pub mod manifest;
 pub mod quantity;
 pub mod sizing;

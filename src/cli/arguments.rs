@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::agents::AgentsArguments;
 use super::catalog::CatalogArguments;
 use super::drift::DriftArguments;
 use super::export::ExportArguments;
@@ -41,6 +42,8 @@ pub enum Command {
     Import(ImportArguments),
     /// Fit a pool's own factors to measured points of it
     Calibrate(CalibrateArguments),
+    /// Hold the catalog's archetypes against recorded agents, and write a page about it
+    Agents(AgentsArguments),
     /// Hold live traffic against what a scenario expects: what moved, and what it does to the bill
     Drift(DriftArguments),
     /// Write what a scenario simulates as a trace that others can replay

@@ -12,6 +12,8 @@ use super::terminal::{print, remark};
 use crate::experiment::drift::{self, Drift, Measure, Moved, Observed};
 use crate::foundations::units::{format_duration, format_number, format_percent, format_usd};
 use crate::simulation::World;
+use crate::simulation::call_log::LoggedCall;
+use crate::simulation::plan::{Behaviour, Population};
 use crate::workload::trace::import::{self, Format, ImportOptions};
 
 /// What `tokenfleet drift` is told.
@@ -33,7 +35,7 @@ pub struct DriftArguments {
     #[arg(long, value_name = "MEANING=NAME")]
     pub column: Vec<String>,
 
-    /// Simulated trials that the expectation rests on
+    /// Simulated trials that the expectation rests on; one where the scenario replays a recording
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub trials: u64,
 
@@ -68,12 +70,13 @@ pub fn run(arguments: &DriftArguments) -> Result<u8, Failure> {
         return Err(Failure::Usage("the scenario has no variant to expect anything of".to_owned()));
     };
     let plan = variant.plan;
-    let mut calls = Vec::new();
-    for trial in 0..arguments.trials {
-        let found = World::calls_of_trial(&plan, seed, trial, |_, _| true).unwrap_or_default();
-        // Sessions of different trials are different sessions.
-        calls.push(found);
-    }
+    // Trials of a program are different sessions; a recording is the same ones again.
+    let repeats =
+        |population: &Population| matches!(population.behaviour, Behaviour::Recorded { .. });
+    let trials = if plan.populations.iter().any(repeats) { 1 } else { arguments.trials };
+    let calls: Vec<Vec<LoggedCall>> = (0..trials)
+        .map(|trial| World::calls_of_trial(&plan, seed, trial, |_, _| true).unwrap_or_default())
+        .collect();
     let prices = drift::token_prices(&calls.concat());
     let compare = |agent: &str, population: Option<u16>| {
         let expected: Vec<_> =

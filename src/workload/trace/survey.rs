@@ -105,8 +105,10 @@ pub fn kept(call: &Call, before: Option<&Call>, block_size: u32) -> u32 {
             common_runs(own, other).saturating_mul(u64::from(block_size)).min(1 << 32) as u32
         }
         (Context::Texts(own), Some(Context::Texts(other))) => {
-            let same = own.iter().zip(other).take_while(|(a, b)| a == b);
-            same.map(|(&(_, tokens), _)| tokens).fold(0, u32::saturating_add)
+            let same = own.iter().zip(other).take_while(|(a, b)| a.0 == b.0);
+            // A text that is longer in one of them ends what they share.
+            let whole = same.clone().take_while(|(a, b)| a.1 == b.1).count();
+            same.take(whole + 1).map(|(a, b)| a.1.min(b.1)).fold(0, u32::saturating_add)
         }
         _ => 0,
     };

@@ -1,0 +1,224 @@
+//! `tokenfleet agents`: archetypes held against recorded agents, as a page.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::failure::{FINE, Failure};
+use super::terminal::{print, remark};
+use crate::foundations::Sources;
+use crate::report::export;
+use crate::report::likeness::{Likeness, Trait, page};
+use crate::simulation::World;
+use crate::simulation::scenario::files::NoFiles;
+use crate::simulation::scenario::{ReadOptions, Scenario};
+use crate::workload::trace::TraceError;
+use crate::workload::trace::habits::Habits;
+use crate::workload::trace::import::{self, Format, ImportOptions};
+use crate::workload::trace::recording::{Header, Session, Sink};
+
+/// What `tokenfleet agents` is told.
+#[derive(Args, Clone, Debug)]
+pub struct AgentsArguments {
+    /// Folder of recordings; those that are not there are passed over and said to be
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// The page to write
+    #[arg(long, value_name = "FILE", default_value = "results/agents.md")]
+    pub out: PathBuf,
+
+    /// Root of all random numbers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// An archetype and a recording of agents of its kind.
+struct Pair {
+    archetype: &'static str,
+    format: Format,
+    file: &'static str,
+    /// Only sessions whose names begin so.
+    sessions: &'static str,
+    columns: &'static [(&'static str, &'static str)],
+    what: &'static str,
+    traits: &'static [Trait],
+    /// Users and simulated hours; enough for several hundred sessions.
+    users: u32,
+    hours: u32,
+}
+
+const AGENTS: &[Trait] = &[
+    Trait::CallsPerSession,
+    Trait::FirstPrompt,
+    Trait::Prompt,
+    Trait::Answer,
+    Trait::Growth,
+    Trait::ToolTime,
+];
+const SESSIONS: &[Trait] = &[
+    Trait::TasksPerSession,
+    Trait::CallsPerTask,
+    Trait::CallsPerSession,
+    Trait::FirstPrompt,
+    Trait::Prompt,
+    Trait::Answer,
+    Trait::Growth,
+    Trait::ThinkTime,
+];
+
+const PAIRS: [Pair; 6] = [
+    Pair {
+        archetype: "coding-autonomous",
+        format: Format::Trie,
+        file: "trie/agentic_coding_8k_first2000.jsonl",
+        sessions: "",
+        columns: &[],
+        what: "Applied Compute trie, agentic coding: the first 2,000 of 8,192 tasks. They are \
+               shorter than the others: 18.4 calls on average where all have 21.2, which the \
+               archetype was fitted to.",
+        traits: AGENTS,
+        users: 20,
+        hours: 6,
+    },
+    Pair {
+        archetype: "coding-interactive",
+        format: Format::Columns,
+        file: "claude_code_weka/llm_calls.csv.gz",
+        sessions: "",
+        columns: &[("cached", "prefix_hit_blocks64*64")],
+        what: "Claude Code sessions (WEKA kv-cache-tester, Apache-2.0): about half of 710. Their \
+               contexts reach 850k tokens; the archetype cuts at 150k, as models with 200k do.",
+        traits: SESSIONS,
+        users: 40,
+        hours: 72,
+    },
+    Pair {
+        archetype: "react",
+        format: Format::Columns,
+        file: "lmcache_agentic/train_shard4_normalized.jsonl",
+        sessions: "gaia",
+        columns: &[],
+        what: "GAIA tasks (LMCache agentic traces, MIT); prompts were not recorded.",
+        traits: &[Trait::CallsPerSession, Trait::Answer, Trait::ToolTime],
+        users: 20,
+        hours: 6,
+    },
+    Pair {
+        archetype: "chat",
+        format: Format::Mooncake,
+        file: "mooncake/conversation_first5000.jsonl",
+        sessions: "",
+        columns: &[],
+        what: "Mooncake conversation trace (Apache-2.0): 5,000 of 12,031 requests, not linked.",
+        traits: &[Trait::Prompt, Trait::Answer],
+        users: 100,
+        hours: 2,
+    },
+    Pair {
+        archetype: "rag",
+        format: Format::RagPulse,
+        file: "ragpulse",
+        sessions: "",
+        columns: &[],
+        what: "RAGPulse (MIT): 7,106 requests of a week.",
+        traits: &[Trait::TasksPerSession, Trait::Prompt, Trait::Answer, Trait::ThinkTime],
+        users: 100,
+        hours: 2,
+    },
+    Pair {
+        archetype: "plain",
+        format: Format::Azure,
+        file: "azure2023/AzureLLMInferenceTrace_conv.csv",
+        sessions: "",
+        columns: &[],
+        what: "Azure conversations of 2023 (CC BY 4.0): 19,366 requests.",
+        traits: &[Trait::Prompt, Trait::Answer],
+        users: 20,
+        hours: 2,
+    },
+];
+
+/// Compares and writes the page: the exit code.
+///
+/// # Errors
+/// Recordings that are not what they should be, and whatever keeps the page from being written.
+pub fn run(arguments: &AgentsArguments) -> Result<u8, Failure> {
+    let (mut all, mut skipped) = (Vec::new(), Vec::new());
+    for pair in &PAIRS {
+        let path = arguments.data.join(pair.file);
+        if !path.exists() {
+            skipped.push(format!("{}: no `{}` in the data", pair.archetype, pair.file));
+            continue;
+        }
+        remark(&format!("{} ...\n", pair.archetype));
+        let recorded = recorded(pair, &path)?;
+        let generated = generated(pair, arguments.seed)?;
+        all.push(Likeness::new(pair.archetype, pair.what, pair.traits, &recorded, &generated));
+    }
+    if all.is_empty() {
+        let data = arguments.data.display();
+        return Err(Failure::Usage(format!("`{data}` holds none of the recordings")));
+    }
+    let text = page(&all, &skipped);
+    if let Some(folder) = arguments.out.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let part = arguments.out.with_extension("part");
+    fs::write(&part, &text)?;
+    fs::rename(&part, &arguments.out)?;
+    print(&text)?;
+    Ok(FINE)
+}
+
+/// Lets sessions of some names through.
+struct Named<'s> {
+    start: &'static str,
+    sink: &'s mut dyn Sink,
+}
+
+impl Sink for Named<'_> {
+    fn begin(&mut self, header: &Header) -> Result<(), TraceError> {
+        self.sink.begin(header)
+    }
+
+    fn session(&mut self, session: Session) -> Result<(), TraceError> {
+        if session.name.starts_with(self.start) { self.sink.session(session) } else { Ok(()) }
+    }
+}
+
+fn recorded(pair: &Pair, path: &Path) -> Result<Habits, Failure> {
+    let columns = pair.columns.iter().map(|&(what, name)| (what.to_owned(), name.to_owned()));
+    let options = ImportOptions { columns: columns.collect(), ..ImportOptions::default() };
+    let mut habits = Habits::default();
+    let mut named = Named { start: pair.sessions, sink: &mut habits };
+    import::read(pair.format, &[path.to_owned()], &options, &mut named)?;
+    Ok(habits)
+}
+
+/// Sessions of an archetype on servers that take any context.
+fn generated(pair: &Pair, seed: u64) -> Result<Habits, Failure> {
+    let text = format!(
+        "[run]\nhorizon = \"{} h\"\n[agents.a]\nprogram = \"{}\"\nmodel = \"main\"\n\
+         arrivals = {{ closed = {{ users = {}, think_time = \"1 s\" }} }}\n[pools.main]\n\
+         model = \"llama-4-maverick\"\naccelerator = \"h200-sxm\"\ntensor_parallel = 8\n\
+         replicas = 4\nprecision = {{ weights = \"fp8\", kv = \"fp8\" }}\n",
+        pair.hours, pair.archetype, pair.users
+    );
+    let mut sources = Sources::default();
+    let source = sources.add_file(pair.archetype, &text);
+    let options = ReadOptions { files: &NoFiles, set: &[], variants: &[] };
+    let scenario = match Scenario::read(source, &mut sources, &options) {
+        Ok(scenario) => scenario,
+        Err(faults) => return Err(Failure::Scenario { faults, sources }),
+    };
+    let mut habits = Habits::default();
+    for variant in &scenario.variants {
+        let calls = World::calls_of_trial(&variant.plan, seed, 0, |_, _| true).unwrap_or_default();
+        for session in export::sessions(&calls) {
+            habits.session(session)?;
+        }
+    }
+    Ok(habits)
+}
