@@ -16,7 +16,7 @@ use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, sweep, va
 use tokenfleet::cli::{catalog, check, compare, export, import, run, sweep, validate};
 use tokenfleet::cli::{catalog, check, compare, drift, export, import, run, sweep, validate};
 use tokenfleet::cli::{
-    agents, calibrate, catalog, check, compare, drift, export, import, run, sweep, validate,
+    agents, calibrate, catalog, check, compare, drift, export, import, run, size, sweep, validate,
 };
 
 fn main() -> ExitCode {
