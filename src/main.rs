@@ -9,14 +9,8 @@ use tokenfleet::cli::arguments::{Arguments, Command};
 use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
 use tokenfleet::cli::{
-    calibrate, catalog, check, compare, import, report, run, size, sweep, validate,
-};
-use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, size, sweep, validate};
-use tokenfleet::cli::{calibrate, catalog, check, compare, import, run, sweep, validate};
-use tokenfleet::cli::{catalog, check, compare, export, import, run, sweep, validate};
-use tokenfleet::cli::{catalog, check, compare, drift, export, import, run, sweep, validate};
-use tokenfleet::cli::{
-    agents, calibrate, catalog, check, compare, drift, export, import, run, size, sweep, validate,
+    agents, calibrate, catalog, check, compare, drift, export, import, report, run, size, sweep,
+    validate,
 };
 
 fn main() -> ExitCode {
