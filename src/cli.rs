@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod diagnostic;
 pub mod drift;
+pub mod explain;
 pub mod export;
 pub mod failure;
 pub mod import;

@@ -11,6 +11,7 @@ pub mod comparison;
 pub mod design;
 pub mod drift;
 pub mod evidence;
+pub mod explanation;
 pub mod figure;
 pub mod measure;
 pub mod metric;

@@ -9,8 +9,8 @@ use tokenfleet::cli::arguments::{Arguments, Command};
 use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
 use tokenfleet::cli::{
-    agents, calibrate, catalog, check, compare, drift, export, import, report, run, size, sweep,
-    validate,
+    agents, calibrate, catalog, check, compare, drift, explain, export, import, report, run, size,
+    sweep, validate,
 };
 
 fn main() -> ExitCode {
@@ -43,6 +43,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         Command::Compare(arguments) => compare::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::Size(arguments) => size::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Calibrate(arguments) => calibrate::run(arguments),

@@ -2,6 +2,7 @@
 
 pub mod comparison;
 pub mod csv;
+pub mod explanation;
 pub mod export;
 pub mod fitted;
 pub mod folder;

@@ -36,6 +36,8 @@ pub enum Command {
     Sweep(SweepArguments),
     /// Say how much load a fleet carries, and find the cheapest that meets all objectives
     Size(SizeArguments),
+    /// Split the difference between two variants over the factors that differ
+    Explain(ExplainArguments),
     /// Read scenarios and report every fault; run nothing
     Check(CheckArguments),
     /// Turn recorded traffic into a trace and a scenario that replays it
@@ -181,6 +183,31 @@ pub struct SweepArguments {
     /// Go on with a sweep that was stopped before it was written to `--out`
     #[arg(long, requires = "out")]
     pub resume: bool,
+}
+
+/// What `tokenfleet explain` is told.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArguments {
+    /// What every simulation is told
+    #[command(flatten)]
+    pub common: Common,
+
+    /// The variant to start from
+    #[arg(long, value_name = "NAME", default_value = "base")]
+    pub from: String,
+
+    /// The variant to explain
+    #[arg(long, value_name = "NAME")]
+    pub to: String,
+
+    /// The figure to explain
+    #[arg(long, value_name = "METRIC", default_value = "usd_per_successful_task")]
+    pub metric: String,
+
+    /// Make one factor of several differences: `machines=pools.main.accelerator,pools.main.engine`.
+    /// The machines of a pool are one by themselves
+    #[arg(long, value_name = "NAME=PATH,PATH")]
+    pub group: Vec<String>,
 }
 
 /// What `tokenfleet size` is told.

@@ -33,6 +33,8 @@ pub struct Prepared {
     pub threads: usize,
     /// How often intervals must hold.
     pub confidence: f64,
+    /// By variant: the paths that it changes.
+    pub changed: Vec<Vec<Vec<String>>>,
     inputs: Vec<Input>,
     provenance: Vec<Provenance>,
 }
@@ -66,6 +68,7 @@ impl Prepared {
             provenance.extend(variant.provenance);
             variant.plan
         };
+        let changed = scenario.variants.iter().map(|variant| variant.changed.clone()).collect();
         let plans = scenario.variants.into_iter().map(&mut plan).collect();
         let candidates = candidates.into_iter().map(|candidate| match candidate {
             Ok(variant) => Ok(plan(variant)),
@@ -79,6 +82,7 @@ impl Prepared {
             seed: common.seed.unwrap_or(scenario.run.seed),
             threads: common.threads.map_or(0, usize::from),
             confidence: scenario.run.confidence,
+            changed,
             inputs,
             provenance,
             plans,

@@ -1,6 +1,6 @@
 //! `tokenfleet size`: how much a fleet carries, and the cheapest that meets everything.
 
-use super::arguments::{Find, Format, SizeArguments};
+use super::arguments::{Common, Find, Format, SizeArguments};
 use super::failure::{FINE, Failure};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
 use super::terminal::{answer_style, print, remark};
@@ -202,10 +202,8 @@ fn show(
                 let counts = sizing.paths.iter().zip(&fleet.counts);
                 let counts: Vec<String> =
                     counts.map(|(path, count)| format!("{path}={count}")).collect();
-                let mut words = command_words("run", common);
-                if common.trials.is_none() {
-                    words.extend(["--trials".to_owned(), fleet.trials.to_string()]);
-                }
+                let as_many = Common { trials: Some(fleet.trials), ..common.clone() };
+                let mut words = command_words("run", &as_many);
                 let variant = arguments.variant.as_deref().unwrap_or(BASE);
                 words.extend(["--variant".to_owned(), variant.to_owned()]);
                 for set in kind.into_iter().flatten().chain(&counts) {

@@ -139,7 +139,7 @@ impl Contrast {
 }
 
 /// How far each trial pulls the ratio of all trials' totals.
-fn pulls(trials: &[(f64, f64)]) -> Vec<f64> {
+pub(super) fn pulls(trials: &[(f64, f64)]) -> Vec<f64> {
     let (top, bottom) = trials.iter().fold((0.0, 0.0), |(a, b), t| (a + t.0, b + t.1));
     let (ratio, mean) = (top / bottom, bottom / trials.len() as f64);
     trials.iter().map(|(a, b)| (a - ratio * b) / mean).collect()

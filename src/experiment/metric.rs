@@ -56,6 +56,8 @@ pub enum Unit {
     Watts,
     /// Joules.
     Joules,
+    /// Grams.
+    Grams,
     /// Tokens per joule.
     TokensPerJoule,
 }
@@ -77,6 +79,7 @@ impl Unit {
             Unit::Ratio => "ratio",
             Unit::Watts => "W",
             Unit::Joules => "J",
+            Unit::Grams => "g",
             Unit::TokensPerJoule => "tokens/J",
         }
     }
@@ -94,7 +97,8 @@ impl Unit {
             Unit::Share => Dimension::Fraction,
             Unit::Watts => Dimension::Power,
             Unit::Joules => Dimension::Energy,
-            Unit::Calls | Unit::Requests | Unit::Ratio | Unit::TokensPerJoule => Dimension::Number,
+            Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
+            Unit::TokensPerJoule | Unit::Grams => Dimension::Number,
         }
     }
 }

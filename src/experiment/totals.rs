@@ -47,7 +47,14 @@ pub struct Served {
     pub gpu_s: f64,
     /// Energy of the GPUs, J.
     pub joules: f64,
+    /// Energy at the facility's meter for them, J.
+    pub facility_joules: f64,
+    /// Carbon dioxide equivalent of that, g.
+    pub carbon_g: f64,
 }
+
+/// Joules of a kilowatt-hour.
+const JOULES_PER_KWH: f64 = 3.6e6;
 
 /// Picoseconds times a count, in seconds.
 fn seconds(ps: u128) -> f64 {
@@ -81,6 +88,8 @@ impl Served {
             preemptions: value,
             gpu_s: value,
             joules: value,
+            facility_joules: value,
+            carbon_g: value,
         }
     }
 
@@ -145,7 +154,10 @@ impl Served {
     /// With the energy of GPUs whose kernels ran for so much of the replicas' time.
     fn powered(self, pool: &Pool, running_s: f64) -> Self {
         let busy_s = running_s * f64::from(pool.gpus);
-        Self { joules: pool.gpu_power.joules(self.gpu_s, busy_s), ..self }
+        let joules = pool.gpu_power.joules(self.gpu_s, busy_s);
+        let facility_joules = joules * pool.bill.facility_factor;
+        let carbon_g = facility_joules / JOULES_PER_KWH * pool.bill.grams_per_kwh;
+        Self { joules, facility_joules, carbon_g, ..self }
     }
 
     /// This and another together.
@@ -171,6 +183,8 @@ impl Served {
             preemptions: self.preemptions + other.preemptions,
             gpu_s: self.gpu_s + other.gpu_s,
             joules: self.joules + other.joules,
+            facility_joules: self.facility_joules + other.facility_joules,
+            carbon_g: self.carbon_g + other.carbon_g,
         }
     }
 
@@ -186,6 +200,8 @@ impl Served {
         Self {
             spent_usd: self.spent_usd * dollars,
             joules: self.joules * dollars,
+            facility_joules: self.facility_joules * dollars,
+            carbon_g: self.carbon_g * dollars,
             charged_usd: self.charged_usd * dollars,
             calls: agent.calls_in_window as f64,
             input_tokens: self.input_tokens * input,

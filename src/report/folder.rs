@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The files of a result, and no others.
-pub const FILES: [&str; 14] = [
+pub const FILES: &[&str] = &[
     "manifest.json",
     "summary.json",
     "comparison.json",
@@ -18,6 +18,8 @@ pub const FILES: [&str; 14] = [
     "points.csv",
     "size.json",
     "candidates.csv",
+    "explanation.json",
+    "explanation.csv",
     "trials.csv",
     "tasks.csv",
     "distributions.csv",

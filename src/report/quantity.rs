@@ -73,6 +73,8 @@ fn scale_of(unit: Unit, size: f64) -> Scale {
             s if s < 3.6e9 => scale("", 1.0 / 3.6e6, " kWh"),
             _ => scale("", 1.0 / 3.6e9, " MWh"),
         },
+        Unit::Grams if size >= 1000.0 => scale("", 1e-3, " kg"),
+        Unit::Grams => scale("", 1.0, " g"),
         Unit::TokensPerJoule => scale("", 1.0, " tok/J"),
         Unit::Calls | Unit::Requests | Unit::Ratio if size < 1e5 => scale("", 1.0, ""),
         Unit::Tokens | Unit::Calls | Unit::Requests | Unit::Ratio => {

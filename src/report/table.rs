@@ -7,6 +7,7 @@ pub mod calibration;
 mod columns;
 pub mod comparison;
 mod errors;
+pub mod explanation;
 mod grid;
 mod headline;
 mod many;

@@ -82,6 +82,8 @@ pub struct Pool {
     pub max_context: u32,
     /// Price of a replica, USD per hour.
     pub usd_per_replica_h: f64,
+    /// What that is made of, and what stands behind a joule.
+    pub bill: Bill,
     /// Arithmetic that a GPU can do in the precision used, FLOP/s.
     pub peak_flops: f64,
     /// Memory bandwidth of a GPU, B/s.
@@ -90,6 +92,29 @@ pub struct Pool {
     pub gpu_power: GpuPower,
     /// Factors fitted to measurements of it, which its step times stand on.
     pub calibration: Option<Calibration>,
+}
+
+/// What a GPU-hour costs by its parts, and what stands behind a joule of a chip. What nobody has
+/// published is not a number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bill {
+    /// Parts of the price of a GPU-hour, USD.
+    pub usd_per_gpu_h: Vec<(&'static str, f64)>,
+    /// Energy at the facility's meter over that of the chips: host, conversion and cooling.
+    pub facility_factor: f64,
+    /// Carbon dioxide equivalent of a kilowatt-hour, g.
+    pub grams_per_kwh: f64,
+}
+
+impl Bill {
+    /// Nothing known.
+    pub const UNKNOWN: Self =
+        Self { usd_per_gpu_h: Vec::new(), facility_factor: f64::NAN, grams_per_kwh: f64::NAN };
+
+    /// All parts together.
+    pub fn usd(&self) -> f64 {
+        self.usd_per_gpu_h.iter().map(|(_, usd)| usd).sum()
+    }
 }
 
 impl Pool {

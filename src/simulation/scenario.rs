@@ -130,6 +130,8 @@ pub struct Variant {
     pub provenance: Vec<Provenance>,
     /// What to beware of in it.
     pub warnings: Faults,
+    /// Paths of the values that it changes in the scenario as it stands.
+    pub changed: Vec<Vec<String>>,
 }
 
 /// How a scenario is to be read.
@@ -225,7 +227,8 @@ impl Scenario {
             if let Some((head, plan)) = reading.found {
                 whole.get_or_insert(head);
                 let (provenance, warnings) = (reading.provenance, reading.warnings);
-                let variant = Variant { plan, provenance, warnings };
+                let changed = version.changed.clone();
+                let variant = Variant { plan, provenance, warnings, changed };
                 match index < named {
                     true => variants.push(variant),
                     false => candidates.push(Ok(variant)),

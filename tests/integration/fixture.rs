@@ -4,7 +4,7 @@ use tokenfleet::foundations::distribution::Law;
 use tokenfleet::foundations::{SimDuration, SimTime};
 use tokenfleet::performance::{GpuPower, HostProfile, StepModel};
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
-use tokenfleet::simulation::plan::{Behaviour, Ending, Plan, Pool, Population, Stop};
+use tokenfleet::simulation::plan::{Behaviour, Bill, Ending, Plan, Pool, Population, Stop};
 use tokenfleet::simulation::{TrialOutcome, World};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::{
@@ -47,6 +47,7 @@ pub(crate) fn pool(replica: ReplicaSpec, replicas: u32) -> Pool {
         router: RouterPolicy::LeastLoaded,
         max_context: 1 << 30,
         usd_per_replica_h: 1.0,
+        bill: Bill::UNKNOWN,
         peak_flops: 1e15,
         bandwidth: 1e12,
         gpu_power: GpuPower { idle_w: 100.0, full_w: 500.0 },

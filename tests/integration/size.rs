@@ -1,7 +1,7 @@
 //! Sizing finds what queueing theory knows, with few candidates, and agrees with `run`.
 
 use serde_json::Value;
-use tokenfleet::experiment::sizing::{Fleet, FleetFound, Knob, Search, Setup};
+use tokenfleet::experiment::sizing::{Fleet, FleetFound, Hints, Knob, Search, Setup};
 use tokenfleet::experiment::{Metric, Objective, Part, Statistic, Watch};
 use tokenfleet::foundations::random::{Purpose, Streams};
 use tokenfleet::foundations::{Law, SimTime};
@@ -76,7 +76,7 @@ fn the_least_number_of_servers_is_erlang_c() {
         let start = 1 + stream.below(30) as u32;
         let fleet = Fleet { name: String::new(), plan: Ok(queue(a, start, 4000)) };
         let mut search = Search::new(setup(&objectives), &watch, &|_, _, _| ());
-        let found = search.least(&fleet, &[Knob::Slots(0)], None, None).unwrap();
+        let found = search.least(&fleet, &[Knob::Slots(0)], Hints::default()).unwrap();
         let FleetFound::Enough(enough) = found else { panic!("case {case}: {found:?}") };
         assert_eq!(enough.counts, [expected], "case {case}: {a} Erlang, a wait of {wait} s");
         most = most.max(search.seen().len());

@@ -4,7 +4,7 @@
 use tokenfleet::foundations::{Law, SimDuration, SimTime};
 use tokenfleet::performance::{ContextCost, KernelGroup, StepModel};
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
-use tokenfleet::simulation::plan::{Behaviour, Ending, Plan, Pool, Population, Stop};
+use tokenfleet::simulation::plan::{Behaviour, Bill, Ending, Plan, Pool, Population, Stop};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::{Branch, LoopStep, Program, SharedSegment, StepKind};
 use tokenfleet::workload::tool::Tool;
@@ -79,6 +79,7 @@ fn servers() -> Pool {
         router: RouterPolicy::SessionAffinity,
         max_context: 131_072,
         usd_per_replica_h: 9.96,
+        bill: Bill::UNKNOWN,
         peak_flops: 1979e12,
         bandwidth: 3.35e12,
         ..pool(replica, 2)

@@ -260,6 +260,28 @@ pub const METRICS: &[Metric] = &[
         "all dollars spent in the measured window over output tokens produced in it",
     ),
     ratio(
+        "usd_per_mtoken_fresh_listed",
+        Unit::UsdPerMtoken,
+        ALL,
+        listed,
+        "price of input tokens that were computed, were all dollars of the measured window spread as \
+         list prices are: cached input at 0.1, output at 5 times the price of fresh input",
+    ),
+    ratio(
+        "usd_per_mtoken_cached_listed",
+        Unit::UsdPerMtoken,
+        ALL,
+        |t| (CACHED_WEIGHT * listed(t).0, listed(t).1),
+        "price of input tokens found in a prefix cache by the same rule",
+    ),
+    ratio(
+        "usd_per_mtoken_output_listed",
+        Unit::UsdPerMtoken,
+        ALL,
+        |t| (OUTPUT_WEIGHT * listed(t).0, listed(t).1),
+        "price of output tokens by the same rule",
+    ),
+    ratio(
         "usd_per_h",
         Unit::UsdPerHour,
         ALL,
@@ -411,4 +433,39 @@ pub const METRICS: &[Metric] = &[
         |t| (t.served.output_tokens, t.served.joules),
         "tokens produced in the measured window over the energy of the accelerators in it",
     ),
+    ratio(
+        "tokens_per_s_per_mw",
+        Unit::TokensPerSecond,
+        ALL,
+        |t| (t.served.output_tokens * 1e6, t.served.facility_joules),
+        "tokens produced in the measured window per second and megawatt at the facility's meter: \
+         chips, hosts, conversion and cooling",
+    ),
+    ratio(
+        "facility_joules_per_task",
+        Unit::Joules,
+        TASKS,
+        |t| (t.served.facility_joules, t.tally.finished_in_window as f64),
+        "energy at the facility's meter in the measured window, idle time included, over tasks that \
+         ended in it",
+    ),
+    ratio(
+        "carbon_g_per_task",
+        Unit::Grams,
+        TASKS,
+        |t| (t.served.carbon_g, t.tally.finished_in_window as f64),
+        "carbon dioxide equivalent of that energy in the pool's region, over the same tasks",
+    ),
 ];
+
+/// What an output token and a cached input token bear of the dollars, where an input token that has
+/// to be computed bears 1: the ratios of most list prices since 2025.
+const OUTPUT_WEIGHT: f64 = 5.0;
+const CACHED_WEIGHT: f64 = 0.1;
+
+/// Dollars spent, and the tokens that bear them in units of fresh input tokens.
+fn listed(t: &Totals<'_>) -> (f64, f64) {
+    let fresh = t.served.input_tokens - t.served.cached_tokens;
+    let cached = CACHED_WEIGHT * t.served.cached_tokens;
+    (t.served.spent_usd * 1e6, fresh + cached + OUTPUT_WEIGHT * t.served.output_tokens)
+}

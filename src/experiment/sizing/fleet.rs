@@ -8,8 +8,8 @@ use super::assessment::Assessment;
 use super::search::{Search, Stopped};
 use super::{Knob, usd_per_h};
 
-/// A change of an objective's value below which more servers are of no use to it.
-const NO_USE: f64 = 0.005;
+/// How often a fleet is doubled before other kinds are tried.
+const PATIENCE: u32 = 2;
 
 /// A kind of fleet: what its servers are, apart from how many.
 #[derive(Clone, Debug)]
@@ -62,9 +62,26 @@ impl Fleet {
     }
 }
 
+/// What is known before the least counts of a kind of fleet are sought.
+#[derive(Clone, Copy, Debug)]
+pub struct Hints {
+    /// Nothing that costs as much, in USD per hour, or more is looked at.
+    pub budget: Option<f64>,
+    /// Where to look first.
+    pub guess: Option<u32>,
+    /// How often the counts may be doubled before it is given up.
+    pub doublings: u32,
+}
+
+impl Default for Hints {
+    /// Nothing is known, and nothing given up.
+    fn default() -> Self {
+        Self { budget: None, guess: None, doublings: u32::MAX }
+    }
+}
+
 impl Search<'_> {
-    /// The least counts of one kind of fleet; nothing that costs as much as `budget` or more is
-    /// looked at. It is sought around `guess` first.
+    /// The least counts of one kind of fleet.
     ///
     /// # Errors
     /// See [`Stopped`].
@@ -72,9 +89,9 @@ impl Search<'_> {
         &mut self,
         fleet: &Fleet,
         knobs: &[Knob],
-        budget: Option<f64>,
-        guess: Option<u32>,
+        hints: Hints,
     ) -> Result<FleetFound, Stopped> {
+        let Hints { budget, guess, mut doublings } = hints;
         let plan = match &fleet.plan {
             Ok(plan) => plan,
             Err(why) => return Ok(FleetFound::Unfit(why.clone())),
@@ -97,6 +114,10 @@ impl Search<'_> {
                 let missed = found.not_met().collect();
                 return Ok(FleetFound::OutOfReach(missed, Box::new(found)));
             }
+            if doublings == 0 {
+                return Ok(FleetFound::NotTried);
+            }
+            doublings -= 1;
             least = counts.iter().map(|&count| count.saturating_add(1).min(most)).collect();
             counts = counts.iter().map(|&count| count.saturating_mul(2).min(most)).collect();
             let bigger = self.assess(name, plan, knobs, &counts, 1.0)?;
@@ -151,18 +172,25 @@ impl Search<'_> {
         // What the best fleet so far does, by its vigour and its number.
         let mut work: Option<f64> = None;
         let mut all: Vec<FleetFound> = fleets.iter().map(|_| FleetFound::NotTried).collect();
-        for at in order {
-            let vigour = fleets[at].vigour();
-            let guess = work.zip(vigour).map(|(work, vigour)| libm::ceil(work / vigour) as u32);
-            let found = match self.least(&fleets[at], knobs, budget, guess) {
-                Err(Stopped::TooMany(_)) if budget.is_some() => break,
-                found => found?,
-            };
-            if let FleetFound::Enough(enough) = &found {
-                budget = Some(enough.usd_per_h);
-                work = vigour.map(|vigour| vigour * f64::from(enough.counts[0]));
+        // Kinds that only a great number makes do wait until the others have set a price.
+        for doublings in [PATIENCE, u32::MAX] {
+            for &at in &order {
+                if !matches!(all[at], FleetFound::NotTried) {
+                    continue;
+                }
+                let vigour = fleets[at].vigour();
+                let guess = work.zip(vigour).map(|(work, vigour)| libm::ceil(work / vigour) as u32);
+                let hints = Hints { budget, guess, doublings };
+                let found = match self.least(&fleets[at], knobs, hints) {
+                    Err(Stopped::TooMany(_)) if budget.is_some() => return Ok(all),
+                    found => found?,
+                };
+                if let FleetFound::Enough(enough) = &found {
+                    budget = Some(enough.usd_per_h);
+                    work = vigour.map(|vigour| vigour * f64::from(enough.counts[0]));
+                }
+                all[at] = found;
             }
-            all[at] = found;
         }
         Ok(all)
     }
@@ -244,13 +272,12 @@ fn affordable(
     Some(of(low))
 }
 
-/// Objectives that a fleet misses, and that twice as many servers bring no nearer.
+/// Objectives that a fleet misses and always will. Where a value nears its end as v + c/n, twice the
+/// servers halve what is left: as much as they brought is all that is still to come.
 fn out_of_reach(objectives: &[Objective], found: &Assessment, bigger: &Assessment) -> Vec<usize> {
     let stuck = |&index: &usize| {
         let (before, after) = (found.verdicts[index].value, bigger.verdicts[index].value);
-        let missed = !objectives[index].is_met_by(after);
-        let nearer = if objectives[index].at_least { after - before } else { before - after };
-        missed && found.keeps_up && before.is_finite() && nearer <= NO_USE * before.abs()
+        found.keeps_up && before.is_finite() && !objectives[index].is_met_by(2.0 * after - before)
     };
     bigger.not_met().filter(stuck).collect()
 }

@@ -38,7 +38,10 @@ impl Search<'_> {
         let mut load = 1.0;
         while (carries.is_none() || fails.is_none()) && (1.0 / FARTHEST..=FARTHEST).contains(&load)
         {
-            let found = at(load)?;
+            let found = match at(load) {
+                Err(Stopped::TooMany(_)) if load != 1.0 => break,
+                found => found?,
+            };
             if found.meets() {
                 carries = Some(found);
                 load *= 2.0;
@@ -48,6 +51,7 @@ impl Search<'_> {
             }
         }
         let precision = self.setup.precision;
+        // Where there are too many candidates, what is known is told.
         while let (Some(low), Some(high)) = (&carries, &fails) {
             if high.load / low.load <= 1.0 + precision {
                 break;
@@ -57,7 +61,10 @@ impl Search<'_> {
             if between <= low.load || between >= high.load {
                 break;
             }
-            let found = self.assess(name, plan, knobs, counts, between)?;
+            let found = match self.assess(name, plan, knobs, counts, between) {
+                Err(Stopped::TooMany(_)) => break,
+                found => found?,
+            };
             if found.meets() {
                 carries = Some(found);
             } else {

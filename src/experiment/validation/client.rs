@@ -4,7 +4,7 @@ use crate::foundations::distribution::{Law, LawError};
 use crate::foundations::time::PS_PER_S;
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::RouterPolicy;
-use crate::simulation::plan::{Behaviour, Ending, Plan, Pool, Population, Stop};
+use crate::simulation::plan::{Behaviour, Bill, Ending, Plan, Pool, Population, Stop};
 use crate::simulation::{TrialOutcome, World};
 use crate::workload::arrival::{ArrivalError, Arrivals};
 use crate::workload::program::{
@@ -128,6 +128,7 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         router: RouterPolicy::RoundRobin,
         max_context: u32::MAX,
         usd_per_replica_h: 0.0,
+        bill: Bill::UNKNOWN,
         peak_flops,
         bandwidth,
         gpu_power: power,

@@ -3,7 +3,7 @@
 use super::columns::{BLANK, labelled, quantile, side_by_side};
 use super::grid::{Cell, Grid, Style, Tone, pairs, paragraph};
 use super::headline;
-use crate::experiment::{Answer, Metric, Objective, Scope, Verdict};
+use crate::experiment::{Answer, Metric, Objective, Scope, Unit, Verdict};
 use crate::foundations::units::{format_count, format_percent};
 use crate::foundations::{Histogram, Interval};
 use crate::report::quantity::{plain, with_interval};
@@ -221,7 +221,20 @@ fn servers(answer: &Answer<'_>, part: usize, pool: &Pool, style: Style) -> Strin
     let head = head.replacen(&title, &Tone::Title.paint(&title, style), 1);
     let at = answer.plan.pools.iter().position(|other| other.name == pool.name);
     let load = at.map_or_else(String::new, |at| load(answer, at));
-    format!("{head}{}{load}", pairs(&values(&POOL, answer, part), style))
+    let bill = bill(pool, style);
+    format!("{head}{bill}{}{load}", pairs(&values(&POOL, answer, part), style))
+}
+
+/// What a GPU-hour is made of, where it has parts.
+fn bill(pool: &Pool, style: Style) -> String {
+    let parts = &pool.bill.usd_per_gpu_h;
+    if parts.len() < 2 {
+        return String::new();
+    }
+    let each = parts.iter().map(|(part, usd)| format!("{part} {}", plain(Unit::Usd, Some(*usd))));
+    let all = plain(Unit::UsdPerHour, Some(pool.bill.usd()));
+    let line = format!("a GPU costs {all}: {}", each.collect::<Vec<_>>().join(", "));
+    paragraph("  ", &line, style)
 }
 
 /// Requests that run and wait on a pool, over the time until new tasks stop to start.

@@ -89,6 +89,29 @@ pub fn apply(root: &mut Node, variant: &Table, sources: &Sources, faults: &mut F
     }
 }
 
+/// Paths of the values that [`apply`] sets; those that it refuses are left out.
+pub fn paths(variant: &Table, sources: &Sources) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in &variant.entries {
+        if let Ok(path) = parse_path(&entry.key, unquoted(entry, sources)) {
+            let path = path.into_iter().map(|part| part.key).collect();
+            leaves(path, &entry.node, &mut found);
+        }
+    }
+    found
+}
+
+fn leaves(path: Vec<String>, node: &Node, found: &mut Vec<Vec<String>>) {
+    match node.as_table() {
+        Some(table) if !table.inline => {
+            for entry in &table.entries {
+                leaves([&path[..], &[entry.key.clone()]].concat(), &entry.node, found);
+            }
+        }
+        _ => found.push(path),
+    }
+}
+
 fn apply_at(root: &mut Node, path: Vec<PathPart>, node: &Node, faults: &mut Faults) {
     match node.as_table() {
         Some(table) if !table.inline => {

@@ -56,7 +56,7 @@ impl Point {
                 Change::Like { variant, path } => copy(&mut root, &find(variant)?.root, path)?,
             }
         }
-        Ok(Version { name: self.name.clone(), root })
+        Ok(Version { name: self.name.clone(), root, changed: Vec::new() })
     }
 }
 
@@ -98,7 +98,11 @@ mod tests {
 
     #[test]
     fn a_point_takes_values_from_flags_and_from_other_variants() {
-        let version = |name: &str, text: &str| Version { name: name.into(), root: parsed(text).0 };
+        let version = |name: &str, text: &str| Version {
+            name: name.into(),
+            root: parsed(text).0,
+            changed: Vec::new(),
+        };
         let base = version("base", "[pools.main]\nreplicas = 2\nprice = \"$1 /h\"\n");
         let other = version("other", "[pools.main]\nreplicas = 4\naccelerator = \"b200\"\n");
         let like = |key: &str| Change::Like {

@@ -1,5 +1,6 @@
 //! `[pools.NAME]`: identical model servers behind a router, as they are written.
 
+pub mod cost;
 mod deployment;
 mod measured;
 
@@ -44,6 +45,13 @@ pub static POOL: Schema = Schema::new(
         .at_least(0.0)
         .optional()
         .example("$2.49 /h"),
+        Key::any(
+            "cost",
+            "what a GPU-hour costs where no `price` is stated: \"on-demand\", \"reserved\", \"spot\" \
+             or \"owner\" of the catalog, or { owned = { years = 5 } } by its parts",
+        )
+        .default("on-demand"),
+        Key::name("region", "region", "where it stands: electricity, PUE, carbon").default("us"),
         Key::quantity("max_context", Dimension::Tokens, "longest prompt and answer together")
             .between(1.0, MOST_TOKENS)
             .optional()

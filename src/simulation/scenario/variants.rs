@@ -14,6 +14,8 @@ pub const BASE: &str = "base";
 pub(super) struct Version {
     pub(super) name: String,
     pub(super) root: Node,
+    /// Paths of the values that it changes.
+    pub(super) changed: Vec<Vec<String>>,
 }
 
 /// The scenario as it stands and with each variant's changes; only the `wanted` ones, where some
@@ -34,7 +36,7 @@ pub(super) fn versions(
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
     let mut versions = Vec::new();
     if is_wanted(BASE) {
-        versions.push(Version { name: BASE.to_owned(), root: root.clone() });
+        versions.push(Version { name: BASE.to_owned(), root: root.clone(), changed: Vec::new() });
     }
     for entry in &variants.entries {
         let place = || entry.key_origin.place(format!("variants.{}", entry.key));
@@ -55,7 +57,8 @@ pub(super) fn versions(
         let mut changed = root.clone();
         overlay::apply(&mut changed, changes, sources, faults);
         check_shared(&root, &changed, faults);
-        versions.push(Version { name: entry.key.clone(), root: changed });
+        let paths = overlay::paths(changes, sources);
+        versions.push(Version { name: entry.key.clone(), root: changed, changed: paths });
     }
     versions
 }

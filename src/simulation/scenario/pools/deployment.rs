@@ -2,11 +2,11 @@
 //! times compiled, memory laid out.
 
 use super::measured::{Limits, Measurements};
-use super::{PoolSpec, PrecisionSpec};
+use super::{PoolSpec, PrecisionSpec, cost};
 use crate::catalog::{
     Accelerator, Catalog, Field, FieldKind, Model, NumberFormat, Precision, Provenance,
 };
-use crate::foundations::units::{format_number, format_usd};
+use crate::foundations::units::format_number;
 use crate::foundations::{Fault, Faults};
 use crate::performance::{
     Deployment, GpuPower, HostProfile, MemoryPlan, PerformanceError, StepModel, usual_reserve,
@@ -59,7 +59,7 @@ pub(in crate::simulation::scenario) fn resolve(
     for error in &wrong {
         section.report(place(section, error));
     }
-    let usd_per_gpu_h = price(section, spec, accelerator);
+    let bill = cost::bill(section, spec, accelerator, catalog);
     if !wrong.is_empty() || !section.is_sound() {
         return None;
     }
@@ -72,8 +72,10 @@ pub(in crate::simulation::scenario) fn resolve(
     let step = measurements.apply(section, &formula, limits, warnings)?;
 
     let mut provenance = catalog.sources_of(&spec.accelerator, &spec.model, &spec.engine).ok()?;
-    provenance.retain(|row| row.what != accelerator.key || is_used(&row.figure, spec));
+    provenance.retain(|row| row.what != accelerator.key || is_used(&row.figure, section, spec));
     provenance.extend(measurements.provenance(name));
+    let bill = bill?;
+    provenance.extend(cost::provenance(name, &bill));
     let host = HostProfile::of(engine, accelerator).calibrated(&measurements.factors());
     let pool = Pool {
         name: name.to_owned(),
@@ -84,7 +86,8 @@ pub(in crate::simulation::scenario) fn resolve(
         gpus: spec.tensor_parallel,
         router: spec.router,
         max_context: scheduler.max_context,
-        usd_per_replica_h: usd_per_gpu_h? * f64::from(spec.tensor_parallel),
+        usd_per_replica_h: bill.usd() * f64::from(spec.tensor_parallel),
+        bill,
         peak_flops: step.peak_flops,
         bandwidth: step.bandwidth,
         gpu_power: GpuPower::of(accelerator),
@@ -214,22 +217,6 @@ fn formats(
     (precision, None)
 }
 
-fn price(section: &Section, spec: &PoolSpec, accelerator: &Accelerator) -> Option<f64> {
-    let price = spec.usd_per_gpu_h.or(accelerator.on_demand_usd_per_hour().ok());
-    if price.is_none() {
-        let message = format!("no rent of `{}` is published", accelerator.key);
-        let fault = section.fault("price", message).unfit();
-        let fault = fault.help("state one: `price = \"$2.49 /h\"` is that of one GPU");
-        // Rents are two to ten times that, too wide a range to take one for granted.
-        let bought = accelerator.value(Field::Purchase).ok().map(|usd| {
-            let hourly = format_usd(usd / (4.0 * 8760.0));
-            format!("bought for {}, it costs {hourly} /h over four years", format_usd(usd))
-        });
-        section.report(bought.into_iter().fold(fault, Fault::help));
-    }
-    price
-}
-
 fn too_few_blocks(section: &Section, blocks: u64, block: u32, max_context: u32) -> Fault {
     let held = blocks.saturating_mul(u64::from(block)) as f64;
     let message = format!(
@@ -256,11 +243,10 @@ fn place(section: &Section, error: &PerformanceError) -> Fault {
 }
 
 /// Whether a figure of an accelerator matters to a pool.
-fn is_used(figure: &str, spec: &PoolSpec) -> bool {
+fn is_used(figure: &str, section: &Section, spec: &PoolSpec) -> bool {
     match Field::from_name(figure) {
-        Some(Field::OnDemand) => spec.usd_per_gpu_h.is_none(),
         Some(Field::LinkBandwidth | Field::LinkDomain) => spec.tensor_parallel > 1,
-        Some(field) => field.kind() == FieldKind::Chip,
+        Some(field) => field.kind() == FieldKind::Chip || cost::is_used(field, section, spec),
         None => true,
     }
 }

@@ -1,0 +1,101 @@
+//! Dollars and joules: owned hardware by its parts, rents of the catalog, energy at the meter.
+
+use serde_json::Value;
+
+use crate::command_line::{folder, tokenfleet};
+
+fn ran(set: &[&str]) -> Result<Value, String> {
+    let dir = folder();
+    let mut words = vec!["run", "small.toml", "--variant", "base", "--format", "json"];
+    words.extend(set.iter().flat_map(|set| ["--set", set]));
+    let ran = tokenfleet(dir.path(), &words);
+    match ran.code {
+        0 => Ok(serde_json::from_str(&ran.stdout).unwrap()),
+        _ => Err(ran.stderr),
+    }
+}
+
+fn mean(summary: &Value, metric: &str) -> f64 {
+    summary["variants"][0]["metrics"][metric]["mean"].as_f64().unwrap_or(f64::NAN)
+}
+
+fn usd_per_gpu_h(set: &[&str]) -> f64 {
+    mean(&ran(set).unwrap(), "usd_per_h") / 4.0
+}
+
+fn near(found: f64, expected: f64) {
+    assert!((found / expected - 1.0).abs() < 1e-9, "{found} is not {expected}");
+}
+
+/// Every part by hand: $40,000 over 4 years at 10 % is an annuity of 0.315471 of it.
+#[test]
+fn owned_hardware_costs_the_sum_of_its_parts() {
+    let owned = "pools.main.cost={ owned = { capital = \"$40000\", years = 4, interest = \"10 %\", \
+                 spares = \"5 %\", staff = \"25 %\", space = \"$146 /month\", power = \"1200 W\" } }";
+    let annuity = 0.1 / (1.0 - 1.1_f64.powi(-4));
+    assert!((annuity - 0.315_471).abs() < 1e-6);
+    let capital = 40_000.0 * annuity / 8760.0;
+    // Texas: $0.0725 per kWh at a PUE of 1.49. $146 a month is $0.20 an hour.
+    let parts = [capital, 40_000.0 * 0.05 / 8760.0, 0.25 * capital, 0.2 * 1.2, 1.2 * 1.49 * 0.0725];
+    near(usd_per_gpu_h(&[owned, "pools.main.region=us-texas"]), parts.iter().sum());
+
+    // Without interest the debt is paid in equal parts; a dearer region costs its electricity more.
+    let free = "pools.main.cost={ owned = { capital = \"$35040\", years = 4, interest = 0, \
+                spares = 0, staff = 0, space = \"$0 /month\", power = \"1 kW\" } }";
+    near(usd_per_gpu_h(&[free, "pools.main.region=us-texas"]), 1.0 + 1.49 * 0.0725);
+    near(usd_per_gpu_h(&[free, "pools.main.region=us-virginia"]), 1.0 + 1.49 * 0.1301);
+}
+
+/// The catalog's defaults stay between the published cost of a neocloud (1.30) and the rent (2.77).
+#[test]
+fn an_h100_of_ones_own_costs_less_than_its_rent() {
+    let owned = usd_per_gpu_h(&["pools.main.cost={ owned = {} }"]);
+    let rent = usd_per_gpu_h(&[]);
+    let reserved = usd_per_gpu_h(&["pools.main.cost=reserved"]);
+    let spot = usd_per_gpu_h(&["pools.main.cost=spot"]);
+    let neocloud = usd_per_gpu_h(&["pools.main.cost=owner"]);
+    assert!(neocloud < owned && owned < rent, "{neocloud} {owned} {rent}");
+    assert!(spot < reserved && reserved < rent, "{spot} {reserved} {rent}");
+}
+
+#[test]
+fn what_is_listed_adds_up_to_what_is_spent() {
+    let found = ran(&[]).unwrap();
+    let price = |kind: &str| mean(&found, &format!("usd_per_mtoken_{kind}_listed"));
+    near(price("output"), 5.0 * price("fresh"));
+    near(price("cached"), 0.1 * price("fresh"));
+    let (input, output) = (mean(&found, "input_tokens_per_s"), mean(&found, "output_tokens_per_s"));
+    let cached = input * mean(&found, "prefix_hit_rate");
+    let usd_per_s =
+        ((input - cached) * price("fresh") + cached * price("cached") + output * price("output"))
+            / 1e6;
+    near(usd_per_s * 3600.0, mean(&found, "usd_per_h"));
+}
+
+/// An H100 of 700 W is a part of a server of 1275 W, in a hall with the region's PUE.
+#[test]
+fn a_megawatt_is_one_at_the_meter() {
+    let found = ran(&["pools.main.region=us-texas"]).unwrap();
+    let factor = 1275.0 / 700.0 * 1.49;
+    near(mean(&found, "tokens_per_s_per_mw"), mean(&found, "tokens_per_joule") / factor * 1e6);
+    near(mean(&found, "facility_joules_per_task"), mean(&found, "joules_per_task") * factor);
+    let watts = mean(&found, "gpu_power_w") * 4.0;
+    near(mean(&found, "tokens_per_joule"), mean(&found, "output_tokens_per_s") / watts);
+}
+
+#[test]
+fn mistakes_are_named() {
+    for (set, message) in [
+        (&["pools.main.cost=reservd"][..], "did you mean `reserved`?"),
+        (&["pools.main.cost=spot", "pools.main.price=$1 /h"], "both `price` and `cost`"),
+        (&["pools.main.cost={ owned = {} }", "pools.main.price=$1 /h"], "both `price` and `cost`"),
+        (&["pools.main.cost={ owned = { years = 0 } }"], "`years` must be"),
+        (&["pools.main.region=atlantis"], "unknown region `atlantis`"),
+        (&["pools.main.accelerator=vr200-nvl72", "pools.main.cost=spot"], "no spot rent of"),
+    ] {
+        match ran(set) {
+            Err(stderr) => assert!(stderr.contains(message) && !message.is_empty(), "{stderr}"),
+            Ok(_) => assert!(message.is_empty(), "{set:?}"),
+        }
+    }
+}
