@@ -1,5 +1,6 @@
 //! Floor 7: results as tables and files.
 
+pub mod accuracy;
 pub mod comparison;
 pub mod csv;
 pub mod explanation;
@@ -9,6 +10,7 @@ pub mod folder;
 pub mod html;
 pub mod likeness;
 pub mod manifest;
+pub mod plot;
 pub mod quantity;
 pub mod sizing;
 pub mod sparkline;

@@ -337,6 +337,10 @@ pub struct ValidateArguments {
     #[arg(long, value_name = "DIR", default_value = "tests/data/fidelity")]
     pub data: PathBuf,
 
+    /// Write a page with tables, and plots of predicted against measured in a folder beside it
+    #[arg(long, value_name = "FILE.md")]
+    pub out: Option<PathBuf>,
+
     /// How to print the errors
     #[arg(long, value_enum, default_value_t)]
     pub format: ValidateFormat,

@@ -8,8 +8,8 @@ use super::failure::{FINE, Failure};
 use super::terminal::{answer_style, print, remark};
 use crate::catalog::Catalog;
 use crate::experiment::validation::folder::FILES;
-use crate::experiment::validation::{Measurements, validate};
-use crate::report::{table, validation};
+use crate::experiment::validation::{FileFindings, Measurements, Target, targets, validate};
+use crate::report::{accuracy, table, validation};
 
 /// Replays all measurements of a folder: the exit code.
 ///
@@ -25,20 +25,48 @@ pub fn run(arguments: &ValidateArguments) -> Result<u8, Failure> {
         let known: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
         remark(&format!("warning: {name} is not read; known are {}\n", known.join(", ")));
     }
-    let findings = validate(&measurements, &Catalog::embedded());
+    let catalog = Catalog::embedded();
+    let findings = validate(&measurements, &catalog);
     if findings.is_empty() {
         return Err(Failure::NothingToCompare { folder: folder.display().to_string() });
     }
+    let targets = targets(&findings);
+    if let Some(path) = &arguments.out {
+        write(path, &measurements, &findings, &targets, &catalog)?;
+    }
     let internal = |error: csv::Error| Failure::Internal(error.to_string());
     print(&match arguments.format {
-        ValidateFormat::Table => table::errors(&findings, answer_style()),
-        ValidateFormat::Json => validation::to_json(&findings)?,
+        ValidateFormat::Table => {
+            let style = answer_style();
+            format!("{}\n{}", table::errors(&findings, style), table::targets(&targets, style))
+        }
+        ValidateFormat::Json => validation::to_json(&findings, &targets)?,
         ValidateFormat::Csv => {
             let text = validation::to_csv(&findings).map_err(internal)?;
             String::from_utf8_lossy(&text).into_owned()
         }
     })?;
     Ok(FINE)
+}
+
+/// Writes the page, and its plots into a folder of the page's name.
+fn write(
+    path: &Path,
+    measurements: &Measurements,
+    findings: &[FileFindings],
+    targets: &[Target],
+    catalog: &Catalog,
+) -> Result<(), Failure> {
+    let folder = path.with_extension("");
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let runs = measurements.recorded_runs.iter();
+    let curves: Vec<_> = runs.filter_map(|run| run.curves(catalog).ok()).collect();
+    fs::create_dir_all(&folder)?;
+    for file in accuracy::page(findings, targets, &curves, &name) {
+        let target = if file.name.is_empty() { path.to_owned() } else { folder.join(&file.name) };
+        fs::write(target, file.text)?;
+    }
+    Ok(())
 }
 
 /// All files below a folder, by name, with their names inside it.

@@ -10,13 +10,16 @@ pub mod client;
 pub mod closed_loop;
 pub mod comparison;
 pub mod configuration;
+pub mod end_to_end;
 pub mod engine_tpot;
 pub mod errors;
 pub mod folder;
 pub mod load_sweep;
 pub mod recorded_run;
 pub mod server;
+pub mod step_times;
 pub mod table;
+pub mod targets;
 pub mod vllm_runs;
 
 pub use campaign::Settings;
@@ -25,7 +28,8 @@ pub use configuration::{Configuration, Names, Unmodelled};
 pub use engine_tpot::EngineTpot;
 pub use errors::{ErrorRow, Errors};
 pub use folder::Measurements;
-pub use recorded_run::RecordedRun;
+pub use recorded_run::{Curves, RecordedRun};
+pub use targets::{Target, targets};
 
 use rayon::prelude::*;
 
@@ -37,11 +41,15 @@ use crate::catalog::Catalog;
 /// [`folder::FILES`].
 #[must_use]
 pub fn validate(measurements: &Measurements, catalog: &Catalog) -> Vec<FileFindings> {
-    let Measurements { engine_tpot, load_sweep, vllm_runs, recorded_runs, .. } = measurements;
+    let Measurements { engine_tpot, end_to_end, step_times, .. } = measurements;
+    let Measurements { load_sweep, vllm_runs, recorded_runs, .. } = measurements;
+    let known = engine_tpot.iter().map(|line| line.row.id.as_str()).collect();
     let recorded: Vec<Line<&RecordedRun>> =
         (1..).zip(recorded_runs).map(|(number, row)| Line { number, row }).collect();
     let files = [
         each(folder::ENGINE_TPOT, engine_tpot, |line| engine_tpot::compare(line, catalog)),
+        each(folder::END_TO_END, end_to_end, |line| end_to_end::compare(line, catalog, &known)),
+        each(folder::STEP_TIMES, step_times, |line| step_times::compare(line, catalog)),
         each(folder::LOAD_SWEEP, load_sweep, |line| load_sweep::compare(line, catalog)),
         each(folder::VLLM_RUNS, vllm_runs, |line| vllm_runs::compare(line, catalog)),
         each(folder::RECORDED_RUNS, &recorded, |line| recorded_run::compare(line.row, catalog)),

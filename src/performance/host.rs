@@ -16,6 +16,8 @@ pub struct HostProfile {
     pub lookahead_steps: u32,
     /// Decode steps between two looks at the queue of new requests.
     pub poll_steps: u32,
+    /// Decode steps for which new prompts are held back.
+    pub batch_wait_steps: u32,
     /// True where prompts are computed in steps of their own, before any decode.
     pub prefill_alone: bool,
     /// True where a prompt is never cut into chunks.
@@ -36,6 +38,7 @@ impl HostProfile {
             prompt_token_ps: ps(step.prompt_token_s),
             lookahead_steps: steps(scheduler.lookahead_steps),
             poll_steps: steps(scheduler.poll_steps).max(1),
+            batch_wait_steps: steps(scheduler.batch_wait_steps),
             prefill_alone: !scheduler.mixed_steps,
             whole_prompts: !scheduler.chunked_prefill,
         }

@@ -23,7 +23,7 @@ use crate::experiment::Answers;
 use crate::foundations::units::{format_count, format_duration, format_percent};
 use crate::simulation::plan::Plan;
 
-pub use errors::errors;
+pub use errors::{errors, targets};
 pub use grid::Style;
 
 /// The answer as text, every line of it ended by a line break.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::experiment::validation::errors::{by_class, by_slice};
-use crate::experiment::validation::{Errors, FileFindings};
+use crate::experiment::validation::{Errors, FileFindings, Target};
 
 /// A row of the error table.
 #[derive(Debug, Serialize)]
@@ -63,18 +63,44 @@ struct Missed<'a> {
     first_line: u64,
 }
 
+/// A target, and whether it is reached.
+#[derive(Debug, Serialize)]
+struct Goal<'a> {
+    what: &'a str,
+    bound: f64,
+    found: Option<f64>,
+    rows: usize,
+    reached: Option<bool>,
+    reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a Target> for Goal<'a> {
+    fn from(target: &'a Target) -> Self {
+        let missed = target.is_reached() == Some(false) && !target.reason.is_empty();
+        Self {
+            what: target.what,
+            bound: target.bound,
+            found: target.found.map(|share| libm::round(share * 1e4) / 1e4),
+            rows: target.rows,
+            reached: target.is_reached(),
+            reason: missed.then_some(target.reason),
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     errors: Vec<Row<'a>>,
     totals: Vec<Total<'a>>,
     not_compared: Vec<Missed<'a>>,
+    targets: Vec<Goal<'a>>,
 }
 
 /// The findings as JSON.
 ///
 /// # Errors
 /// None that input could cause.
-pub fn to_json(findings: &[FileFindings]) -> serde_json::Result<String> {
+pub fn to_json(findings: &[FileFindings], targets: &[Target]) -> serde_json::Result<String> {
     let by_class: Vec<_> =
         findings.iter().map(|found| (found.file, by_class(&found.comparisons))).collect();
     let by_slice: Vec<_> =
@@ -109,6 +135,7 @@ pub fn to_json(findings: &[FileFindings]) -> serde_json::Result<String> {
         errors: errors.collect(),
         totals: totals.collect(),
         not_compared: not_compared.collect(),
+        targets: targets.iter().map(Goal::from).collect(),
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }

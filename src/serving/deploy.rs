@@ -35,6 +35,7 @@ impl ReplicaSpec {
             prefix_cache: scheduler.prefix_cache,
             host: HostProfile {
                 poll_steps: narrow(scheduler.poll_steps).max(1),
+                batch_wait_steps: narrow(scheduler.batch_wait_steps),
                 lookahead_steps: narrow(scheduler.lookahead_steps),
                 prefill_alone: !scheduler.mixed_steps,
                 whole_prompts: !scheduler.chunked_prefill,

@@ -112,6 +112,8 @@ pub struct Replica {
     /// Time that the batch has been held up by steps of prompts alone, ps.
     stall: u64,
     admissions: u64,
+    /// Steps done when prompts were taken up last.
+    taken_up: u64,
     /// Time charged for one token in every step so far, ps x 2^20.
     share_per_token: u128,
     /// KV tokens of running requests outside shared nodes.
@@ -153,6 +155,7 @@ impl Replica {
             done: 0,
             stall: 0,
             admissions: 0,
+            taken_up: 0,
             share_per_token: 0,
             own_tokens: 0,
             usage: Usage::default(),
@@ -177,7 +180,7 @@ impl Replica {
         self.cancelled.clear();
         self.batch.clear(&spec.model, spec.block);
         self.activity = Activity::Idle;
-        (self.done, self.stall) = (0, 0);
+        (self.done, self.stall, self.taken_up) = (0, 0, 0);
         (self.admissions, self.share_per_token, self.own_tokens) = (0, 0, 0);
         self.usage.clear();
         (self.clock, self.before) = (SimTime::ZERO, Account::default());
@@ -299,7 +302,9 @@ impl Replica {
     /// Cuts the present leap where the scheduler looks at the next request from the front end, if it
     /// could admit it then.
     fn heed_arrival(&mut self, spec: &ReplicaSpec) {
-        let admissible = self.waiting.is_empty() && self.running.len() < spec.batch_limit as usize;
+        // Where prompts are held back, one more may be what they wait for.
+        let heeded = self.waiting.is_empty() || spec.host.batch_wait_steps > 0;
+        let admissible = heeded && self.running.len() < spec.batch_limit as usize;
         if admissible
             && let Some(at) = self.next_arrival()
             && let Activity::Leap { start, run, steps, .. } = self.activity

@@ -69,6 +69,8 @@ struct Reference {
     /// Whether the batch takes part in the step under way.
     with_batch: bool,
     done: u64,
+    /// Steps done when a prompt was taken up last.
+    taken_up: u64,
     vacant: Vec<u32>,
     slots: u32,
     cancels: Vec<u32>,
@@ -93,6 +95,7 @@ impl Reference {
             step_ps: 0,
             with_batch: true,
             done: 0,
+            taken_up: 0,
             vacant: Vec::new(),
             slots: 0,
             cancels: Vec::new(),
@@ -180,6 +183,25 @@ impl Reference {
         self.running.iter().filter(|s| s.decoding && s.stored.is_multiple_of(block)).count() as u64
     }
 
+    /// Prompts wait for others while somebody decodes, unless they nearly fill a step.
+    fn held_until(&self, decoding: u32) -> u64 {
+        let wait = u64::from(self.spec.host.batch_wait_steps);
+        let Some(first) = self.waiting.front().filter(|_| wait > 0 && decoding > 0) else {
+            return 0;
+        };
+        let mut tokens = decoding;
+        for request in &self.waiting {
+            if request.ready > self.done {
+                break;
+            }
+            tokens += request.target;
+        }
+        if f64::from(tokens) >= 0.9 * f64::from(self.spec.token_budget) {
+            return 0;
+        }
+        first.ready.max(self.taken_up + 1) + wait
+    }
+
     fn begin(&mut self, now: SimTime) {
         let mut preempted = false;
         while self.blocks_for_decoding() > self.kv.available() {
@@ -206,16 +228,19 @@ impl Reference {
             self.chunks.push((sequence.tag, tokens));
             budget -= tokens;
         }
+        let held_until = self.held_until(decoding);
         while budget > 0 && !preempted && self.running.len() < self.spec.batch_limit as usize {
             let reserve = self.blocks_for_decoding();
             let Some(first) = self.waiting.front() else { break };
-            if first.ready > self.done && (decoding > 0 || !self.chunks.is_empty()) {
+            if first.ready.max(held_until) > self.done && (decoding > 0 || !self.chunks.is_empty())
+            {
                 break;
             }
             let Some(holding) = self.kv.admit(&first.job.pieces, first.target, reserve) else {
                 break;
             };
             let mut first = self.waiting.pop_front().expect("just seen");
+            self.taken_up = self.done;
             first.holding = Some(holding);
             first.computed = holding.cached_tokens;
             if first.scheduled.is_none() {
@@ -517,6 +542,7 @@ fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
         host: HostProfile {
             lookahead_steps: stream.below(3) as u32 / 2,
             poll_steps: if stream.chance(0.2) { 7 } else { 1 },
+            batch_wait_steps: if stream.chance(0.2) { 5 } else { 0 },
             prefill_alone: stream.chance(0.3),
             request_delay_ps: if stream.chance(0.5) { stream.below(30_000_000_000) } else { 0 },
             request_serial_ps: if stream.chance(0.5) { stream.below(9_000_000_000) } else { 0 },

@@ -25,3 +25,4 @@ mod scenario_plans;
 mod size;
 mod small_fleet;
 mod sweep;
+mod validation;

@@ -26,6 +26,8 @@ pub struct SchedulerDefaults {
     pub lookahead_steps: u64,
     /// Decode steps between two looks at the queue of new requests.
     pub poll_steps: u64,
+    /// Decode steps for which new prompts are held back, so that more of them are computed at once.
+    pub batch_wait_steps: u64,
     /// True where finished prefixes are kept for reuse.
     pub prefix_cache: bool,
     /// Bytes per accelerator beside weights, activations and KV blocks: libraries, captured graphs,
@@ -60,7 +62,7 @@ impl UtilizationOf {
 
 impl SchedulerDefaults {
     /// Names of all defaults.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 12] = [
         "max_batched_tokens",
         "max_running",
         "block_size",
@@ -70,6 +72,7 @@ impl SchedulerDefaults {
         "mixed_steps",
         "lookahead_steps",
         "poll_steps",
+        "batch_wait_steps",
         "prefix_cache",
         "reserve_bytes",
     ];
@@ -87,6 +90,7 @@ impl SchedulerDefaults {
             "mixed_steps" => self.mixed_steps.to_string(),
             "lookahead_steps" => self.lookahead_steps.to_string(),
             "poll_steps" => self.poll_steps.to_string(),
+            "batch_wait_steps" => self.batch_wait_steps.to_string(),
             "prefix_cache" => self.prefix_cache.to_string(),
             "reserve_bytes" => self.reserve_bytes.to_string(),
             _ => return None,
@@ -113,6 +117,7 @@ impl SchedulerDefaults {
             "mixed_steps" => self.mixed_steps = flag()?,
             "lookahead_steps" => self.lookahead_steps = whole(0)?,
             "poll_steps" => self.poll_steps = whole(1)?,
+            "batch_wait_steps" => self.batch_wait_steps = whole(0)?,
             "prefix_cache" => self.prefix_cache = flag()?,
             "memory_utilization" => {
                 let share = value.as_float().filter(|share| *share > 0.0 && *share <= 1.0);

@@ -101,6 +101,7 @@ impl Configuration<'_> {
             max_running: settings.max_running.unwrap_or(usual.max_running),
             memory_utilization: settings.memory_utilization.unwrap_or(usual.memory_utilization),
             poll_steps: settings.poll_steps.unwrap_or(usual.poll_steps),
+            batch_wait_steps: settings.batch_wait_steps.unwrap_or(usual.batch_wait_steps),
             prefix_cache: settings.prefix_cache.unwrap_or(false),
             ..usual
         }

@@ -1,9 +1,39 @@
 //! How far predictions are off, on a terminal.
 
 use super::grid::{Cell, Grid, Style, Tone, paragraph};
-use crate::experiment::validation::FileFindings;
 use crate::experiment::validation::errors::by_slice;
 use crate::experiment::validation::folder::FILES;
+use crate::experiment::validation::{FileFindings, Target};
+
+/// The targets, and whether they are reached.
+pub fn targets(targets: &[Target], style: Style) -> String {
+    let header = |text: &str| Cell::new(text).tone(Tone::Faint);
+    let mut grid = Grid::default().words(header("error of"), 0);
+    for name in ["target", "found", "of"] {
+        grid = grid.figures(header(name), 0);
+    }
+    grid = grid.words(Cell::default(), 0);
+    let percent = |share: f64| Cell::new(format!("{:.1} %", share * 100.0));
+    let held = targets.iter().filter_map(|target| Some((target, target.found?)));
+    for (target, found) in held.clone() {
+        let verdict = match target.is_reached() {
+            Some(true) => Cell::new("reached").tone(Tone::Good),
+            _ => Cell::new("missed").tone(Tone::Caution),
+        };
+        let (what, rows) = (Cell::new(target.what), Cell::new(target.rows.to_string()));
+        grid.row([what, percent(target.bound), percent(found), rows, verdict]);
+    }
+    let others = targets.len() - held.count();
+    let mut text = format!("{}\n\n{}", Tone::Title.paint("Targets", style), grid.render(style));
+    if others > 0 {
+        text.push_str(&format!("{others} more have nothing here to be held against\n"));
+    }
+    let missed = targets.iter().filter(|it| it.is_reached() == Some(false));
+    for target in missed.filter(|it| !it.reason.is_empty()) {
+        text.push_str(&paragraph("- ", &format!("{}: {}", target.what, target.reason), style));
+    }
+    text
+}
 
 /// One table for each file: errors of all rows, and by engine, accelerator and model.
 pub fn errors(findings: &[FileFindings], style: Style) -> String {

@@ -22,14 +22,17 @@ impl Replica {
             self.chunks.push(Chunk { slot, tokens, attention: PrefillCost::default() });
             budget = budget.saturating_sub(tokens);
         }
+        let held_until = self.held_until(spec);
         while budget > 0 && !preempted && self.running.len() < spec.batch_limit as usize {
             let Some(&slot) = self.waiting.front() else { break };
             let has_work = self.batch.size > 0 || !self.chunks.is_empty();
-            if has_work && self.sequences[slot as usize].ready > self.done {
+            let ready = self.sequences[slot as usize].ready.max(held_until);
+            if has_work && ready > self.done {
                 break;
             }
             let Some(left) = self.admit(slot, spec, budget, now) else { break };
             self.waiting.pop_front();
+            self.taken_up = self.done;
             let tokens = spec.chunk(left, budget);
             self.chunks.push(Chunk { slot, tokens, attention: PrefillCost::default() });
             budget = budget.saturating_sub(tokens);
@@ -41,14 +44,41 @@ impl Replica {
             // at which the scheduler first looks at the head of the queue.
             let mut longest = if preempted || self.stall > 0 { 1 } else { spec.longest_leap };
             if let Some(&head) = self.waiting.front() {
-                let ahead = self.sequences[head as usize].ready.saturating_sub(self.done);
+                let ready = self.sequences[head as usize].ready.max(held_until);
+                let ahead = ready.saturating_sub(self.done);
                 longest = longest.min(if ahead > 0 { ahead } else { u64::MAX });
+                if held_until > self.done {
+                    // Each of them may be the one that fills a step.
+                    let ready =
+                        self.waiting.iter().map(|&slot| self.sequences[slot as usize].ready);
+                    let next = ready.filter(|&ready| ready > self.done).min();
+                    longest = longest.min(next.map_or(u64::MAX, |ready| ready - self.done));
+                }
             }
             self.begin_leap(spec, table, longest.max(1), now)
         } else {
             Activity::Idle
         };
         self.heed_arrival(spec);
+    }
+
+    /// Steps that must be done before waiting prompts are taken up: where prompts are held back, so
+    /// many after the first of them could have been, unless they fill a step already.
+    fn held_until(&self, spec: &ReplicaSpec) -> u64 {
+        /// Share of the token budget that is enough to go ahead, as TensorRT-LLM's scripts set it.
+        const ENOUGH: f64 = 0.9;
+        let wait = u64::from(spec.host.batch_wait_steps);
+        let Some(&first) = self.waiting.front() else { return 0 };
+        if wait == 0 || self.batch.size == 0 {
+            return 0;
+        }
+        let prompts = self.waiting.iter().map(|&slot| &self.sequences[slot as usize]);
+        let ready = prompts.take_while(|sequence| sequence.ready <= self.done);
+        let tokens = ready.map(|sequence| u64::from(sequence.target)).sum::<u64>();
+        if (tokens + self.batch.size) as f64 >= ENOUGH * f64::from(spec.token_budget) {
+            return 0;
+        }
+        self.sequences[first as usize].ready.max(self.taken_up + 1) + wait
     }
 
     /// Preempts until the next step's blocks can be had; whether it had to.
