@@ -38,6 +38,8 @@ const FILES: &[(&str, &str)] = &[
     ("plan-and-execute", include_str!("agents/plan-and-execute.toml")),
     ("tree-search", include_str!("agents/tree-search.toml")),
     ("tree-search-branch", include_str!("agents/tree-search-branch.toml")),
+    ("video-pipeline", include_str!("agents/video-pipeline.toml")),
+    ("video-scene", include_str!("agents/video-scene.toml")),
     ("batch", include_str!("agents/batch.toml")),
 ];
 
