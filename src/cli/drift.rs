@@ -162,7 +162,8 @@ fn render(drift: &Drift, arguments: &DriftArguments, text: &mut String) {
             format_usd(bill.observed),
             format_usd(bill.expected),
         );
-        for (measure, usd) in &bill.effects {
+        // Hits that nobody recorded have no effect to speak of.
+        for (measure, usd) in bill.effects.iter().filter(|(_, usd)| *usd != 0.0) {
             let has_moved = moved.iter().any(|figure| figure.measure == *measure);
             let noise = if has_moved { "" } else { "  (within noise)" };
             let sign = if *usd < 0.0 { "-" } else { "+" };

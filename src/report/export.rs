@@ -185,6 +185,7 @@ impl<'c> Family<'c> {
                     input: call.input.max(1),
                     output: call.output.max(1),
                     context: texts(call),
+                    cached: Some(call.cached),
                     time_s: Some(call_time),
                     ttft_s: call.first_token.map(|first| first.since(call.since).as_s()),
                     ..Call::default()

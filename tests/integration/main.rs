@@ -26,3 +26,4 @@ mod size;
 mod small_fleet;
 mod sweep;
 mod validation;
+mod traces;
