@@ -25,5 +25,5 @@ mod scenario_plans;
 mod size;
 mod small_fleet;
 mod sweep;
-mod validation;
 mod traces;
+mod validation;
