@@ -60,9 +60,10 @@ fn sample(name: &str) -> String {
 #[test]
 fn an_imported_trace_runs() {
     let dir = tempfile::tempdir().unwrap();
-    for (format, file, calls) in [
-        ("mooncake", "mooncake-conversation-1000.jsonl", "1000 sessions, 1000 calls"),
-        ("auto", "claude-code", "4 sessions, "),
+    for (format, file, calls, least) in [
+        // An unbounded cache would find 21 % of the first and 90 % of the second.
+        ("mooncake", "mooncake-conversation-1000.jsonl", "1000 sessions, 1000 calls", 0.05),
+        ("auto", "claude-code", "4 sessions, ", 0.7),
     ] {
         let said = tokenfleet(dir.path(), &["import", format, &sample(file), "--out", "ours"]);
         assert!(said.starts_with(calls), "{said}");
@@ -70,7 +71,7 @@ fn an_imported_trace_runs() {
         let summary: serde_json::Value =
             serde_json::from_str(&tokenfleet(dir.path(), &run)).unwrap();
         let hits = &summary["variants"][0]["metrics"]["prefix_hit_rate"]["mean"];
-        assert!(hits.as_f64().unwrap() > 0.1, "{format}: {hits}");
+        assert!(hits.as_f64().unwrap() > least, "{format}: {hits}");
     }
 }
 
