@@ -29,6 +29,7 @@ mod precision;
 mod price;
 mod record;
 mod region;
+mod speculation;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +47,7 @@ pub use precision::{ComputeFormat, NumberFormat, Precision};
 pub use price::{BadDate, Date, Price, PriceError, Prices};
 pub use record::FieldError;
 pub use region::Region;
+pub use speculation::Acceptance;
 
 use std::sync::OnceLock;
 
@@ -63,6 +65,7 @@ pub struct Catalog {
     engines: OnceLock<Shelf<Engine>>,
     regions: OnceLock<Shelf<Region>>,
     prices: OnceLock<Prices>,
+    acceptance: OnceLock<Vec<Acceptance>>,
     agents: OnceLock<Shelf<Agent>>,
 }
 
@@ -161,6 +164,11 @@ impl Catalog {
         self.prices.get_or_init(|| {
             Prices::from_csv(include_str!("catalog/prices.csv")).unwrap_or_else(|e| broken(&e))
         })
+    }
+
+    /// Acceptance lengths of speculative decoding.
+    pub fn acceptance(&self) -> &[Acceptance] {
+        self.acceptance.get_or_init(|| speculation::read_all().unwrap_or_else(|e| broken(&e)))
     }
 
     /// All accelerators.

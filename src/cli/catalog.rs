@@ -48,6 +48,8 @@ pub enum Subject {
     Agents,
     /// Places: electricity and power usage effectiveness
     Regions,
+    /// Speculative decoding: tokens that a step yields, by model and length of the draft
+    Speculation,
     /// Every figure that is recalled, inferred or a placeholder
     Assumptions,
 }
@@ -88,6 +90,9 @@ pub fn run(
         None => listing::sheet(*subject, catalog, *format).write(*format, out)?,
         Some(name) => match entry::page(*subject, catalog, name)? {
             Some(page) => page.write(*format, out)?,
+            None if *subject == Subject::Speculation => {
+                listing::speculation(catalog, Some(name)).write(*format, out)?;
+            }
             None => listing::assumptions(catalog, Some(name)).write(*format, out)?,
         },
     }

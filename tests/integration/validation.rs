@@ -115,6 +115,7 @@ fn predictions_stay_as_close_to_measurements_as_they_are() {
         "rate sweeps, TPOT p50, median",
         "rate sweeps, TTFT p50, median",
         "rate sweeps, power, mean",
+        "recorded runs, mean TPOT, worst",
         "recorded runs, mean TTFT, worst",
         "TensorRT-LLM maximum throughput, dense, mean",
     ] {
@@ -127,7 +128,6 @@ fn predictions_stay_as_close_to_measurements_as_they_are() {
         ("TTFT of vLLM, median", 0.15),
         ("TTFT of SGLang, median", 0.26),
         ("rate sweeps, E2E p50, median", 0.08),
-        ("recorded runs, mean TPOT, worst", 0.035),
     ] {
         let target = targets.iter().find(|target| target.what == what).unwrap();
         assert!(target.found.unwrap() < bound, "{target:?}");

@@ -21,6 +21,7 @@ pub(super) fn sheet(subject: Subject, catalog: &Catalog, format: Format) -> Shee
         Subject::Engines => all_of_engines(catalog),
         Subject::Agents => agents(catalog),
         Subject::Regions => regions(catalog),
+        Subject::Speculation => speculation(catalog, None),
         Subject::Assumptions => assumptions(catalog, None),
     }
 }
@@ -275,6 +276,28 @@ fn regions(catalog: &Catalog) -> Sheet {
             rounded(region.carbon_g_per_kwh.as_ref().map(|carbon| carbon.value), 0),
             electricity.confidence.to_string(),
             if electricity.assumed { "yes".to_owned() } else { String::new() },
+        ]);
+    }
+    sheet
+}
+
+/// Acceptance lengths, of all models or of those whose names begin so.
+pub(super) fn speculation(catalog: &Catalog, name: Option<&str>) -> Sheet {
+    let mut sheet = Sheet::new([
+        text("model", "MODEL"),
+        text("mode", "MODE"),
+        number("drafted_tokens", "DRAFTED"),
+        number("acceptance_length", "TOKENS/STEP"),
+        text("source", "SOURCE"),
+    ]);
+    let wanted = |model: &str| name.is_none_or(|name| model.starts_with(&name.to_lowercase()));
+    for row in catalog.acceptance().iter().filter(|row| wanted(&row.model)) {
+        sheet.push([
+            row.model.clone(),
+            row.mode.clone(),
+            row.tokens.to_string(),
+            row.length.to_string(),
+            row.source.clone(),
         ]);
     }
     sheet
