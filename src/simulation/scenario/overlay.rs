@@ -105,7 +105,8 @@ fn leaves(path: Vec<String>, node: &Node, found: &mut Vec<Vec<String>>) {
     match node.as_table() {
         Some(table) if !table.inline => {
             for entry in &table.entries {
-                leaves([&path[..], &[entry.key.clone()]].concat(), &entry.node, found);
+                let path = path.iter().chain([&entry.key]).cloned().collect();
+                leaves(path, &entry.node, found);
             }
         }
         _ => found.push(path),
