@@ -112,7 +112,7 @@ fn everything_but_the_stats_is_the_same_bytes() {
     let dir = folder();
     let read = |out: &str| -> Vec<Vec<u8>> {
         tokenfleet::report::folder::FILES
-            .into_iter()
+            .iter()
             .filter(|name| dir.path().join(out).join(name).exists())
             .map(|name| fs::read(dir.path().join(out).join(name)).unwrap())
             .collect()
