@@ -1,6 +1,7 @@
 //! Floor 5: one trial, from a resolved scenario to its outcome.
 
 mod actor;
+mod boundaries;
 mod call;
 pub mod call_log;
 pub mod cause;

@@ -1,18 +1,16 @@
 //! The event calendar: what happens next.
 //!
-//! A four-ary heap ordered by (time, rank, sequence): events of one instant run by rank, and those
-//! of one rank in the order in which they were scheduled. Ties are therefore stable, and an engine
-//! that schedules its own events earlier or later (by leaping over several steps at once) gets the
-//! same order as long as it gives them a rank of their own. Cancelling removes the event at once,
-//! so memory follows the events that are due, not those that were ever scheduled.
+//! A four-ary heap ordered by (time, sequence): events of one instant run in the order in which they
+//! were scheduled. Cancelling removes the event at once, so memory follows the events that are due,
+//! not those that were ever scheduled.
 //!
 //! ```
 //! use tokenfleet::foundations::{Calendar, SimTime};
 //! let mut calendar = Calendar::new();
-//! calendar.schedule(SimTime(20), 1, "late");
-//! let doomed = calendar.schedule(SimTime(5), 1, "cancelled");
-//! calendar.schedule(SimTime(10), 1, "second");
-//! calendar.schedule(SimTime(10), 0, "first");
+//! calendar.schedule(SimTime(20), "late");
+//! let doomed = calendar.schedule(SimTime(5), "cancelled");
+//! calendar.schedule(SimTime(10), "first");
+//! calendar.schedule(SimTime(10), "second");
 //! calendar.cancel(doomed);
 //! assert_eq!(calendar.pop(), Some((SimTime(10), "first")));
 //! assert_eq!(calendar.pop(), Some((SimTime(10), "second")));
@@ -41,13 +39,12 @@ impl EventKey {
 struct Entry {
     time: SimTime,
     sequence: u64,
-    rank: u32,
     slot: u32,
 }
 
 impl Entry {
     fn before(&self, other: &Self) -> bool {
-        (self.time, self.rank, self.sequence) < (other.time, other.rank, other.sequence)
+        (self.time, self.sequence) < (other.time, other.sequence)
     }
 }
 
@@ -97,8 +94,8 @@ impl<E> Calendar<E> {
         self.sequence = 0;
     }
 
-    /// Schedules `event`; among events of one instant a lower `rank` comes first.
-    pub fn schedule(&mut self, at: SimTime, rank: u32, event: E) -> EventKey {
+    /// Schedules `event`, behind those that are already due at its instant.
+    pub fn schedule(&mut self, at: SimTime, event: E) -> EventKey {
         let slot = match self.vacant.pop() {
             Some(slot) => {
                 self.slots[slot as usize].event = Some(event);
@@ -109,7 +106,7 @@ impl<E> Calendar<E> {
                 (self.slots.len() - 1) as u32
             }
         };
-        self.heap.push(Entry { time: at, sequence: self.sequence, rank, slot });
+        self.heap.push(Entry { time: at, sequence: self.sequence, slot });
         self.sequence += 1;
         self.sift_up(self.heap.len() - 1);
         EventKey { slot, generation: self.slots[slot as usize].generation }
@@ -124,21 +121,6 @@ impl<E> Calendar<E> {
         let position = slot.position as usize;
         self.remove_at(position);
         self.vacate(key.slot)
-    }
-
-    /// Moves an event to another time and rank, behind those already there; `None` when it has
-    /// happened or was cancelled.
-    pub fn reschedule(&mut self, key: EventKey, at: SimTime, rank: u32) -> Option<()> {
-        let slot = self.slots.get(key.slot as usize)?;
-        if slot.generation != key.generation || slot.position == ABSENT {
-            return None;
-        }
-        let position = slot.position as usize;
-        self.heap[position] = Entry { time: at, sequence: self.sequence, rank, slot: key.slot };
-        self.sequence += 1;
-        self.sift_down(position);
-        self.sift_up(self.slots[key.slot as usize].position as usize);
-        Some(())
     }
 
     /// When the next event is due.
@@ -229,37 +211,24 @@ mod tests {
         /// Against a sorted map, the plainest calendar there is.
         #[test]
         fn agrees_with_a_sorted_map(
-            operations in proptest::collection::vec((0u8..4, 0u64..50, 0u32..3, 0usize..40), 1..400)
+            operations in proptest::collection::vec((0u8..4, 0u64..50, 0usize..40), 1..400)
         ) {
             let mut calendar = Calendar::new();
             let mut oracle = BTreeMap::new();
             let mut keys = Vec::new();
-            for (number, (kind, time, rank, victim)) in operations.into_iter().enumerate() {
+            for (number, (kind, time, victim)) in operations.into_iter().enumerate() {
                 match kind {
                     0 | 1 => {
-                        let key = calendar.schedule(SimTime(time), rank, number);
-                        oracle.insert((time, rank, 1_000_000 + number), number);
-                        keys.push((key, (time, rank, 1_000_000 + number)));
+                        let key = calendar.schedule(SimTime(time), number);
+                        oracle.insert((time, number), number);
+                        keys.push((key, (time, number)));
                     }
-                    2 if !keys.is_empty() && time < 25 => {
+                    2 if !keys.is_empty() => {
                         let (key, order) = keys[victim % keys.len()];
                         prop_assert_eq!(calendar.cancel(key), oracle.remove(&order));
                     }
-                    2 if !keys.is_empty() => {
-                        let at = victim % keys.len();
-                        let (key, order) = keys[at];
-                        let moved = calendar.reschedule(key, SimTime(time), rank);
-                        let event = oracle.remove(&order);
-                        prop_assert_eq!(moved.is_some(), event.is_some());
-                        if let Some(event) = event {
-                            // Behind all that was scheduled before, like a new event.
-                            let order = (time, rank, 1_000_000 + number);
-                            oracle.insert(order, event);
-                            keys[at].1 = order;
-                        }
-                    }
                     _ => {
-                        let expected = oracle.pop_first().map(|((t, ..), e)| (SimTime(t), e));
+                        let expected = oracle.pop_first().map(|((t, _), e)| (SimTime(t), e));
                         prop_assert_eq!(calendar.pop(), expected);
                     }
                 }
@@ -271,9 +240,9 @@ mod tests {
     #[test]
     fn a_key_does_not_reach_the_event_that_took_its_slot() {
         let mut calendar = Calendar::new();
-        let old = calendar.schedule(SimTime(1), 0, 'a');
+        let old = calendar.schedule(SimTime(1), 'a');
         calendar.pop();
-        calendar.schedule(SimTime(2), 0, 'b');
+        calendar.schedule(SimTime(2), 'b');
         assert_eq!(calendar.cancel(old), None);
         assert_eq!(calendar.len(), 1);
     }

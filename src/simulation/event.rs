@@ -1,10 +1,8 @@
-//! What can happen in a world.
-
-/// Among events of one instant: step boundaries come first, by replica; a server that was idle
-/// begins its step last, so that it sees all that arrives at that instant.
-pub(super) const RANK_ORDINARY: u32 = u32::MAX - 1;
-/// See [`RANK_ORDINARY`].
-pub(super) const RANK_WAKE_SERVER: u32 = u32::MAX;
+//! What can happen in a world, but for the steps of its servers.
+//!
+//! Of one instant, steps end first, by replica; then come events in the order in which they were
+//! scheduled; a server that was idle begins last, so that it sees all that arrives (see
+//! [`super::boundaries`]).
 
 /// One event. Handles are checked when it happens: what they name may be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +11,6 @@ pub(super) enum Event {
     Arrival { population: u16 },
     /// A user of a closed loop comes back.
     Return { population: u16, client: u32 },
-    /// A replica's step or leap ends, or an idle replica begins.
-    Step { replica: u32 },
     /// An actor goes on: a wait, a tool or a backoff is over.
     Wake { actor: Handle },
     /// A tool call returns and frees its slot. The actor may have gone on since: the round says.

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::actor::{Actor, CallMemory, InFlight, Task};
+use super::boundaries::{Boundaries, Boundary};
 use super::call_log::LoggedCall;
 use super::cause::Cause;
-use super::event::{Event, Handle, RANK_ORDINARY, RANK_WAKE_SERVER};
+use super::event::{Event, Handle};
 use super::outcome::{AgentTally, Conservation, PICO_PER_USD, TrialOutcome};
 use super::plan::{Ending, Plan};
 use super::series::{Bin, PoolBin};
@@ -72,8 +73,8 @@ pub struct World<'p> {
     pub(super) tasks: Slab<Task>,
     pub(super) in_flight: Slab<InFlight>,
     pub(super) replicas: Vec<Replica>,
-    /// Boundary event of each replica: its key and time.
-    boundaries: Vec<(EventKey, SimTime)>,
+    /// When the present step of each replica ends.
+    boundaries: Boundaries,
     pub(super) pool_of_replica: Vec<u16>,
     pub(super) pools: Vec<PoolState>,
     arrivals: Vec<ArrivalStream>,
@@ -126,7 +127,7 @@ impl<'p> World<'p> {
             actors: Slab::default(),
             tasks: Slab::default(),
             in_flight: Slab::default(),
-            boundaries: vec![(EventKey::NONE, SimTime::MAX); replicas.len()],
+            boundaries: Boundaries::new(replicas.len()),
             replicas,
             pool_of_replica,
             pools,
@@ -158,15 +159,23 @@ impl<'p> World<'p> {
     ) -> Option<TrialOutcome> {
         self.reset(root_seed, trial);
         let mut events = 0u64;
-        while let Some((time, event)) = self.calendar.pop() {
-            debug_assert!(time >= self.now, "time runs forward");
-            self.now = time;
+        loop {
             events += 1;
             if events.is_multiple_of(1 << 14) && !proceed(self.now, self.requests) {
                 return None;
             }
+            let due = self.calendar.next_time().unwrap_or(SimTime::MAX);
+            if let Some((Boundary { at, wakes }, replica)) = self.boundaries.first()
+                && (at < due || at == due && !wakes || self.calendar.is_empty())
+            {
+                self.now = at;
+                self.step(replica);
+                continue;
+            }
+            let Some((time, event)) = self.calendar.pop() else { break };
+            debug_assert!(time >= self.now, "time runs forward");
+            self.now = time;
             match event {
-                Event::Step { replica } => self.step(replica as usize),
                 Event::Wake { actor } => {
                     if self.actors.contains(actor) {
                         self.actors[actor].wake = EventKey::NONE;
@@ -207,7 +216,7 @@ impl<'p> World<'p> {
         for (replica, &pool) in self.replicas.iter_mut().zip(&self.pool_of_replica) {
             replica.clear(&plan.pools[pool as usize].replica);
         }
-        self.boundaries.fill((EventKey::NONE, SimTime::MAX));
+        self.boundaries.clear();
         for (state, pool) in self.pools.iter_mut().zip(&plan.pools) {
             state.router = Router::new(pool.router);
             (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
@@ -247,7 +256,7 @@ impl<'p> World<'p> {
     }
 
     pub(super) fn schedule(&mut self, at: SimTime, event: Event) -> EventKey {
-        self.calendar.schedule(at, RANK_ORDINARY, event)
+        self.calendar.schedule(at, event)
     }
 
     fn schedule_arrival(&mut self, population: u16) {
@@ -271,7 +280,6 @@ impl<'p> World<'p> {
         let plan = self.plan;
         let pool = self.pool_of_replica[index];
         let spec = &plan.pools[pool as usize].replica;
-        self.boundaries[index] = (EventKey::NONE, SimTime::MAX);
         let mut finished = std::mem::take(&mut self.finished);
         let table = &mut self.pools[pool as usize].table;
         self.replicas[index].step(spec, table, self.now, &mut finished);
@@ -282,21 +290,12 @@ impl<'p> World<'p> {
         self.finished = finished;
     }
 
-    /// Makes the calendar agree with when a replica's boundary is now.
+    /// A replica's boundary may have moved.
     pub(super) fn follow(&mut self, index: usize) {
         let replica = &self.replicas[index];
-        let Some(at) = replica.boundary() else { return };
-        let rank = if replica.is_idle() { RANK_WAKE_SERVER } else { index as u32 };
-        let (key, scheduled) = self.boundaries[index];
-        if scheduled == at {
-            return;
-        }
-        if self.calendar.reschedule(key, at, rank).is_some() {
-            self.boundaries[index].1 = at;
-            return;
-        }
-        let key = self.calendar.schedule(at, rank, Event::Step { replica: index as u32 });
-        self.boundaries[index] = (key, at);
+        let wakes = replica.is_idle();
+        let boundary = replica.boundary().map(|at| Boundary { at, wakes });
+        self.boundaries.set(index, boundary);
     }
 
     pub(super) fn tally(&mut self, population: u16) -> &mut AgentTally {
@@ -376,7 +375,7 @@ impl<'p> World<'p> {
         let length = self.outcome.series.push(std::mem::replace(&mut self.bin, empty), self.now);
         // Where nothing else is due, as behind the last recorded arrival, the trial is over.
         let goes_on = self.accepting || self.tasks.iter().next().is_some();
-        if goes_on && !self.calendar.is_empty() {
+        if goes_on && !(self.calendar.is_empty() && self.boundaries.first().is_none()) {
             self.schedule(self.now + length, Event::Sample);
         }
     }
