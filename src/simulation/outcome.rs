@@ -27,9 +27,11 @@ impl Observations {
         self.batches.record(value as f64);
     }
 
-    /// Adds another trial's. Batch means stay those of one trial: between trials, trials tell.
+    /// Adds another trial's. Between trials, trials tell how sure they are: batches go, whichever
+    /// trial they are of.
     pub fn merge(&mut self, other: &Self) {
         self.histogram.merge(&other.histogram);
+        self.batches.reset();
     }
 }
 

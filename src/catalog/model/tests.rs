@@ -97,6 +97,6 @@ fn counts_and_cache_sizes_agree_with_an_independent_count() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 69);
+    assert_eq!(checked, 70);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
