@@ -142,7 +142,8 @@ fn a_run_and_its_pools_are_what_is_written() {
     };
     assert_eq!(names("h100-sxm", "memory_bandwidth"), 1);
     assert_eq!(names("h100-sxm", "on_demand"), 1);
-    assert_eq!(names("h100-sxm", "tdp"), 0);
+    assert_eq!(names("h100-sxm", "tdp"), 1);
+    assert_eq!(names("h100-sxm", "purchase"), 0);
     assert_eq!(names("chat", "session.tasks"), 1);
 }
 
