@@ -19,6 +19,7 @@
 //! ```
 
 mod accelerator;
+mod accuracy;
 pub mod agent;
 mod calibration;
 mod engine;
@@ -34,6 +35,7 @@ mod speculation;
 mod tests;
 
 pub use accelerator::{Accelerator, Field, FieldKind, MissingFigure, UnsupportedPrecision};
+pub use accuracy::{Accuracy, Basis, ClassError, Latency};
 pub use agent::Agent;
 pub use calibration::{BadCalibration, Calibration, Factor};
 pub use engine::{Engine, Fit, SchedulerDefaults, StepCoefficients, UtilizationOf};

@@ -12,6 +12,7 @@ pub mod drift;
 pub mod explain;
 pub mod export;
 pub mod failure;
+pub mod fit;
 pub mod import;
 pub mod load;
 pub mod prepare;

@@ -9,8 +9,8 @@ use tokenfleet::cli::arguments::{Arguments, Command};
 use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
 use tokenfleet::cli::{
-    agents, calibrate, catalog, check, compare, drift, explain, export, import, report, run, size,
-    sweep, validate,
+    agents, calibrate, catalog, check, compare, drift, explain, export, fit, import, report, run,
+    size, sweep, validate,
 };
 
 fn main() -> ExitCode {
@@ -50,6 +50,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         Command::Agents(arguments) => agents::run(arguments),
         Command::Drift(arguments) => drift::run(arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Fit(arguments) => fit::run(arguments),
         Command::Catalog(arguments) => {
             let mut text = Vec::new();
             catalog::run(arguments, &Catalog::embedded(), &mut text)?;

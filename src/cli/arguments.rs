@@ -42,6 +42,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Turn recorded traffic into a trace and a scenario that replays it
     Import(ImportArguments),
+    /// Fit the constants of the step-time model to published measurements
+    Fit(FitArguments),
     /// Fit a pool's own factors to measured points of it
     Calibrate(CalibrateArguments),
     /// Hold the catalog's archetypes against recorded agents, and write a page about it
@@ -356,6 +358,26 @@ pub enum ValidateFormat {
     Json,
     /// One line for each figure that was compared
     Csv,
+}
+
+/// What `tokenfleet fit` is told.
+#[derive(Args, Clone, Debug)]
+pub struct FitArguments {
+    /// Folder of measurements
+    #[arg(long, value_name = "DIR", default_value = "tests/data/fidelity")]
+    pub data: PathBuf,
+
+    /// Fit once only, and say nothing of accelerators and models left out
+    #[arg(long)]
+    pub no_folds: bool,
+
+    /// Replace the constants in engines.toml of this folder, and write accuracy.csv beside it
+    #[arg(long, value_name = "DIR", conflicts_with = "no_folds")]
+    pub write: Option<PathBuf>,
+
+    /// Do not tell of progress
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// What `tokenfleet calibrate` is told.

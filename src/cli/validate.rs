@@ -17,14 +17,7 @@ use crate::report::{accuracy, table, validation};
 /// A folder that cannot be read or holds nothing to compare with, and all faults in its files.
 pub fn run(arguments: &ValidateArguments) -> Result<u8, Failure> {
     let folder = &arguments.data;
-    let mut files = Vec::new();
-    gather(folder, "", &mut files)?;
-    let measurements = Measurements::read(files)
-        .map_err(|(faults, sources)| Failure::Scenario { faults, sources })?;
-    for name in measurements.unknown.iter().filter(|name| name.ends_with(".csv")) {
-        let known: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
-        remark(&format!("warning: {name} is not read; known are {}\n", known.join(", ")));
-    }
+    let measurements = measurements(folder)?;
     let catalog = Catalog::embedded();
     let findings = validate(&measurements, &catalog);
     if findings.is_empty() {
@@ -67,6 +60,22 @@ fn write(
         fs::write(target, file.text)?;
     }
     Ok(())
+}
+
+/// The measurements of a folder, with a remark on tables that nobody knows.
+///
+/// # Errors
+/// A folder that cannot be read, and all faults in its files.
+pub(super) fn measurements(folder: &Path) -> Result<Measurements, Failure> {
+    let mut files = Vec::new();
+    gather(folder, "", &mut files)?;
+    let measurements = Measurements::read(files)
+        .map_err(|(faults, sources)| Failure::Scenario { faults, sources })?;
+    for name in measurements.unknown.iter().filter(|name| name.ends_with(".csv")) {
+        let known: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        remark(&format!("warning: {name} is not read; known are {}\n", known.join(", ")));
+    }
+    Ok(measurements)
 }
 
 /// All files below a folder, by name, with their names inside it.

@@ -7,6 +7,7 @@ use crate::simulation::task_sample::TaskSample;
 use super::evidence::{Evidence, Part, Value, parts};
 use super::figure::{Figure, Sample};
 use super::metric::{METRICS, Metric, Scope};
+use super::model_error;
 use super::monte_carlo::Findings;
 use super::objective::{Objective, Verdict};
 use super::stretches::Stretches;
@@ -78,7 +79,12 @@ impl<'p> Answer<'p> {
             };
             let figure = &figures[place][objective.metric.index()];
             let value = objective.judge(figure.mean, &evidence[place]);
-            objective.verdict(figure, value, &trials, confidence)
+            let mut verdict = objective.verdict(figure, value, &trials, confidence);
+            if value.is_finite() {
+                let share = model_error::share_of(plan, &parts[place], objective.metric.key);
+                verdict.model_band = share.map(|share| model_error::band(value, share));
+            }
+            verdict
         };
         let verdicts = objectives.iter().enumerate().map(verdict).collect();
         Self {

@@ -133,6 +133,7 @@ impl Objective {
             trials_met: met,
             trials: count,
             probability: wilson(met as f64, count as f64, confidence),
+            model_band: None,
         }
     }
 }
@@ -152,6 +153,16 @@ pub struct Verdict {
     pub trials: u64,
     /// Where the probability lies that a trial meets it.
     pub probability: Interval,
+    /// Where the value may lie for what the model gets wrong, where that is known.
+    pub model_band: Option<Interval>,
+}
+
+impl Verdict {
+    /// Whether the limit lies where the model may be wrong by so much: then measurements decide,
+    /// not this prediction.
+    pub fn is_within_model_error(&self, limit: f64) -> bool {
+        self.model_band.is_some_and(|band| band.low < limit && limit < band.high)
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@
 const STEP: f64 = 1e-5;
 /// Steps that are tried at most.
 const PATIENCE: usize = 500;
-/// Part of the sum of squares that a step must gain to go on.
+/// Part of the sum of squares that a step must gain to go on, where nothing else is asked for.
 const TOLERANCE: f64 = 1e-12;
 
 /// The parameters that were found.
@@ -72,6 +72,18 @@ pub fn minimise(
     start: &[f64],
     residuals: impl Fn(&[f64]) -> Vec<f64>,
 ) -> Result<Minimum, NoMinimum> {
+    minimise_to(TOLERANCE, start, residuals)
+}
+
+/// The same, done as soon as a step gains less than this part of the sum of squares.
+///
+/// # Errors
+/// [`NoMinimum`].
+pub fn minimise_to(
+    tolerance: f64,
+    start: &[f64],
+    residuals: impl Fn(&[f64]) -> Vec<f64>,
+) -> Result<Minimum, NoMinimum> {
     let mut at = start.to_vec();
     let mut here = residuals(&at);
     if here.len() < at.len() {
@@ -89,7 +101,7 @@ pub fn minimise(
         let there = residuals(&next);
         let gain = sum - squares(&there);
         if gain > 0.0 {
-            let settled = gain <= TOLERANCE * sum;
+            let settled = gain <= tolerance * sum;
             (at, sum, here) = (next, sum - gain, there);
             slope = Slope::of(&at, &here, &residuals);
             damping = f64::max(damping / 5.0, 1e-12);

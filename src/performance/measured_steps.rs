@@ -54,6 +54,7 @@ pub struct MeasuredSteps {
     longest_context: f64,
     /// Largest error of a row, as a share of its time.
     worst: f64,
+    rows: u32,
 }
 
 /// Parts of a step by the formula, seconds.
@@ -167,6 +168,7 @@ impl MeasuredSteps {
             shares: Shares { host: host_share, attention: attention_share },
             longest_context: decodes.iter().map(|row| row.context).fold(0.0, f64::max),
             worst: 0.0,
+            rows: rows.len() as u32,
         };
         for (index, row) in rows.iter().enumerate() {
             let body = match (row.new_tokens, &steps.prompt) {
@@ -225,6 +227,12 @@ impl MeasuredSteps {
     #[must_use]
     pub fn longest_context(&self) -> u32 {
         self.longest_context as u32
+    }
+
+    /// Steps of the table.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        self.rows
     }
 
     /// Largest error with which the table gives back its own rows.

@@ -3,7 +3,9 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::table;
+use crate::experiment::model_error::{Band, BandBasis, ModelError, band, share_of};
 use crate::experiment::{Answer, Answers, Figure, METRICS, Objective, Scope, Verdict};
+use crate::simulation::plan::Pool;
 
 /// The whole file. What is not known or not finite is null.
 #[derive(Debug, serde::Serialize)]
@@ -27,6 +29,8 @@ pub struct VariantSummary<'a> {
     pub agents: Named<Metrics<'a>>,
     /// Figures by pool.
     pub pools: Named<Metrics<'a>>,
+    /// The model's own error, by pool: what more trials do not narrow.
+    model_error: Named<ModelErrorSummary>,
     /// Objectives, met or missed.
     pub objectives: Vec<ObjectiveSummary<'a>>,
     /// Sums that must agree, over all trials.
@@ -38,8 +42,8 @@ pub struct VariantSummary<'a> {
 /// The figures of one part, by name.
 #[derive(Clone, Copy, Debug)]
 pub struct Metrics<'a> {
-    scope: Scope,
-    figures: &'a [Figure],
+    answer: &'a Answer<'a>,
+    part: usize,
 }
 
 /// Values by name, in the scenario's order.
@@ -58,6 +62,29 @@ struct MetricSummary {
     p99: Option<f64>,
     n: u64,
     unit: &'static str,
+    /// Where the mean may lie for what the model gets wrong; latencies and throughput only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_low: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_high: Option<f64>,
+}
+
+/// The model's own error in the latencies of a pool.
+#[derive(Debug, serde::Serialize)]
+struct ModelErrorSummary {
+    tpot_s: BandSummary,
+    ttft_s: BandSummary,
+}
+
+/// How far a latency may be off, and how that is known.
+#[derive(Debug, serde::Serialize)]
+struct BandSummary {
+    /// As a share of what is measured.
+    error: f64,
+    basis: BandBasis,
+    /// Measured rows behind it.
+    rows: u32,
+    told: String,
 }
 
 /// One objective.
@@ -76,6 +103,8 @@ pub struct ObjectiveSummary<'a> {
     ci_low: Option<f64>,
     ci_high: Option<f64>,
     met: bool,
+    /// Whether the model's own error spans the limit.
+    within_model_error: bool,
     /// Part of the trials that meet it by themselves, and where its probability lies.
     probability: Option<f64>,
     probability_low: Option<f64>,
@@ -109,9 +138,11 @@ pub struct ConservationSummary {
 impl Serialize for Metrics<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (metric, figure) in METRICS.iter().zip(self.figures) {
-            if metric.applies_to(self.scope) {
-                map.serialize_entry(metric.key, &summary_of(figure, metric.unit.text()))?;
+        let part = &self.answer.parts[self.part];
+        for (metric, figure) in METRICS.iter().zip(&self.answer.figures[self.part]) {
+            if metric.applies_to(part.scope) {
+                let share = share_of(self.answer.plan, part, metric.key);
+                map.serialize_entry(metric.key, &summary_of(figure, metric.unit.text(), share))?;
             }
         }
         map.end()
@@ -124,7 +155,8 @@ impl<T: Serialize> Serialize for Named<T> {
     }
 }
 
-fn summary_of(figure: &Figure, unit: &'static str) -> MetricSummary {
+fn summary_of(figure: &Figure, unit: &'static str, share: Option<f64>) -> MetricSummary {
+    let model = figure.mean.zip(share).map(|(mean, share)| band(mean, share));
     let [p50, p90, p95, p99] = figure.quantiles.map(|quantile| quantile.map(|q| q.value));
     MetricSummary {
         mean: figure.mean,
@@ -136,7 +168,20 @@ fn summary_of(figure: &Figure, unit: &'static str) -> MetricSummary {
         p99,
         n: figure.n,
         unit,
+        model_low: model.map(|model| model.low),
+        model_high: model.map(|model| model.high),
     }
+}
+
+fn error_of(pool: &Pool) -> ModelErrorSummary {
+    let ModelError { tpot, ttft } = ModelError::of(pool);
+    let [tpot_s, ttft_s] = [tpot, ttft].map(|Band { error, basis, rows, told }| BandSummary {
+        error,
+        basis,
+        rows,
+        told,
+    });
+    ModelErrorSummary { tpot_s, ttft_s }
 }
 
 fn objective_of<'a>(objective: &'a Objective, verdict: &Verdict) -> ObjectiveSummary<'a> {
@@ -153,6 +198,7 @@ fn objective_of<'a>(objective: &'a Objective, verdict: &Verdict) -> ObjectiveSum
         ci_low: verdict.interval.map(|interval| interval.low),
         ci_high: verdict.interval.map(|interval| interval.high),
         met: verdict.met,
+        within_model_error: verdict.is_within_model_error(objective.limit),
         probability: some.then(|| verdict.trials_met as f64 / verdict.trials as f64),
         probability_low: some.then_some(verdict.probability.low),
         probability_high: some.then_some(verdict.probability.high),
@@ -215,17 +261,20 @@ impl<'a> Summary<'a> {
 
 impl<'a> VariantSummary<'a> {
     fn new(answer: &'a Answer<'_>, objectives: &'a [Objective]) -> Self {
-        let metrics = |part: usize, scope| Metrics { scope, figures: &answer.figures[part] };
+        let metrics = |part: usize| Metrics { answer, part };
         let named = |scope| {
             let parts = answer.parts_of(scope);
-            Named(parts.map(|(part, name)| (name.to_owned(), metrics(part, scope))).collect())
+            Named(parts.map(|(part, name)| (name.to_owned(), metrics(part))).collect())
         };
         let verdicts = objectives.iter().zip(&answer.verdicts);
         Self {
             name: &answer.plan.name,
-            metrics: metrics(0, Scope::Fleet),
+            metrics: metrics(0),
             agents: named(Scope::Agent),
             pools: named(Scope::Pool),
+            model_error: Named(
+                answer.plan.pools.iter().map(|pool| (pool.name.clone(), error_of(pool))).collect(),
+            ),
             objectives: verdicts
                 .map(|(objective, verdict)| objective_of(objective, verdict))
                 .collect(),

@@ -8,6 +8,7 @@ mod columns;
 pub mod comparison;
 mod errors;
 pub mod explanation;
+pub mod fitting;
 mod grid;
 mod headline;
 mod many;

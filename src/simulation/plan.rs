@@ -90,6 +90,9 @@ pub struct Pool {
     pub bandwidth: f64,
     /// Electrical power of a GPU.
     pub gpu_power: GpuPower,
+    /// Name of the model of the same build that predictions were held against measurements of; its
+    /// own where there is none.
+    pub measured_model: String,
     /// Factors fitted to measurements of it, which its step times stand on.
     pub calibration: Option<Calibration>,
 }

@@ -51,6 +51,7 @@ pub(crate) fn pool(replica: ReplicaSpec, replicas: u32) -> Pool {
         peak_flops: 1e15,
         bandwidth: 1e12,
         gpu_power: GpuPower { idle_w: 100.0, full_w: 500.0 },
+        measured_model: String::new(),
         calibration: None,
     }
 }

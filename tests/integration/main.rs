@@ -17,6 +17,7 @@ mod intervals;
 mod leap;
 mod ledger;
 mod made_up;
+mod measure_gpu;
 mod power;
 mod queueing_theory;
 mod report;

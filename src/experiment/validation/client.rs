@@ -132,6 +132,7 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         peak_flops,
         bandwidth,
         gpu_power: power,
+        measured_model: String::new(),
         calibration: None,
     };
     Plan {

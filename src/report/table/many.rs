@@ -3,7 +3,7 @@
 use super::columns::{BLANK, Side, blocks, figures, head};
 use super::grid::{Cell, Grid, Style, Tone, paragraph};
 use super::headline;
-use crate::experiment::Answers;
+use crate::experiment::{Answers, ModelError};
 use crate::report::quantity::plain;
 
 /// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
@@ -54,7 +54,34 @@ pub(super) fn render(answers: &Answers<'_>, style: Style) -> String {
         figures(&mut grid, &FLEET, columns);
         grid
     }));
+    text.push('\n');
+    text.push_str(&model_errors(answers, style));
     text
+}
+
+/// The model's own error, by pool: each once, with the variants and pools that it is about.
+fn model_errors(answers: &Answers<'_>, style: Style) -> String {
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let several = answers.variants.iter().any(|answer| answer.plan.pools.len() > 1);
+    for answer in &answers.variants {
+        for pool in &answer.plan.pools {
+            let error = ModelError::of(pool).to_string();
+            let who = match several {
+                true => format!("{}.{}", answer.plan.name, pool.name),
+                false => answer.plan.name.clone(),
+            };
+            match found.iter_mut().find(|(known, _)| *known == error) {
+                Some((_, about)) => about.push(who),
+                None => found.push((error, vec![who])),
+            }
+        }
+    }
+    let alone = found.len() == 1;
+    let line = |(error, about): (String, Vec<String>)| {
+        let text = if alone { error } else { format!("{}: {error}", about.join(", ")) };
+        paragraph("model error  ", &text, style)
+    };
+    found.into_iter().map(line).collect()
 }
 
 fn demands(grid: &mut Grid, answers: &Answers<'_>, columns: &[Side<'_>]) {

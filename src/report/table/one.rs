@@ -3,7 +3,7 @@
 use super::columns::{BLANK, labelled, quantile, side_by_side};
 use super::grid::{Cell, Grid, Style, Tone, pairs, paragraph};
 use super::headline;
-use crate::experiment::{Answer, Metric, Objective, Scope, Unit, Verdict};
+use crate::experiment::{Answer, Metric, ModelError, Objective, Scope, Unit, Verdict};
 use crate::foundations::units::{format_count, format_percent};
 use crate::foundations::{Histogram, Interval};
 use crate::report::quantity::{plain, with_interval};
@@ -115,7 +115,8 @@ fn demands(objectives: &[Objective], verdicts: &[Verdict], style: Style) -> Stri
         .figures(faint("found"), 0)
         .words(Cell::default(), 0)
         .figures(faint("in trials"), 0)
-        .words(faint("probability"), 1);
+        .words(faint("probability"), 1)
+        .words(Cell::default(), 2);
     for (objective, verdict) in objectives.iter().zip(verdicts) {
         let unit = objective.metric.unit;
         let bound = if objective.at_least { "≥" } else { "≤" };
@@ -133,6 +134,10 @@ fn demands(objectives: &[Objective], verdicts: &[Verdict], style: Style) -> Stri
             word,
             Cell::new(format!("{} of {}", verdict.trials_met, verdict.trials)),
             Cell::new(format!("{} to {}", format_percent(low), format_percent(high))),
+            match verdict.is_within_model_error(objective.limit) {
+                true => Cell::new("within model error").tone(Tone::Caution),
+                false => Cell::default(),
+            },
         ]);
     }
     grid.render(style)
@@ -222,7 +227,8 @@ fn servers(answer: &Answer<'_>, part: usize, pool: &Pool, style: Style) -> Strin
     let at = answer.plan.pools.iter().position(|other| other.name == pool.name);
     let load = at.map_or_else(String::new, |at| load(answer, at));
     let bill = bill(pool, style);
-    format!("{head}{bill}{}{load}", pairs(&values(&POOL, answer, part), style))
+    let error = paragraph("  model error  ", &ModelError::of(pool).to_string(), style);
+    format!("{head}{bill}{}{load}{error}", pairs(&values(&POOL, answer, part), style))
 }
 
 /// What a GPU-hour is made of, where it has parts.

@@ -4,7 +4,7 @@
 use super::measured::{Limits, Measurements};
 use super::{PoolSpec, PrecisionSpec, cost};
 use crate::catalog::{
-    Accelerator, Catalog, Field, FieldKind, Model, NumberFormat, Precision, Provenance,
+    Accelerator, Accuracy, Catalog, Field, FieldKind, Model, NumberFormat, Precision, Provenance,
 };
 use crate::foundations::units::format_number;
 use crate::foundations::{Fault, Faults};
@@ -91,6 +91,7 @@ pub(in crate::simulation::scenario) fn resolve(
         peak_flops: step.peak_flops,
         bandwidth: step.bandwidth,
         gpu_power: GpuPower::of(accelerator),
+        measured_model: measured_model(model, catalog),
         calibration: measurements.calibration,
         replica: ReplicaSpec {
             model: step,
@@ -106,6 +107,17 @@ pub(in crate::simulation::scenario) fn resolve(
         },
     };
     Some(Deployed { pool, provenance })
+}
+
+/// The model of the same build that was measured, as a later training of the same layers; the model's
+/// own name where there is none.
+fn measured_model(model: &Model, catalog: &Catalog) -> String {
+    let same = |other: &Model| {
+        (other.hidden, other.vocab, &other.layers) == (model.hidden, model.vocab, &model.layers)
+    };
+    let mut measured = Accuracy::embedded().models();
+    let known = |key: &&str| *key == model.key || catalog.model(key).is_ok_and(same);
+    measured.find(known).unwrap_or(&model.key).to_owned()
 }
 
 /// The scheduler's settings: the scenario's, the engine's where it says nothing.
