@@ -385,7 +385,7 @@ pub struct FitArguments {
 pub struct CalibrateArguments {
     /// Measured points of one replica: results of `vllm bench serve --save-result`, rows of
     /// InferenceX, or a CSV with the columns concurrency, input_tokens, output_tokens, tpot_ms and,
-    /// where known, ttft_ms
+    /// where known, ttft_ms. Or the one file of python/measure_gpu.py: kernels of the accelerator
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
 

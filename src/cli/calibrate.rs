@@ -7,7 +7,8 @@ use super::arguments::CalibrateArguments;
 use super::failure::{FINE, Failure};
 use super::load::{self, Loaded};
 use super::terminal::{answer_style, print, remark};
-use crate::catalog::{Calibration, Factor};
+use crate::catalog::{Calibration, Catalog, Factor};
+use crate::experiment::calibration::kernels::TimedKernels;
 use crate::experiment::calibration::{Calibrated, Point, calibrate, points, replay};
 use crate::foundations::error::Sources;
 use crate::foundations::{Fault, Faults};
@@ -24,6 +25,9 @@ pub fn run(arguments: &CalibrateArguments) -> Result<u8, Failure> {
         load::load(arguments.scenario.as_deref(), &arguments.set, &[])?;
     let pools = std::mem::take(&mut scenario.variants[0].plan.pools);
     let pool = pool(&pools, &arguments.pool).map_err(refused)?;
+    if let Some(timed) = timed_kernels(&arguments.files)? {
+        return from_kernels(&timed, pool, arguments.out.as_deref());
+    }
     let points = read(&arguments.files)?;
     let replica = &pool.replica;
     let predict = |factors: &Factors, point: &Point| replay(pool, factors, point);
@@ -47,6 +51,44 @@ pub fn run(arguments: &CalibrateArguments) -> Result<u8, Failure> {
 fn refused(fault: Fault) -> Failure {
     Failure::Scenario { faults: Faults::from(fault), sources: Sources::default() }
 }
+
+/// The kernels of `python/measure_gpu.py`, where the only file has them.
+fn timed_kernels(files: &[impl AsRef<Path>]) -> Result<Option<TimedKernels>, Failure> {
+    let [path] = files else { return Ok(None) };
+    let name = path.as_ref().display().to_string();
+    let text = match fs::read_to_string(path) {
+        Ok(text) if TimedKernels::is_one(&text) => text,
+        // What is wrong with it is for the reader of points to say.
+        _ => return Ok(None),
+    };
+    let read = serde_json::from_str(&text);
+    read.map(Some).map_err(|error| refused(Fault::new(format!("{name}: {error}"))))
+}
+
+/// Prints an accelerator's factors, and writes them as a part of a scenario.
+fn from_kernels(timed: &TimedKernels, pool: &Pool, out: Option<&Path>) -> Result<u8, Failure> {
+    let catalog = Catalog::embedded();
+    let (Ok(accelerator), Ok(engine)) =
+        (catalog.accelerator(&pool.accelerator), catalog.engine(&pool.engine))
+    else {
+        let what = format!("{} with {} is the scenario's own", pool.accelerator, pool.engine);
+        let fault = Fault::new(format!("{what}: kernels are held against the catalog"));
+        return Err(refused(fault.help("name the catalog's accelerator and engine in the pool")));
+    };
+    let found = timed
+        .factors(accelerator, engine)
+        .map_err(|reason| refused(Fault::new(reason.to_string()).help(KERNELS)))?;
+    let entry = found.to_toml(&engine.key, timed);
+    print(&calibration::render_kernels(timed, &found, pool, &entry, answer_style()))?;
+    if let Some(path) = out {
+        fs::write(path, entry)
+            .map_err(|error| Failure::Unwritable { name: path.display().to_string(), error })?;
+        remark(&format!("written to {}\n", path.display()));
+    }
+    Ok(FINE)
+}
+
+const KERNELS: &str = "run `python python/measure_gpu.py` on the accelerator itself";
 
 /// The pool of this name, where nothing measured stands in it yet.
 fn pool<'p>(pools: &'p [Pool], name: &str) -> Result<&'p Pool, Fault> {

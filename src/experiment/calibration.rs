@@ -15,9 +15,10 @@
 //!
 //! The fit evaluates the closed form of [`ClosedLoop`]; where the points can be simulated, that is
 //! corrected by the ratio of both and fitted again. Errors after the fit are those of points left
-//! out of it, one after the other.
+//! out of it, one after the other. Whoever has the machine but no serving logs has [`kernels`].
 
 mod fit;
+pub mod kernels;
 pub mod points;
 mod replay;
 

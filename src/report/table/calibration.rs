@@ -2,9 +2,11 @@
 
 use super::grid::{Cell, Grid, Style, Tone, paragraph};
 use crate::catalog::{Calibration, Factor};
+use crate::experiment::calibration::kernels::{AcceleratorFactors, TimedKernels};
 use crate::experiment::calibration::{Calibrated, Point, REPEATABILITY};
 use crate::foundations::units::{format_number, format_percent};
 use crate::performance::Latencies;
+use crate::simulation::plan::Pool;
 
 /// The answer as text, every line of it ended by a line break.
 #[must_use]
@@ -134,6 +136,39 @@ fn verdict(entry: &Calibration, style: Style) -> String {
             text.push_str(&paragraph("! ", &note, style));
         }
     }
+    text
+}
+
+/// What timed kernels say of an accelerator.
+#[must_use]
+pub fn render_kernels(
+    timed: &TimedKernels,
+    found: &AcceleratorFactors,
+    pool: &Pool,
+    entry: &str,
+    style: Style,
+) -> String {
+    let mut text = Tone::Title.paint(&timed.device.name, style);
+    text.push_str(&format!(" as {} with {}\n\n", pool.accelerator, pool.engine));
+    let mut grid = Grid::default().words(Cell::new("KERNEL"), 0);
+    for header in ["timed", "time over the model's", "with the factors"] {
+        grid = grid.figures(Cell::new(header), 0);
+    }
+    for (kind, count, before, after) in &found.kinds {
+        let ratios = [before, after].map(|ratio| Cell::new(format!("{ratio:.2}")));
+        let head = [kind.replace('_', " "), count.to_string()].map(Cell::new);
+        grid.row(head.into_iter().chain(ratios));
+    }
+    text.push_str(&grid.render(style));
+    if let Some(seconds) = timed.launch_s() {
+        let note = format!(
+            "a launch took {:.1} us there, which holds for the measuring program's host",
+            seconds * 1e6
+        );
+        text.push('\n');
+        text.push_str(&paragraph("~ ", &note, style));
+    }
+    text.push_str(&format!("\nFor the scenario:\n\n{entry}"));
     text
 }
 
