@@ -1,7 +1,7 @@
 //! A deployment's own factors, from a few measured points of it.
 //!
 //! The model's constants are shared by all machines; a deployment may differ from them by a driver,
-//! a host, a build. Two factors ([`Factors`]), one on time in kernels and one on launches and host,
+//! a host, a build. Two factors (`Factors`), one on time in kernels and one on launches and host,
 //! are fitted to the logarithm of time per output token, drawn towards 1 by a ridge:
 //!
 //! ```text
@@ -13,7 +13,7 @@
 //! predictions worse than none (13.6 % against 11.7 %), because what is noise in it moves
 //! everything; points at one concurrency cannot tell kernels from launches. Both are refused.
 //!
-//! The fit evaluates the closed form of [`ClosedLoop`]; where the points can be simulated, that is
+//! The fit evaluates the closed form of `ClosedLoop`; where the points can be simulated, that is
 //! corrected by the ratio of both and fitted again. Errors after the fit are those of points left
 //! out of it, one after the other. Whoever has the machine but no serving logs has [`kernels`].
 

@@ -1,4 +1,4 @@
-//! Recordings of other tools, read into the one form of [`recording`](super::recording).
+//! Recordings of other tools, read into the one form of [`super::recording`].
 //!
 //! Each format has a reader of its own in a file of its own: it takes files, hands sessions to a
 //! [`Sink`] and says at the end what it dropped, repaired or assumed. Where a line is a session or a
