@@ -42,7 +42,7 @@
       if (size < 7200) return `${trimmed(value / 60)} min`;
       return `${trimmed(value / 3600)} h`;
     }
-    if (unit === "share" || unit === "") if (unit === "share") return `${trimmed(value * 100)} %`;
+    if (unit === "share") return `${trimmed(value * 100)} %`;
     const [factor, mark] = size >= 1e9 ? [1e-9, " B"] : size >= 1e6 ? [1e-6, " M"] : size >= 1e4 ? [1e-3, " k"] : [1, ""];
     const number = trimmed(value * factor) + mark;
     if (/^USD/.test(unit)) return size > 0 && size < 0.1 ? `${trimmed(value * 100)} ¢${unit.slice(3)}` : `$${number}${unit.slice(3)}`;
