@@ -149,7 +149,7 @@ fn pool(fleet: &Fleet, pace: &Pace, figures: &Figures) -> String {
     let load = pace.rate * (new + mean(figures.output) / fleet.output_per_s);
     let replicas = libm::ceil(load / 0.6).clamp(1.0, 512.0) as u32;
     let router = if figures.shares_between_sessions || figures.kept > 0 {
-        "\nrouter          = { prefix-aware = { load_bound = 1.25 } }"
+        "\nrouter          = \"prefix-aware\""
     } else {
         ""
     };

@@ -110,7 +110,7 @@ impl<'p> World<'p> {
                 pool_of_replica.push(index as u16);
             }
             pools.push(PoolState {
-                router: Router::new(pool.router),
+                router: Router::new(pool.router, Streams::new(0, 0), index as u64),
                 replicas: first..replicas.len(),
                 table: StepTable::default(),
                 charged_pico: 0,
@@ -217,8 +217,8 @@ impl<'p> World<'p> {
             replica.clear(&plan.pools[pool as usize].replica);
         }
         self.boundaries.clear();
-        for (state, pool) in self.pools.iter_mut().zip(&plan.pools) {
-            state.router = Router::new(pool.router);
+        for (index, (state, pool)) in self.pools.iter_mut().zip(&plan.pools).enumerate() {
+            state.router = Router::new(pool.router, self.streams, index as u64);
             (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
             state.sampled = PoolBin::default();
         }

@@ -90,7 +90,7 @@ fn random_plan(seed: u64) -> Plan {
         (true, true) => RouterPolicy::LeastLoaded,
         (true, false) => RouterPolicy::RoundRobin,
         (false, true) => RouterPolicy::SessionAffinity,
-        (false, false) => RouterPolicy::PrefixAware { load_bound: 1.25 },
+        (false, false) => RouterPolicy::PREFIX_AWARE,
     };
     let mut plan = plan(main, pool, Arrivals::poisson(2.0).unwrap(), 0);
     plan.programs.push(child);

@@ -12,6 +12,7 @@ mod conservation;
 mod determinism;
 mod expectation;
 mod explain;
+mod features;
 mod fixture;
 mod intervals;
 mod leap;

@@ -1,9 +1,13 @@
 //! Queues whose answers are known: the simulator must agree within its own confidence interval.
 //!
 //! Formulas: L. Kleinrock, *Queueing Systems* vol. 1 (1975): M/M/1 and M/M/c (Erlang C), M/G/1
-//! (Pollaczek and Khinchine), vol. 2 (1976): processor sharing; J. D. C. Little (1961): L = lambda W.
+//! (Pollaczek and Khinchine), vol. 2 (1976): processor sharing; J. D. C. Little (1961): L = lambda W;
+//! M. Mitzenmacher, *The power of two choices in randomized load balancing*, IEEE TPDS 12(10), 2001:
+//! the supermarket model.
 
+use tokenfleet::foundations::SimTime;
 use tokenfleet::foundations::distribution::Law;
+use tokenfleet::serving::RouterPolicy;
 use tokenfleet::simulation::TrialOutcome;
 use tokenfleet::simulation::plan::Plan;
 use tokenfleet::workload::arrival::Arrivals;
@@ -131,4 +135,33 @@ fn requests_present_are_the_rate_times_their_stay() {
     let rate = 100_000.0 / (window / 1e12);
     let (left, right) = (present, rate * stay);
     assert!((left / right - 1.0).abs() < 0.005, "L = {left}, lambda W = {right}");
+}
+
+/// Mean stay with so many choices where many servers with exponential service are loaded to `load`
+/// each: the sum of `load^((d^i - d) / (d - 1))`, which for one choice is M/M/1.
+fn supermarket(load: f64, choices: u32) -> f64 {
+    let d = f64::from(choices);
+    let exponent = |i: i32| match choices {
+        1 => f64::from(i - 1),
+        _ => (d.powi(i) - d) / (d - 1.0),
+    };
+    (1..1000).map(|i| load.powf(exponent(i).min(1e9))).sum()
+}
+
+#[test]
+fn two_choices_among_many_servers() {
+    assert!((supermarket(0.9, 2) - 2.6141).abs() < 5e-5, "as published in the paper's table 1");
+    let (step, servers) = (0.001, 400);
+    for (choices, load) in [(1, 0.5), (2, 0.8), (3, 0.8)] {
+        // Answers of 1,000 tokens on average, one after the other: a second of nearly exponential
+        // service.
+        let output = Law::geometric(1.0 / 1000.0).unwrap().shifted(1.0).unwrap();
+        let steps = vec![call(constant(1.0), output, Branch::always(1)), end()];
+        let mut pool = pool(server(step, 0.0, 1), servers);
+        pool.router = RouterPolicy::PowerOfChoices { choices };
+        let rate = load * f64::from(servers);
+        let mut plan = plan(program(steps), pool, poisson(rate), 30_000);
+        plan.warm_up = SimTime::from_s(20.0).unwrap();
+        agrees(&format!("{choices} choices"), &plan, supermarket(load, choices), latency_s);
+    }
 }

@@ -162,6 +162,17 @@ fn tensor_parallelism_must_divide_the_heads() {
 }
 
 #[test]
+fn a_router_is_known_and_its_settings_make_sense() {
+    let with =
+        |router: &str| after("precision       =", &format!("router = {router}\nprecision ="));
+    assert_one(&with("\"prefix\""), "pools.main.router: unknown router `prefix`", "prefix-aware");
+    let match_of = |share: &str| with(&format!("{{ prefix-aware = {{ least_match = {share} }} }}"));
+    assert_one(&match_of("\"130 %\""), "`least_match` must be between 0 % and 100 %", "");
+    let bound = with("{ prefix-aware = { load_bound = 0.5 } }");
+    assert_one(&bound, "`load_bound` must be between 1 and 1000000", "");
+}
+
+#[test]
 fn a_precision_without_hardware_is_refused() {
     let text = GOOD.replace("h100-sxm", "a100-sxm-80gb");
     assert_one(&faults(&text), "pools.main.precision: `a100-sxm-80gb` has no fp8 units", "");
@@ -375,7 +386,7 @@ fn recorded_agents_need_their_file() {
 fn shipped_scenarios_are_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let mut count = 0;
-    for folder in [folder.clone(), folder.join("bench")] {
+    for folder in [folder.clone(), folder.join("bench"), folder.join("features")] {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "toml") {

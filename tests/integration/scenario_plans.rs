@@ -125,7 +125,10 @@ fn a_run_and_its_pools_are_what_is_written() {
 
     let [main, helper] = &plan.pools[..] else { panic!("two pools") };
     assert_eq!((main.replicas, main.gpus, main.max_context), (3, 4, 64_000));
-    assert_eq!(main.router, RouterPolicy::PrefixAware { load_bound: 3.0 });
+    assert_eq!(
+        main.router,
+        RouterPolicy::PrefixAware { least_match: 0.3, load_bound: 3.0, slack: 4.0 }
+    );
     // The rent is that of a GPU, a replica has four of them.
     assert_eq!(main.usd_per_replica_h, 8.0);
     // The H100's on-demand rent in the catalog.

@@ -33,8 +33,8 @@ pub static POOL: Schema = Schema::new(
         .example("{ weights = \"fp8\", kv = \"fp8\" }"),
         Key::any(
             "router",
-            "\"least-loaded\", \"round-robin\", \"session-affinity\" or { prefix-aware = { \
-             load_bound = 1.25 } }",
+            "\"least-loaded\", \"round-robin\", \"session-affinity\", \"random\", \"power-of-two\", \
+             \"prefix-aware\" or { prefix-aware = { least_match = 0.3 } }",
         )
         .default("least-loaded"),
         Key::quantity(
@@ -109,14 +109,26 @@ pub static ROUTER: Schema =
 
 /// Keys of `router.prefix-aware`.
 pub static PREFIX_AWARE: Schema = Schema::new(
-    "The replica with the longest cached prefix, unless it is loaded too much.",
-    &[Key::quantity(
-        "load_bound",
-        Dimension::Number,
-        "most requests over the mean of all replicas",
-    )
-    .between(1.0, 1e6)
-    .default("1.25")],
+    "The replica that has most of the prompt cached, unless it is loaded too much.",
+    &[
+        Key::quantity(
+            "least_match",
+            Dimension::Fraction,
+            "share of the prompt that must be cached; below it, the least loaded",
+        )
+        .between(0.0, 1.0)
+        .default("30 %"),
+        Key::quantity(
+            "load_bound",
+            Dimension::Number,
+            "most requests over the mean of all replicas",
+        )
+        .between(1.0, 1e6)
+        .default("1.25"),
+        Key::quantity("slack", Dimension::Number, "requests beyond that bound that do not matter")
+            .between(0.0, 1e6)
+            .default("4"),
+    ],
 );
 
 const FORMAT: &str = "number format";
@@ -226,16 +238,27 @@ fn format(section: &Section, key: &str) -> Option<NumberFormat> {
 }
 
 fn router(pool: &Section) -> RouterPolicy {
-    const NAMES: [&str; 4] = ["least-loaded", "round-robin", "session-affinity", "prefix-aware"];
+    const NAMES: [&str; 6] = [
+        "least-loaded",
+        "round-robin",
+        "session-affinity",
+        "random",
+        "power-of-two",
+        "prefix-aware",
+    ];
     if let Some(table) = pool.section_by("router", &ROUTER) {
-        let load_bound = table.section("prefix-aware").quantity("load_bound");
-        return RouterPolicy::PrefixAware { load_bound };
+        let setting = table.section("prefix-aware");
+        let [least_match, load_bound, slack] =
+            ["least_match", "load_bound", "slack"].map(|key| setting.quantity(key));
+        return RouterPolicy::PrefixAware { least_match, load_bound, slack };
     }
     match pool.text("router") {
         "least-loaded" => RouterPolicy::LeastLoaded,
         "round-robin" => RouterPolicy::RoundRobin,
         "session-affinity" => RouterPolicy::SessionAffinity,
-        "prefix-aware" => RouterPolicy::PrefixAware { load_bound: 1.25 },
+        "random" => RouterPolicy::PowerOfChoices { choices: 1 },
+        "power-of-two" => RouterPolicy::PowerOfChoices { choices: 2 },
+        "prefix-aware" => RouterPolicy::PREFIX_AWARE,
         other => {
             pool.report(Fault::unknown("router", other, NAMES).at(pool.place("router")));
             RouterPolicy::LeastLoaded
