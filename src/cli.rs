@@ -20,6 +20,7 @@ pub mod process;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod schema;
 pub mod size;
 pub mod sweep;
 pub mod terminal;

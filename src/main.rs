@@ -10,7 +10,7 @@ use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
 use tokenfleet::cli::{
     agents, calibrate, catalog, check, compare, drift, explain, export, fit, import, report, run,
-    size, sweep, validate,
+    schema, size, sweep, validate,
 };
 
 fn main() -> ExitCode {
@@ -45,6 +45,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         Command::Size(arguments) => size::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Schema(arguments) => schema::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Calibrate(arguments) => calibrate::run(arguments),
         Command::Agents(arguments) => agents::run(arguments),

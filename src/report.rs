@@ -12,6 +12,7 @@ pub mod likeness;
 pub mod manifest;
 pub mod plot;
 pub mod quantity;
+pub mod schema;
 pub mod sizing;
 pub mod sparkline;
 pub mod starter;

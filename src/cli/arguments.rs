@@ -9,6 +9,7 @@ use super::catalog::CatalogArguments;
 use super::drift::DriftArguments;
 use super::export::ExportArguments;
 use super::import::ImportArguments;
+use super::schema::SchemaArguments;
 use crate::foundations::Dimension;
 
 /// Fleets of AI agents on fleets of LLM servers, simulated.
@@ -40,6 +41,8 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Read scenarios and report every fault; run nothing
     Check(CheckArguments),
+    /// Print what a scenario may say: a JSON Schema for editors, or a reference of all keys
+    Schema(SchemaArguments),
     /// Turn recorded traffic into a trace and a scenario that replays it
     Import(ImportArguments),
     /// Fit the constants of the step-time model to published measurements

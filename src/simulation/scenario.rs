@@ -89,16 +89,16 @@ pub static SCENARIO: Schema = Schema::new(
         Key::sections("programs", &PROGRAM).optional(),
         Key::sections("tools", &TOOL).optional(),
         Key::sections("pools", &POOL),
-        Key::any("objectives", "bounds by figure and statistic, `ttft_p99`")
+        Key::objectives("objectives", "bounds by figure and statistic, `ttft_p99`")
             .optional()
             .example("{ ttft_p99 = \"3 s\" }"),
-        Key::any("variants", "the same with changes: a dotted path and a value for each")
+        Key::tables("variants", "the same with changes: a dotted path and a value for each")
             .optional()
             .example("{ bigger = { \"pools.main.replicas\" = 8 } }"),
-        Key::any("accelerators", "entries to add to the catalog, or to change in it").optional(),
-        Key::any("models", "entries to add to the catalog, or to change in it").optional(),
-        Key::any("engines", "entries to add to the catalog, or to change in it").optional(),
-        Key::any("regions", "entries to add to the catalog, or to change in it").optional(),
+        Key::tables("accelerators", "entries to add to the catalog, or to change in it").optional(),
+        Key::tables("models", "entries to add to the catalog, or to change in it").optional(),
+        Key::tables("engines", "entries to add to the catalog, or to change in it").optional(),
+        Key::tables("regions", "entries to add to the catalog, or to change in it").optional(),
     ],
 );
 

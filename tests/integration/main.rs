@@ -24,6 +24,7 @@ mod queueing_theory;
 mod report;
 mod scenario_errors;
 mod scenario_plans;
+mod schema;
 mod size;
 mod small_fleet;
 mod sweep;

@@ -12,13 +12,14 @@ use super::files::Files;
 use super::pools::pools_by_name;
 use super::programs::settings::{self, LIMITS, RETRY, SESSION};
 use super::programs::{Caller, Programs, inherit};
-use super::reader::{Key, Schema, Section};
+use super::reader::{Key, Kind, Schema, Section};
 use crate::foundations::Faults;
 use crate::simulation::plan::{Behaviour, Pool, Population};
 use crate::workload::arrival::Arrivals;
 use crate::workload::program::Program;
 use crate::workload::trace::Trace;
 
+use arrivals::ARRIVALS;
 use replay::{REPLAY, Traces};
 
 /// Keys of `[agents.NAME]`.
@@ -31,12 +32,16 @@ pub static AGENT: Schema = Schema::new(
             .example("chat"),
         Key::section("replay", &REPLAY).optional(),
         Key::name("model", "pool", "pool that serves them").example("main"),
-        Key::any("models", "pools of further models that their program names")
+        Key::named_names("models", "pool", "pools of further models that their program names")
             .optional()
             .example("{ small = \"helper\" }"),
-        Key::any("arrivals", "when sessions start: a process, or \"recorded\"")
-            .optional()
-            .example("{ poisson = \"0.4 /s\" }"),
+        Key::either(
+            "arrivals",
+            &[Kind::Section(&ARRIVALS), Kind::Choice(&["recorded"])],
+            "when sessions start: a process, or \"recorded\" of a replay",
+        )
+        .optional()
+        .example("{ poisson = \"0.4 /s\" }"),
         Key::section("session", &SESSION).optional(),
         Key::section("limits", &LIMITS).optional(),
         Key::section("retry", &RETRY).optional(),

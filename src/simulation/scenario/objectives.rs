@@ -121,6 +121,22 @@ const fn ratio(name: &'static str, dimension: Dimension) -> Target {
     Target { observed: false, pools: true, ..per_task(name, dimension) }
 }
 
+impl Target {
+    /// The keys that demand it, with each of its statistics.
+    pub fn keys(&self) -> impl Iterator<Item = String> {
+        let percentiles = QUANTILES.iter().filter(|_| self.observed).map(|(name, _)| *name);
+        let suffixes = ["mean"].into_iter().chain(percentiles);
+        let named = suffixes.map(|suffix| format!("{}_{suffix}", self.name));
+        [self.name.to_owned()].into_iter().chain(named)
+    }
+
+    /// What may be demanded of it.
+    pub fn bounds(&self) -> Bounds {
+        let high = if self.dimension == Fraction { 1.0 } else { f64::INFINITY };
+        Bounds { low: 0.0, above: true, high }
+    }
+}
+
 /// Reads the objectives of a scenario; `agents` and `pools` are the names of its parts.
 pub(super) fn read(root: &Section, agents: &[&str], pools: &[&str]) -> Vec<Objective> {
     let Some(node) = root.node("objectives") else { return Vec::new() };
@@ -177,9 +193,7 @@ impl<'d> Reader<'_, 'd> {
             Ok(found) => found,
             Err(fault) => return self.root.report(fault.at(entry.key_origin.place(path))),
         };
-        let high = if target.dimension == Fraction { 1.0 } else { f64::INFINITY };
-        let bounds = Bounds { low: 0.0, above: true, high };
-        match quantity(&entry.key, target.dimension, bounds, &entry.node) {
+        match quantity(&entry.key, target.dimension, target.bounds(), &entry.node) {
             Ok(limit) => self.found.push(Objective {
                 name: entry.key.clone(),
                 metric: target.metric,

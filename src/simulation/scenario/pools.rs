@@ -5,7 +5,7 @@ mod deployment;
 mod measured;
 
 use super::document::{Entry, Node, join_path};
-use super::reader::{Key, Named, Schema, Section};
+use super::reader::{Key, Kind, Named, Schema, Section};
 use crate::catalog::{Catalog, NumberFormat, UnknownName};
 use crate::foundations::{Dimension, Fault};
 use crate::serving::RouterPolicy;
@@ -24,15 +24,17 @@ pub static POOL: Schema = Schema::new(
         Key::integer("expert_parallel", 1, 4096, "groups of GPUs that routed experts are dealt to")
             .default("1"),
         Key::integer("replicas", 1, 100_000, "servers of `tensor_parallel` GPUs each").default("1"),
-        Key::any(
+        Key::either(
             "precision",
+            &[Kind::Name(FORMAT), Kind::Section(&PRECISION)],
             "number format, \"fp8\", or { weights, experts, activations, kv }; by default the \
              model's own",
         )
         .optional()
         .example("{ weights = \"fp8\", kv = \"fp8\" }"),
-        Key::any(
+        Key::either(
             "router",
+            &[Kind::Choice(&ROUTERS), Kind::Section(&ROUTER)],
             "\"least-loaded\", \"round-robin\", \"session-affinity\", \"random\", \"power-of-two\", \
              \"prefix-aware\" or { prefix-aware = { least_match = 0.3 } }",
         )
@@ -45,8 +47,9 @@ pub static POOL: Schema = Schema::new(
         .at_least(0.0)
         .optional()
         .example("$2.49 /h"),
-        Key::any(
+        Key::either(
             "cost",
+            &[Kind::Choice(&cost::NAMES), Kind::Section(&cost::COST)],
             "what a GPU-hour costs where no `price` is stated: \"on-demand\", \"reserved\", \"spot\" \
              or \"owner\" of the catalog, or { owned = { years = 5 } } by its parts",
         )
@@ -102,6 +105,10 @@ pub static PRECISION: Schema = Schema::new(
         Key::name("kv", FORMAT, "keys and values in the cache").optional().example("fp8"),
     ],
 );
+
+/// Routers by their names.
+const ROUTERS: [&str; 6] =
+    ["least-loaded", "round-robin", "session-affinity", "random", "power-of-two", "prefix-aware"];
 
 /// Keys of `router` where it is a table.
 pub static ROUTER: Schema =
@@ -238,14 +245,6 @@ fn format(section: &Section, key: &str) -> Option<NumberFormat> {
 }
 
 fn router(pool: &Section) -> RouterPolicy {
-    const NAMES: [&str; 6] = [
-        "least-loaded",
-        "round-robin",
-        "session-affinity",
-        "random",
-        "power-of-two",
-        "prefix-aware",
-    ];
     if let Some(table) = pool.section_by("router", &ROUTER) {
         let setting = table.section("prefix-aware");
         let [least_match, load_bound, slack] =
@@ -260,7 +259,7 @@ fn router(pool: &Section) -> RouterPolicy {
         "power-of-two" => RouterPolicy::PowerOfChoices { choices: 2 },
         "prefix-aware" => RouterPolicy::PREFIX_AWARE,
         other => {
-            pool.report(Fault::unknown("router", other, NAMES).at(pool.place("router")));
+            pool.report(Fault::unknown("router", other, ROUTERS).at(pool.place("router")));
             RouterPolicy::LeastLoaded
         }
     }

@@ -34,7 +34,7 @@ pub static REPLAY: Schema = Schema::new(
             .between(1.0, 4e9)
             .optional()
             .example("200k"),
-        Key::any("models", "pool by recorded model, `*` standing for any letters")
+        Key::named_names("models", "pool", "pool by recorded model, `*` standing for any letters")
             .optional()
             .example("{ \"*haiku*\" = \"small\" }"),
     ],

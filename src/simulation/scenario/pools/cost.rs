@@ -54,7 +54,7 @@ pub static OWNED: Schema = Schema::new(
     ],
 );
 
-const NAMES: [&str; 4] = ["on-demand", "reserved", "spot", "owner"];
+pub(super) const NAMES: [&str; 4] = ["on-demand", "reserved", "spot", "owner"];
 /// Host, fans and conversion beside the chips where nobody has published them: as of a DGX H100,
 /// 10.2 kW for eight chips of 700 W.
 const USUAL_SERVER: f64 = 10_200.0 / (8.0 * 700.0);

@@ -31,7 +31,8 @@ pub static PROGRAM: Schema = Schema::new(
         Key::sections("tools", &TOOL).optional(),
         Key::sections("steps", &STEP),
     ],
-);
+)
+.inherits();
 
 /// Keys of each of `shared`.
 pub static SHARED: Schema = Schema::new(

@@ -32,8 +32,12 @@ fn collect(
         if key.doc.is_empty() {
             wrong("says nothing about itself");
         }
-        if !key.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
-            wrong("is not in snake_case");
+        if !key
+            .name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+        {
+            wrong("is not in lower case");
         }
         if schema.keys[..index].iter().any(|other| other.name == key.name) {
             wrong("is declared twice");
@@ -43,7 +47,14 @@ fn collect(
             Kind::Section(below) | Kind::Sections(below) | Kind::SectionList(below) => {
                 collect(below, &path, above, problems);
             }
-            Kind::Any => {}
+            Kind::Either(kinds) => {
+                for kind in kinds {
+                    if let Kind::Section(below) = kind {
+                        collect(below, &path, above, problems);
+                    }
+                }
+            }
+            Kind::Any | Kind::Objectives | Kind::Tables => {}
             _ => {
                 if key.stand_in().is_empty() && key.presence != Presence::Default("") {
                     wrong("has neither a default nor an example");

@@ -169,7 +169,12 @@ impl<'d> Section<'d> {
     /// The table of a key that may also be something simpler, opened by a schema of its own; `None`
     /// where it is not a table, or was left out.
     pub fn section_by(&self, key: &str, schema: &'static Schema) -> Option<Section<'d>> {
-        debug_assert!(matches!(self.declared(key).map(|key| key.kind), Some(Kind::Any)), "{key}");
+        debug_assert!(
+            matches!(self.declared(key).map(|key| key.kind), Some(Kind::Either(kinds))
+                if kinds.iter().any(|kind| matches!(kind, Kind::Section(known)
+                    if std::ptr::eq(*known, schema)))),
+            "`{key}` may be no such section"
+        );
         let node = self.node(key).filter(|node| node.as_table().is_some())?;
         Some(Section::open(node, join_path(&self.path, key), schema, self.faults))
     }

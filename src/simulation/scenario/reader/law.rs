@@ -24,11 +24,18 @@ use crate::foundations::error::{Fault, Faults};
 use crate::foundations::{Dimension, Law};
 use crate::simulation::scenario::document::{Node, Origin, Table, Value, join_path};
 
-use syntax::Parameters;
-pub use syntax::{LAWS, LawSyntax};
+pub use syntax::Parameters;
+pub use syntax::{Form, LAWS, LawSyntax, Of};
 
-/// What may stand beside a law.
-const MODIFIERS: &[&str] = &["truncate", "times", "plus", "round", "min", "max"];
+/// What may stand beside a law, in the order in which it is applied.
+pub static MODIFIERS: &[(&str, &str)] = &[
+    ("truncate", "a lower and an upper value: draws again what falls outside"),
+    ("times", "multiplies what is drawn"),
+    ("plus", "is added to it"),
+    ("round", "whether it is made whole"),
+    ("min", "what is less becomes this"),
+    ("max", "what is more becomes this"),
+];
 
 impl Section<'_> {
     /// A probability law of a quantity, constant where a quantity was given.
@@ -144,7 +151,7 @@ impl Reader<'_> {
 
     /// A table that names a law; `beside` are the keys that may stand in it besides the modifiers.
     fn table(&self, table: &Table, origin: Origin, path: &str, beside: &[&str]) -> Option<Law> {
-        let others = || MODIFIERS.iter().chain(beside).copied();
+        let others = || MODIFIERS.iter().map(|(name, _)| name).chain(beside).copied();
         let (mut laws, mut unknown) = (Vec::new(), false);
         for entry in &table.entries {
             if let Some(law) = LAWS.iter().find(|law| law.name == entry.key) {

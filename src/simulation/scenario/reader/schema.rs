@@ -1,7 +1,8 @@
 //! What a section may hold: its keys with their kinds, ranges, defaults and one line on each.
 //!
-//! A schema is a `static` table beside the code that reads it. The reader takes ranges and defaults
-//! from it, suggestions for a mistyped key come from it, and so can a printed reference.
+//! A schema is a `static` table beside the code that reads it, and the only place where a key is
+//! declared: the reader takes ranges and defaults from it, suggestions for a mistyped key come from
+//! it, and so do the JSON Schema and the reference that `tokenfleet schema` prints.
 
 use crate::foundations::Dimension;
 
@@ -14,6 +15,8 @@ pub struct Schema {
     pub keys: &'static [Key],
     /// Further keys that depend on the value of one.
     pub tag: Option<Tag>,
+    /// Whether what is missing here, and below, may come from another section that it builds on.
+    pub inherits: bool,
 }
 
 /// A key whose value decides which further keys a section has, as the `kind` of a step does.
@@ -80,6 +83,14 @@ pub enum Kind {
     Sections(&'static Schema),
     /// A list of sections.
     SectionList(&'static Schema),
+    /// A table of names under free names; of what, in the singular.
+    NamedNames(&'static str),
+    /// Objectives: bounds by figure and statistic, and by agent and pool.
+    Objectives,
+    /// Tables under free names, whose keys other code knows.
+    Tables,
+    /// A value of one of several kinds, such as a word or a section.
+    Either(&'static [Kind]),
     /// Any value: the code that reads it knows more.
     Any,
 }
@@ -98,7 +109,7 @@ pub struct Bounds {
 impl Schema {
     /// The keys of a section.
     pub const fn new(doc: &'static str, keys: &'static [Key]) -> Self {
-        Schema { doc, keys, tag: None }
+        Schema { doc, keys, tag: None, inherits: false }
     }
 
     /// Adds the keys that depend on the value of `key`, one of [`Schema::keys`].
@@ -109,6 +120,13 @@ impl Schema {
         cases: &'static [(&'static str, &'static Schema)],
     ) -> Self {
         self.tag = Some(Tag { key, cases });
+        self
+    }
+
+    /// Says that keys which are missing here, and below, may come from what it builds on.
+    #[must_use]
+    pub const fn inherits(mut self) -> Self {
+        self.inherits = true;
         self
     }
 
@@ -192,6 +210,26 @@ impl Key {
         Key::new(name, schema.doc, Kind::SectionList(schema))
     }
 
+    /// A table of names under free names, of `what` is defined elsewhere.
+    pub const fn named_names(name: &'static str, what: &'static str, doc: &'static str) -> Self {
+        Key::new(name, doc, Kind::NamedNames(what))
+    }
+
+    /// A value of one of several kinds.
+    pub const fn either(name: &'static str, kinds: &'static [Kind], doc: &'static str) -> Self {
+        Key::new(name, doc, Kind::Either(kinds))
+    }
+
+    /// Objectives.
+    pub const fn objectives(name: &'static str, doc: &'static str) -> Self {
+        Key::new(name, doc, Kind::Objectives)
+    }
+
+    /// Tables under free names, whose keys other code knows.
+    pub const fn tables(name: &'static str, doc: &'static str) -> Self {
+        Key::new(name, doc, Kind::Tables)
+    }
+
     /// Any value.
     pub const fn any(name: &'static str, doc: &'static str) -> Self {
         Key::new(name, doc, Kind::Any)
@@ -266,15 +304,17 @@ impl Key {
             Kind::SectionList(_) => return format!("[[{}]]", self.name),
             _ => {}
         }
+        format!("{} = {}", self.name, self.written(example))
+    }
+
+    /// A default or an example of this key as TOML.
+    pub fn written(&self, value: &str) -> String {
         let bare = match self.kind {
             Kind::Boolean | Kind::Integer(..) => true,
             Kind::Text | Kind::Choice(_) | Kind::Name(_) => false,
-            _ => example.starts_with(['[', '{']) || example.parse::<f64>().is_ok(),
+            _ => value.starts_with(['[', '{']) || value.parse::<f64>().is_ok(),
         };
-        match bare {
-            true => format!("{} = {example}", self.name),
-            false => format!("{} = \"{example}\"", self.name),
-        }
+        if bare { value.to_owned() } else { format!("\"{value}\"") }
     }
 }
 

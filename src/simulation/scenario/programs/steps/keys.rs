@@ -2,7 +2,7 @@
 
 use crate::foundations::Dimension;
 use crate::simulation::scenario::programs::tools::OWN_TOOL_KEYS;
-use crate::simulation::scenario::reader::{Key, Schema};
+use crate::simulation::scenario::reader::{Bounds, Key, Kind, Schema};
 
 /// Keys of a step.
 pub static STEP: Schema = Schema::new(
@@ -25,6 +25,7 @@ pub static STEP: Schema = Schema::new(
 /// What may happen in a step.
 pub(super) const KINDS: [&str; 7] = ["llm", "check", "tool", "spawn", "wait", "loop", "end"];
 
+const PROBABILITY: Bounds = Bounds { low: 0.0, above: false, high: 1.0 };
 const MODEL: Key = Key::name("model", "pool", "pool that serves it; by default the agent's own")
     .optional()
     .example("main");
@@ -39,8 +40,9 @@ const OUTPUT: Key = Key::law("output", Dimension::Tokens, "tokens produced, reas
 const REASONING_KEY: Key = Key::section("reasoning", &REASONING).optional();
 const KEEP_OUTPUT: Key =
     Key::boolean("keep_output", "whether the output stays in the context").default("true");
-const NEXT: Key = Key::any(
+const NEXT: Key = Key::either(
     "next",
+    &[Kind::Name("step"), Kind::NamedQuantities(Dimension::Fraction, PROBABILITY)],
     "the step that follows, or probabilities of several: { answer = 0.3, search = 0.7 }; without \
      it the task ends",
 )
@@ -107,7 +109,12 @@ static SPAWN: Schema = Schema::new(
             "whether they start with their program's own context or a copy of the parent's",
         )
         .default("own"),
-        Key::any("join", "how many are waited for: \"all\", \"any\", or a number").default("all"),
+        Key::either(
+            "join",
+            &[Kind::Choice(&["all", "any"]), Kind::Integer(1, u32::MAX as i64)],
+            "how many are waited for: \"all\", \"any\", or a number",
+        )
+        .default("all"),
         Key::law(
             "report",
             Dimension::Tokens,

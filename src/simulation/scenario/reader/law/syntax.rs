@@ -12,12 +12,13 @@ pub struct LawSyntax {
     pub doc: &'static str,
     /// One value per way of writing it, of times as an example.
     pub examples: &'static [&'static str],
-    pub(super) parameters: Parameters,
+    /// What stands behind its name.
+    pub parameters: Parameters,
 }
 
 /// What stands behind the name of a law.
 #[derive(Debug)]
-pub(super) enum Parameters {
+pub enum Parameters {
     /// One quantity.
     Value,
     /// A list of two quantities.
@@ -32,14 +33,15 @@ pub(super) enum Parameters {
 
 /// One way of giving a law's parameters.
 #[derive(Debug)]
-pub(super) struct Form {
-    pub(super) keys: &'static [(&'static str, Of)],
+pub struct Form {
+    /// The parameters by name.
+    pub keys: &'static [(&'static str, Of)],
     pub(super) make: fn(&[f64]) -> Result<Law, LawError>,
 }
 
 /// What a parameter is.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Of {
+pub enum Of {
     /// A quantity like the law's values.
     Same,
     /// A fraction.
