@@ -2,6 +2,8 @@
 
 mod batch;
 mod deploy;
+pub mod endpoint;
+pub mod interruption;
 pub mod kv_cache;
 mod prefix_tree;
 pub mod replica;
@@ -11,6 +13,7 @@ mod sequence;
 pub mod step_table;
 pub mod usage;
 
+pub use endpoint::{Endpoint, EndpointSpec};
 pub use kv_cache::KvCache;
 pub use replica::{Replica, ReplicaSpec};
 pub use request::{Finished, Piece, Request, RequestId};

@@ -8,6 +8,7 @@ pub mod cause;
 mod event;
 pub mod outcome;
 pub mod plan;
+mod remote;
 mod replay;
 pub mod scenario;
 pub mod series;

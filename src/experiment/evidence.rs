@@ -14,7 +14,7 @@ const PICO: f64 = 1e12;
 /// Dollars of a task are counted in nanodollars.
 pub(super) const NANO: f64 = 1e9;
 
-/// What figures are about: the fleet, then each kind of agent, then each pool.
+/// What figures are about: the fleet, then each kind of agent, each pool and each endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// What kind of thing it is.
@@ -32,7 +32,11 @@ impl Part {
 pub fn parts(plan: &Plan) -> Vec<Part> {
     let agents = plan.populations.iter().map(|population| (Scope::Agent, &population.name));
     let pools = plan.pools.iter().map(|pool| (Scope::Pool, &pool.name));
-    let named = agents.chain(pools).map(|(scope, name)| Part { scope, name: name.clone() });
+    let endpoints = plan.endpoints.iter().map(|endpoint| (Scope::Endpoint, &endpoint.name));
+    let named = agents
+        .chain(pools)
+        .chain(endpoints)
+        .map(|(scope, name)| Part { scope, name: name.clone() });
     std::iter::once(Part::FLEET).chain(named).collect()
 }
 
@@ -91,7 +95,10 @@ impl Evidence {
             Origin::Observed { of, per_unit, .. } => Some((&of(&self.tally).histogram, per_unit)),
             Origin::Gaps => Some((&self.gaps, PICO)),
             Origin::Dollars => Some((&self.usd, NANO)),
-            Origin::PerObserved { .. } | Origin::Proportion(_) | Origin::Ratio(_) => None,
+            Origin::PerObserved { .. }
+            | Origin::Proportion(_)
+            | Origin::Sum(_)
+            | Origin::Ratio(_) => None,
         }
         .filter(|(histogram, _)| histogram.count() > 0)
     }

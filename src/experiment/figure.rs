@@ -127,7 +127,7 @@ impl Sample<'_> {
             }
             // The stretches leave out the ends of the window: their uncertainty is taken over in
             // proportion.
-            Origin::Gaps | Origin::Dollars | Origin::Ratio(_) => {
+            Origin::Gaps | Origin::Dollars | Origin::Sum(_) | Origin::Ratio(_) => {
                 let (value, half) = self.over(self.stretches)?;
                 let relative = if half > 0.0 { half / value } else { 0.0 };
                 Some(relative * mean).filter(|half| half.is_finite())

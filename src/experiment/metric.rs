@@ -12,11 +12,12 @@ mod table;
 use crate::foundations::Dimension;
 use crate::simulation::outcome::{AgentTally, Observations};
 
-use super::totals::Totals;
+use super::totals::{Served, Totals};
 
 pub use table::METRICS;
 
-/// What a figure is about: the whole fleet, one kind of agent, or one pool of servers.
+/// What a figure is about: the whole fleet, one kind of agent, one pool of servers, or one hosted
+/// endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// All agents and all pools.
@@ -25,6 +26,8 @@ pub enum Scope {
     Agent,
     /// The replicas of one pool.
     Pool,
+    /// One hosted endpoint.
+    Endpoint,
 }
 
 /// What a figure is counted in.
@@ -129,6 +132,8 @@ pub enum Origin {
     },
     /// Some of the things counted, over all of them.
     Proportion(fn(&AgentTally) -> (u64, u64)),
+    /// A sum over the measured window of a trial; its mean over trials.
+    Sum(fn(&Served) -> f64),
     /// Sum over sum.
     Ratio(fn(&Totals<'_>) -> (f64, f64)),
 }

@@ -112,7 +112,11 @@ impl ModelError {
 /// The share by which a figure of a part may be off: the largest of the pools that it rests on.
 #[must_use]
 pub fn share_of(plan: &Plan, part: &Part, metric: &str) -> Option<f64> {
-    let concerns = |pool: &&Pool| part.scope != Scope::Pool || pool.name == part.name;
+    let concerns = |pool: &&Pool| match part.scope {
+        Scope::Fleet | Scope::Agent => true,
+        Scope::Pool => pool.name == part.name,
+        Scope::Endpoint => false,
+    };
     let shares = plan.pools.iter().filter(concerns).map(|pool| ModelError::of(pool).share(metric));
     shares.flatten().reduce(f64::max)
 }

@@ -82,6 +82,7 @@ impl Objective {
                 let mut names = plan.pools.iter().map(|pool| &pool.name);
                 names.position(|name| *name == self.of.name).map(|at| 1 + agents + at)
             }
+            Scope::Endpoint => None,
         }
     }
 

@@ -49,6 +49,7 @@ impl Stretches {
             let Stretch { window_s, ref tally, served } = *parts.get(part)?;
             let (top, bottom) = match metric.origin {
                 Origin::Ratio(of) => of(&Totals { window_s, tally, served }),
+                Origin::Sum(of) => (of(&served), window_s),
                 Origin::Dollars => (served.spent_usd, tally.finished_in_window as f64),
                 // All requests of a batch wait for the same step: a mean gap is the batch's time
                 // over its tokens.
@@ -61,7 +62,7 @@ impl Stretches {
     }
 }
 
-/// All parts in one stretch: the fleet, its agents, its pools.
+/// All parts in one stretch: the fleet, its agents, its pools, its endpoints.
 fn in_stretch(plan: &Plan, bins: &[&Bin], length_s: f64) -> Vec<Stretch> {
     let window_s = bins.len() as f64 * length_s;
     let sum = |of: fn(&Bin) -> u64| bins.iter().map(|bin| of(bin)).sum::<u64>();
@@ -76,8 +77,16 @@ fn in_stretch(plan: &Plan, bins: &[&Bin], length_s: f64) -> Vec<Stretch> {
         parts.fold(Served::NONE, |sum, part| sum.plus(&part))
     };
     let pools: Vec<_> = (0..plan.pools.len()).map(pool).collect();
+    let endpoint = |index: usize| {
+        let parts = bins.iter().map(|bin| Served::by_endpoint(&bin.endpoints[index]));
+        parts.fold(Served::NONE, |sum, part| sum.plus(&part))
+    };
+    let endpoints: Vec<_> = (0..plan.endpoints.len()).map(endpoint).collect();
     let calls = sum(|bin| bin.calls) as f64;
-    let served = Served { calls, ..pools.iter().fold(Served::NONE, |sum, pool| sum.plus(pool)) };
+    let served = Served {
+        calls,
+        ..pools.iter().chain(&endpoints).fold(Served::NONE, |sum, pool| sum.plus(pool))
+    };
     let fleet = Stretch { window_s, tally, served };
     let agent = match plan.populations.len() {
         // The only kind of agent is the fleet, but for what servers did.
@@ -96,7 +105,7 @@ fn in_stretch(plan: &Plan, bins: &[&Bin], length_s: f64) -> Vec<Stretch> {
         _ => Stretch { window_s: f64::NAN, tally: AgentTally::default(), served: Served::UNKNOWN },
     };
     let agents = std::iter::repeat_n(agent, plan.populations.len());
-    let pools =
-        pools.into_iter().map(|served| Stretch { window_s, tally: AgentTally::default(), served });
-    std::iter::once(fleet).chain(agents).chain(pools).collect()
+    let servers = pools.into_iter().chain(endpoints);
+    let servers = servers.map(|served| Stretch { window_s, tally: AgentTally::default(), served });
+    std::iter::once(fleet).chain(agents).chain(servers).collect()
 }

@@ -1,6 +1,7 @@
 //! The sums of a trial, or of a part of it, that figures are ratios of.
 
 use crate::foundations::time::PS_PER_S;
+use crate::serving::endpoint::EndpointUsage;
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
 use crate::simulation::plan::Pool;
 use crate::simulation::series::PoolBin;
@@ -51,6 +52,12 @@ pub struct Served {
     pub facility_joules: f64,
     /// Carbon dioxide equivalent of that, g.
     pub carbon_g: f64,
+    /// Calls sent to endpoints.
+    pub requests: f64,
+    /// Those that their limits refused.
+    pub throttled: f64,
+    /// Those refused or broken off because they were out of service.
+    pub unavailable: f64,
 }
 
 /// Joules of a kilowatt-hour.
@@ -90,6 +97,9 @@ impl Served {
             joules: value,
             facility_joules: value,
             carbon_g: value,
+            requests: value,
+            throttled: value,
+            unavailable: value,
         }
     }
 
@@ -151,6 +161,28 @@ impl Served {
         .powered(pool, seconds(bin.gpu_ps))
     }
 
+    /// What an endpoint did in the measured window, or in a bin of the time series. What it draws
+    /// from the grid nobody says, so with a call to it the fleet's energy is unknown, too.
+    pub fn by_endpoint(usage: &EndpointUsage) -> Self {
+        let usd = usage.spent_pico as f64 / PICO_PER_USD;
+        let energy = if usage.calls > 0 { f64::NAN } else { 0.0 };
+        Self {
+            spent_usd: usd,
+            charged_usd: usd,
+            calls: usage.calls as f64,
+            input_tokens: usage.input_tokens as f64,
+            cached_tokens: usage.cached_tokens as f64,
+            output_tokens: usage.output_tokens as f64,
+            joules: energy,
+            facility_joules: energy,
+            carbon_g: energy,
+            requests: usage.requests as f64,
+            throttled: usage.throttled as f64,
+            unavailable: usage.unavailable as f64,
+            ..Self::NONE
+        }
+    }
+
     /// With the energy of GPUs whose kernels ran for so much of the replicas' time.
     fn powered(self, pool: &Pool, running_s: f64) -> Self {
         let busy_s = running_s * f64::from(pool.gpus);
@@ -185,6 +217,9 @@ impl Served {
             joules: self.joules + other.joules,
             facility_joules: self.facility_joules + other.facility_joules,
             carbon_g: self.carbon_g + other.carbon_g,
+            requests: self.requests + other.requests,
+            throttled: self.throttled + other.throttled,
+            unavailable: self.unavailable + other.unavailable,
         }
     }
 

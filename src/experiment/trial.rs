@@ -69,7 +69,9 @@ impl Digest {
         let pools = plan.pools.iter().zip(&outcome.pools);
         let served: Vec<_> =
             pools.map(|(pool, tally)| Served::by_pool(pool, tally, window_s)).collect();
-        let fleet_served = served.iter().fold(Served::NONE, |sum, pool| sum.plus(pool));
+        let hosted: Vec<_> = outcome.endpoints.iter().map(Served::by_endpoint).collect();
+        let fleet_served =
+            served.iter().chain(&hosted).fold(Served::NONE, |sum, pool| sum.plus(pool));
         let (mut steps, mut leaps) = (0, 0);
         let mut fleet = Evidence::default();
         for pool in &outcome.pools {
@@ -92,6 +94,10 @@ impl Digest {
         for (pool, served) in outcome.pools.into_iter().zip(served) {
             parts.push((served, Scope::Pool));
             evidence.push(Evidence { gaps: pool.usage.inter_token, ..Evidence::default() });
+        }
+        for served in hosted {
+            parts.push((served, Scope::Endpoint));
+            evidence.push(Evidence::default());
         }
         evidence.insert(0, fleet);
         let values = |(&(served, scope), evidence): (&(Served, Scope), &Evidence)| {
@@ -152,6 +158,7 @@ fn value(metric: &Metric, scope: Scope, totals: &Totals<'_>, evidence: &Evidence
     let sum = |observations: &Observations| observations.histogram.sum() as f64;
     let (top, bottom) = match metric.origin {
         Origin::Ratio(of) => of(totals),
+        Origin::Sum(of) => (of(&totals.served), 1.0),
         Origin::Proportion(of) => {
             let (some, all) = of(totals.tally);
             (some as f64, all as f64)

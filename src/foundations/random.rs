@@ -76,6 +76,8 @@ pub enum Purpose {
     Resample = 16,
     /// Which points of a space an experiment visits.
     Design = 17,
+    /// How fast a hosted endpoint answers a call.
+    Endpoint = 18,
 }
 
 /// All streams of one trial.

@@ -7,7 +7,9 @@ use std::io::Write;
 
 use crate::experiment::{Answer, Answers, METRICS, Metric, Part, QUANTILES, Scope, Unit};
 use crate::foundations::Interval;
+use crate::serving::endpoint::EndpointUsage;
 use crate::simulation::Cause;
+use crate::simulation::outcome::PICO_PER_USD;
 use crate::simulation::plan::{Plan, Pool};
 use crate::simulation::series::{Bin, PoolBin};
 
@@ -35,13 +37,14 @@ fn prefix(part: &Part) -> String {
         Scope::Fleet => String::new(),
         Scope::Agent => format!("agents.{}.", part.name),
         Scope::Pool => format!("pools.{}.", part.name),
+        Scope::Endpoint => format!("endpoints.{}.", part.name),
     }
 }
 
 /// The parts of all variants, each once, in the order in which they first appear by scope.
 fn all_parts(answers: &Answers<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
-    for scope in [Scope::Fleet, Scope::Agent, Scope::Pool] {
+    for scope in [Scope::Fleet, Scope::Agent, Scope::Pool, Scope::Endpoint] {
         for part in answers.variants.iter().flat_map(|variant| &variant.parts) {
             if part.scope == scope && !parts.contains(part) {
                 parts.push(part.clone());
@@ -240,6 +243,23 @@ fn price(plan: &Plan) -> f64 {
     plan.pools.iter().map(|pool| pool.usd_per_replica_h * f64::from(pool.replicas)).sum()
 }
 
+/// Dollars that endpoints charged in a bin, over all trials.
+fn hosted_usd(bin: &Bin) -> f64 {
+    bin.endpoints.iter().map(|usage| usage.spent_pico as f64 / PICO_PER_USD).sum()
+}
+
+/// A column of `timeseries.csv` about an endpoint.
+type EndpointColumn = (&'static str, fn(&EndpointUsage, f64) -> f64);
+
+/// Columns about an endpoint, from what it did in so many picoseconds (summed over trials).
+const ENDPOINT_COLUMNS: [EndpointColumn; 5] = [
+    ("requests_per_s", |usage, ps| usage.requests as f64 / (ps / 1e12)),
+    ("throttled_share", |usage, _| usage.throttled as f64 / usage.requests as f64),
+    ("unavailable_share", |usage, _| usage.unavailable as f64 / usage.requests as f64),
+    ("output_tokens_per_s", |usage, ps| usage.output_tokens as f64 / (ps / 1e12)),
+    ("usd_per_h", |usage, ps| usage.spent_pico as f64 / PICO_PER_USD / (ps / 3.6e15)),
+];
+
 /// `timeseries.csv`: load over simulated time, averaged over the trials that got so far; `coverage`
 /// is the part of a bin that they did.
 ///
@@ -259,9 +279,13 @@ pub fn timeseries(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
         "calls_per_s",
         "usd",
     ];
+    let endpoints: Vec<&Part> = parts.iter().filter(|part| part.scope == Scope::Endpoint).collect();
     let names = pools.iter().flat_map(|part| {
         POOL_COLUMNS.iter().map(move |(name, _)| format!("{}{name}", prefix(part)))
     });
+    let names = names.chain(endpoints.iter().flat_map(|part| {
+        ENDPOINT_COLUMNS.iter().map(move |(name, _)| format!("{}{name}", prefix(part)))
+    }));
     let mut out = writer(out);
     out.write_record(fleet.map(str::to_owned).into_iter().chain(names))?;
     for answer in &answers.variants {
@@ -282,10 +306,11 @@ pub fn timeseries(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
                 per_s(bin.tasks_finished),
                 number(in_flight / trials),
                 per_s(bin.calls),
-                number(price(answer.plan) / 3600.0 * ps / 1e12 / trials),
+                number((price(answer.plan) / 3600.0 * ps / 1e12 + hosted_usd(bin)) / trials),
             ];
             let figures = pools.iter().flat_map(|part| pool_figures(answer, part, bin, ps));
-            out.write_record(fleet.into_iter().chain(figures))?;
+            let hosted = endpoints.iter().flat_map(|part| endpoint_figures(answer, part, bin, ps));
+            out.write_record(fleet.into_iter().chain(figures).chain(hosted))?;
         }
     }
     out.flush()?;
@@ -299,6 +324,15 @@ fn pool_figures(answer: &Answer<'_>, part: &Part, bin: &Bin, ps: f64) -> Vec<Str
         None => String::new(),
     });
     figures.collect()
+}
+
+fn endpoint_figures(answer: &Answer<'_>, part: &Part, bin: &Bin, ps: f64) -> Vec<String> {
+    let at = answer.plan.endpoints.iter().position(|endpoint| endpoint.name == part.name);
+    let figure = |of: fn(&EndpointUsage, f64) -> f64| match at {
+        Some(at) => number(of(&bin.endpoints[at], ps)),
+        None => String::new(),
+    };
+    ENDPOINT_COLUMNS.iter().map(|&(_, of)| figure(of)).collect()
 }
 
 /// All figures, one in each row, with the intervals of their means and quantiles.
@@ -325,6 +359,7 @@ pub fn figures(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
                 Scope::Fleet => "fleet",
                 Scope::Agent => "agent",
                 Scope::Pool => "pool",
+                Scope::Endpoint => "endpoint",
             };
             for (metric, figure) in METRICS.iter().zip(figures) {
                 if !metric.applies_to(part.scope) {

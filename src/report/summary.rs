@@ -29,6 +29,9 @@ pub struct VariantSummary<'a> {
     pub agents: Named<Metrics<'a>>,
     /// Figures by pool.
     pub pools: Named<Metrics<'a>>,
+    /// Figures by hosted endpoint.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub endpoints: Named<Metrics<'a>>,
     /// The model's own error, by pool: what more trials do not narrow.
     model_error: Named<ModelErrorSummary>,
     /// Objectives, met or missed.
@@ -146,6 +149,12 @@ impl Serialize for Metrics<'_> {
             }
         }
         map.end()
+    }
+}
+
+impl<T> Named<T> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -272,6 +281,7 @@ impl<'a> VariantSummary<'a> {
             metrics: metrics(0),
             agents: named(Scope::Agent),
             pools: named(Scope::Pool),
+            endpoints: named(Scope::Endpoint),
             model_error: Named(
                 answer.plan.pools.iter().map(|pool| (pool.name.clone(), error_of(pool))).collect(),
             ),

@@ -243,6 +243,11 @@ impl Replica {
         self.waiting.len()
     }
 
+    /// Requests sent to it and not admitted: in the front end or waiting.
+    pub fn queued(&self) -> usize {
+        self.arriving.len() + self.waiting.len()
+    }
+
     /// Requests admitted and not done.
     pub fn running(&self) -> usize {
         self.running.len()

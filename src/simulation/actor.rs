@@ -6,6 +6,7 @@ use super::event::Handle;
 use crate::foundations::random::Stream;
 use crate::foundations::{EventKey, SimTime};
 use crate::serving::RequestId;
+use crate::serving::endpoint::Course;
 use crate::workload::context::Context;
 use crate::workload::program::StepIndex;
 
@@ -199,15 +200,40 @@ impl Default for Task {
     }
 }
 
+/// Where a request is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Server {
+    /// At a replica among all, under this name.
+    Replica { index: u32, request: RequestId },
+    /// At an endpoint; how it goes is with the replies.
+    Endpoint { index: u16, reply: Handle },
+}
+
+impl Server {
+    const NONE: Self = Self::Replica { index: 0, request: RequestId::NONE };
+}
+
+/// A call at an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply {
+    pub(super) course: Course,
+    /// The event at its end.
+    pub(super) key: EventKey,
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self { course: Course::default(), key: EventKey::NONE }
+    }
+}
+
 /// A request at a server, and whom to tell.
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) actor: Handle,
     pub(super) task: Handle,
     pub(super) population: u16,
-    pub(super) replica: u32,
-    /// Its name at the replica.
-    pub(super) request: RequestId,
+    pub(super) server: Server,
     /// When the client sent it.
     pub(super) sent: SimTime,
     pub(super) output: u32,
@@ -222,8 +248,7 @@ impl Default for InFlight {
             actor: Handle::NONE,
             task: Handle::NONE,
             population: 0,
-            replica: 0,
-            request: RequestId::NONE,
+            server: Server::NONE,
             sent: SimTime::ZERO,
             output: 0,
             counted: false,

@@ -1,25 +1,29 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
-use super::actor::{Call, CallMemory, CallReason, InFlight, OnWake, Script};
+use super::actor::{Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
 use super::call_log::LoggedCall;
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::outcome::PICO_PER_USD;
-use super::plan::Plan;
+use super::plan::{Backend, Plan};
 use super::walk::count;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
-use crate::foundations::{EventKey, SimTime};
+use crate::foundations::{EventKey, SimDuration, SimTime};
 use crate::serving::{Finished, Request, RequestId};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
 
 /// How an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failure {
+pub(super) enum Failure {
     Transport,
     Timeout,
     BreakerOpen,
+    /// Turned away for too many requests; told, where that is known, when to come back.
+    TooMany(Option<SimDuration>),
+    /// Nobody was there, or left in the middle of it.
+    Unavailable,
 }
 
 impl<'p> World<'p> {
@@ -132,7 +136,7 @@ impl World<'_> {
     ) {
         let plan = self.plan;
         let prompt = self.actors[actor].context.tokens();
-        let most = plan.pools[pool as usize].max_context;
+        let most = plan.max_context(pool);
         let task = self.actors[actor].task;
         if let Some(cause) = self.limit_reached(actor) {
             return self.fail_task(task, cause);
@@ -189,6 +193,10 @@ impl World<'_> {
         }
     }
 
+    pub(super) fn timeout_of(&self, actor: Handle) -> Option<SimDuration> {
+        self.retry_policy(actor).and_then(|policy| policy.timeout)
+    }
+
     fn memory_of(&mut self, actor: Handle) -> &mut CallMemory {
         let population = self.actors[actor].population;
         &mut self.counters[population as usize].calls
@@ -211,13 +219,18 @@ impl World<'_> {
         if transport_fails {
             return self.attempt_failed(actor, Failure::Transport);
         }
-        let pool = &plan.pools[call.pool as usize];
+        let index = match self.choose_backend(call.pool) {
+            Some(Backend::Pool(index)) => index,
+            Some(Backend::Endpoint(endpoint)) => return self.call_endpoint(actor, endpoint),
+            None => return self.attempt_failed(actor, Failure::TooMany(None)),
+        };
+        let pool = &plan.pools[index as usize];
         let prompt = self.actors[actor].context.tokens();
         if !pool.replica.can_hold(prompt, call.output) {
             return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
         }
-        let timeout = self.retry_policy(actor).and_then(|policy| policy.timeout);
-        let replica = self.route(actor, call.pool);
+        let timeout = self.timeout_of(actor);
+        let replica = self.route(actor, index);
         let found = &mut self.actors[actor];
         let (task, sent) = (found.task, self.now);
         let request = self.in_flight.insert_with(|entry| {
@@ -225,8 +238,7 @@ impl World<'_> {
                 actor,
                 task,
                 population,
-                replica: replica as u32,
-                request: RequestId::NONE,
+                server: Server::Replica { index: replica as u32, request: RequestId::NONE },
                 sent,
                 output: call.output,
                 counted,
@@ -251,7 +263,8 @@ impl World<'_> {
             .map(|timeout| self.schedule(sent + timeout, Event::Timeout { call: request }))
             .unwrap_or(EventKey::NONE);
         let entry = &mut self.in_flight[request];
-        (entry.request, entry.timeout) = (id, key);
+        entry.server = Server::Replica { index: replica as u32, request: id };
+        entry.timeout = key;
     }
 
     /// The replica, among all, that an actor's call to a pool goes to.
@@ -278,7 +291,7 @@ impl World<'_> {
     }
 
     /// An attempt failed: tries again after a wait, or gives up.
-    fn attempt_failed(&mut self, actor: Handle, failure: Failure) {
+    pub(super) fn attempt_failed(&mut self, actor: Handle, failure: Failure) {
         let (population, counted) = self.whose(actor);
         if counted {
             let tally = self.tally(population);
@@ -286,11 +299,13 @@ impl World<'_> {
                 Failure::Transport => tally.transport_errors += 1,
                 Failure::Timeout => tally.timeouts += 1,
                 Failure::BreakerOpen => tally.breaker_refusals += 1,
+                Failure::TooMany(_) => tally.throttled += 1,
+                Failure::Unavailable => tally.unavailable += 1,
             }
         }
         let Some(call) = self.actors[actor].call else { return };
         let (entity, now) = (self.actors[actor].entity, self.now);
-        let Some(policy) = self.retry_policy(actor).cloned() else { return };
+        let policy = self.retry_policy(actor).cloned().unwrap_or(RetryPolicy::OF_RECORDED);
         let memory = self.memory_of(actor);
         if failure != Failure::BreakerOpen
             && let Some(breaker) = policy.breaker
@@ -309,7 +324,13 @@ impl World<'_> {
             let task = &self.tasks[self.actors[actor].task];
             let name = derive(derive(entity, u64::from(task.calls)), u64::from(call.attempts));
             let uniform = self.streams.stream(Purpose::Retry, name).uniform();
-            self.wake_after(actor, policy.wait(call.attempts + 1, uniform), OnWake::Attempt);
+            let wait = policy.wait(call.attempts + 1, uniform);
+            // Whoever is told when to come back does not come sooner.
+            let wait = match failure {
+                Failure::TooMany(Some(told)) => wait.max(told),
+                _ => wait,
+            };
+            self.wake_after(actor, wait, OnWake::Attempt);
             return;
         }
         self.tally(population).calls_failed += u64::from(counted);
@@ -362,9 +383,13 @@ impl World<'_> {
     fn abandon_request(&mut self, request: Handle) {
         let entry = &mut self.in_flight[request];
         entry.actor = Handle::NONE;
-        let (replica, id) = (entry.replica as usize, entry.request);
+        let server = entry.server;
         let key = std::mem::replace(&mut entry.timeout, EventKey::NONE);
         self.calendar.cancel(key);
+        let (replica, id) = match server {
+            Server::Replica { index, request } => (index as usize, request),
+            Server::Endpoint { index, reply } => return self.hang_up(request, index, reply),
+        };
         let plan = self.plan;
         let spec = &plan.pools[self.pool_of_replica[replica] as usize].replica;
         if self.replicas[replica].cancel(spec, id, self.now) {
@@ -376,7 +401,26 @@ impl World<'_> {
 
     /// A request left its server.
     pub(super) fn answered(&mut self, finished: &Finished, pool: u16) {
-        let plan = self.plan;
+        let pico = self.charge_of(finished, pool);
+        self.settle_request(finished, pool, pico);
+    }
+
+    /// What a request owes the pool that it left.
+    fn charge_of(&mut self, finished: &Finished, pool: u16) -> u64 {
+        let spec = &self.plan.pools[pool as usize];
+        let pico = libm::round(finished.share.0 as f64 * spec.pico_per_ps()) as u64;
+        let state = &mut self.pools[pool as usize];
+        state.charged_pico += u128::from(pico);
+        state.calls += 1;
+        if spec.overflow.is_some() {
+            state.note_answer(finished);
+        }
+        pico
+    }
+
+    /// A request is over, answered by the backend at `place` or given up by its caller, and cost
+    /// so much.
+    pub(super) fn settle_request(&mut self, finished: &Finished, place: u16, pico: u64) {
         let request = self.in_flight.handle_at(finished.tag);
         let entry = &self.in_flight[request];
         let (actor, task, population) = (entry.actor, entry.task, entry.population);
@@ -384,11 +428,6 @@ impl World<'_> {
         let (counted, asked, key) = (entry.counted, entry.output, entry.timeout);
         self.calendar.cancel(key);
         self.in_flight.remove(request);
-        let price = plan.pools[pool as usize].pico_per_ps();
-        let pico = libm::round(finished.share.0 as f64 * price) as u64;
-        let state = &mut self.pools[pool as usize];
-        state.charged_pico += u128::from(pico);
-        state.calls += 1;
         self.tokens_produced += u64::from(finished.produced);
         self.tokens_cancelled += u64::from(asked - finished.produced.min(asked));
         if let Some(task) = self.tasks.get_mut(task) {
@@ -422,7 +461,7 @@ impl World<'_> {
             self.record_call(population, &call, finished, sent);
         }
         if self.call_log.is_some() {
-            self.log_call(actor, pool, call.since, finished, pico);
+            self.log_call(actor, place, call.since, finished, pico);
         }
         let waiting = &mut self.actors[actor];
         waiting.context.grow(call.joins);

@@ -15,6 +15,8 @@ pub(super) enum Event {
     Wake { actor: Handle },
     /// A tool call returns and frees its slot. The actor may have gone on since: the round says.
     ToolReturns { tool: u16, actor: Handle, round: u32 },
+    /// A call to an endpoint ends.
+    Reply { call: Handle },
     /// An attempt takes too long.
     Timeout { call: Handle },
     /// A task takes too long.

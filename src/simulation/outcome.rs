@@ -7,6 +7,7 @@ use crate::foundations::SimTime;
 use crate::foundations::histogram::Histogram;
 use crate::foundations::interval::BatchMeans;
 use crate::serving::Usage;
+use crate::serving::endpoint::EndpointUsage;
 
 /// Picodollars in a dollar: money is counted in integers.
 pub const PICO_PER_USD: f64 = 1e12;
@@ -63,6 +64,10 @@ pub struct AgentTally {
     pub transport_errors: u64,
     /// Attempts cancelled for taking too long.
     pub timeouts: u64,
+    /// Attempts turned away by an endpoint's limits, or by a pool that had too many requests.
+    pub throttled: u64,
+    /// Attempts turned away or broken off because what should have served them was out of service.
+    pub unavailable: u64,
     /// Calls refused by an open circuit breaker.
     pub breaker_refusals: u64,
     /// Attempts whose task ended before them.
@@ -142,6 +147,8 @@ impl AgentTally {
             (&mut self.calls_failed, other.calls_failed),
             (&mut self.transport_errors, other.transport_errors),
             (&mut self.timeouts, other.timeouts),
+            (&mut self.throttled, other.throttled),
+            (&mut self.unavailable, other.unavailable),
             (&mut self.breaker_refusals, other.breaker_refusals),
             (&mut self.abandoned, other.abandoned),
             (&mut self.tool_calls, other.tool_calls),
@@ -305,6 +312,8 @@ pub struct TrialOutcome {
     pub agents: Vec<AgentTally>,
     /// By pool, in the scenario's order.
     pub pools: Vec<PoolTally>,
+    /// By endpoint, in the scenario's order.
+    pub endpoints: Vec<EndpointUsage>,
     /// Load over time.
     pub series: Series,
     /// Some or all tasks.
@@ -328,6 +337,7 @@ impl TrialOutcome {
             drain_cut: false,
             agents: vec![AgentTally::default(); plan.populations.len()],
             pools: vec![PoolTally::default(); plan.pools.len()],
+            endpoints: vec![EndpointUsage::default(); plan.endpoints.len()],
             series: Series::new(plan.bin),
             tasks: TaskSample::new(trial, plan.task_rows),
             conservation: Conservation::default(),

@@ -8,7 +8,7 @@ use crate::catalog::Calibration;
 use crate::foundations::distribution::Law;
 use crate::foundations::{SimDuration, SimTime};
 use crate::performance::GpuPower;
-use crate::serving::{ReplicaSpec, RouterPolicy};
+use crate::serving::{EndpointSpec, ReplicaSpec, RouterPolicy};
 use crate::workload::arrival::Arrivals;
 use crate::workload::program::Program;
 use crate::workload::tool::Tool;
@@ -27,6 +27,8 @@ pub struct Plan {
     pub ending: Ending,
     /// Model servers.
     pub pools: Vec<Pool>,
+    /// Hosted models. Where a place names a backend, they come behind the pools.
+    pub endpoints: Vec<Endpoint>,
     /// Agent programs.
     pub programs: Vec<Program>,
     /// Tools.
@@ -78,6 +80,8 @@ pub struct Pool {
     pub gpus: u32,
     /// How requests are spread.
     pub router: RouterPolicy,
+    /// What becomes of requests that it has too many of; without, they wait.
+    pub overflow: Option<Overflow>,
     /// Longest context that the model takes, prompt and output.
     pub max_context: u32,
     /// Price of a replica, USD per hour.
@@ -95,6 +99,58 @@ pub struct Pool {
     pub measured_model: String,
     /// Factors fitted to measurements of it, which its step times stand on.
     pub calibration: Option<Calibration>,
+}
+
+/// What becomes of requests that a pool has too many of. It has where either bound is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// Requests that may wait, for each replica.
+    pub queue: Option<u32>,
+    /// Time that a request may be expected to wait: requests that wait, times the mean time in service
+    /// of the last answers, over the requests that run.
+    pub wait: Option<SimDuration>,
+    /// The endpoint that takes them; they are refused where there is none.
+    pub to: Option<u16>,
+}
+
+/// A hosted model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// Name in the scenario.
+    pub name: String,
+    /// What is called, as its price list names it.
+    pub model: String,
+    /// Longest context that it takes, prompt and answer.
+    pub max_context: u32,
+    /// How it answers, what it refuses, what it costs.
+    pub spec: EndpointSpec,
+}
+
+/// What answers calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// The pool at this place.
+    Pool(u16),
+    /// The endpoint at this place.
+    Endpoint(u16),
+}
+
+impl Plan {
+    /// What stands at a place among pools and, behind them, endpoints.
+    pub fn backend(&self, place: u16) -> Backend {
+        match usize::from(place).checked_sub(self.pools.len()) {
+            None => Backend::Pool(place),
+            Some(endpoint) => Backend::Endpoint(endpoint as u16),
+        }
+    }
+
+    /// The longest context that the backend at a place takes.
+    pub fn max_context(&self, place: u16) -> u32 {
+        match self.backend(place) {
+            Backend::Pool(pool) => self.pools[usize::from(pool)].max_context,
+            Backend::Endpoint(endpoint) => self.endpoints[usize::from(endpoint)].max_context,
+        }
+    }
 }
 
 /// What a GPU-hour costs by its parts, and what stands behind a joule of a chip. What nobody has
@@ -150,7 +206,7 @@ pub struct Population {
     pub name: String,
     /// What they do.
     pub behaviour: Behaviour,
-    /// The pool that serves them unless a step says otherwise.
+    /// The place of the backend that serves them unless a step says otherwise.
     pub pool: u16,
     /// When sessions start.
     pub arrivals: Arrivals,

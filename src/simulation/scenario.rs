@@ -46,9 +46,11 @@
 pub mod agents;
 mod archetype;
 pub mod document;
+pub mod endpoints;
 mod entries;
 pub mod files;
 pub mod objectives;
+pub mod outages;
 pub mod overlay;
 pub mod point;
 pub mod pools;
@@ -64,6 +66,7 @@ use crate::foundations::{Faults, SourceId};
 use crate::simulation::plan::Plan;
 
 use agents::AGENT;
+use endpoints::ENDPOINT;
 use pools::POOL;
 use programs::PROGRAM;
 use programs::tools::TOOL;
@@ -88,7 +91,8 @@ pub static SCENARIO: Schema = Schema::new(
         Key::sections("agents", &AGENT),
         Key::sections("programs", &PROGRAM).optional(),
         Key::sections("tools", &TOOL).optional(),
-        Key::sections("pools", &POOL),
+        Key::sections("pools", &POOL).optional(),
+        Key::sections("endpoints", &ENDPOINT).optional(),
         Key::objectives("objectives", "bounds by figure and statistic, `ttft_p99`")
             .optional()
             .example("{ ttft_p99 = \"3 s\" }"),

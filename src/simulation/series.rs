@@ -2,6 +2,7 @@
 
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::Usage;
+use crate::serving::endpoint::EndpointUsage;
 
 /// Bins at most; where there would be more, neighbours are joined and bins double in length.
 pub const MOST_BINS: usize = 512;
@@ -21,6 +22,8 @@ pub struct Bin {
     pub calls: u64,
     /// By pool, in the scenario's order.
     pub pools: Vec<PoolBin>,
+    /// By endpoint, in the scenario's order.
+    pub endpoints: Vec<EndpointUsage>,
 }
 
 /// What one pool did in a bin.
@@ -88,6 +91,9 @@ impl Bin {
         self.calls += other.calls;
         for (mine, theirs) in self.pools.iter_mut().zip(&other.pools) {
             mine.add_difference(theirs, &PoolBin::default());
+        }
+        for (mine, theirs) in self.endpoints.iter_mut().zip(&other.endpoints) {
+            mine.add(theirs);
         }
     }
 }

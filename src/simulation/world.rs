@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::actor::{Actor, CallMemory, InFlight, Task};
+use super::actor::{Actor, CallMemory, InFlight, Reply, Task};
 use super::boundaries::{Boundaries, Boundary};
 use super::call_log::LoggedCall;
 use super::cause::Cause;
@@ -16,11 +16,15 @@ use super::plan::{Ending, Plan};
 use super::series::{Bin, PoolBin};
 use super::slab::Slab;
 use super::task_sample::TaskRow;
-use crate::foundations::random::Streams;
+use crate::foundations::random::{Purpose, Streams, derive};
 use crate::foundations::{Calendar, EventKey, SimDuration, SimTime};
+use crate::serving::endpoint::EndpointUsage;
 use crate::serving::step_table::StepTable;
-use crate::serving::{Finished, Replica, Router};
+use crate::serving::{Endpoint, Finished, Replica, Router};
 use crate::workload::arrival::ArrivalStream;
+
+/// Names the outages of endpoints.
+const ENDPOINTS: u64 = 0x656e_6470_6f69_6e74;
 
 /// A pool in a running trial.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) struct PoolState {
     /// Charged before measuring began to requests that were running then, picodollars.
     accrued_pico: u128,
     pub(super) calls: u64,
+    /// Mean time in service of late, ps; only where requests may overflow.
+    pub(super) service_ps: f64,
     /// Usage up to the last sample, to take the next difference from.
     sampled: PoolBin,
 }
@@ -77,6 +83,9 @@ pub struct World<'p> {
     boundaries: Boundaries,
     pub(super) pool_of_replica: Vec<u16>,
     pub(super) pools: Vec<PoolState>,
+    pub(super) endpoints: Vec<Endpoint>,
+    /// Calls at endpoints.
+    pub(super) replies: Slab<Reply>,
     arrivals: Vec<ArrivalStream>,
     pub(super) counters: Vec<PopulationState>,
     pub(super) desks: Vec<Desk>,
@@ -116,6 +125,7 @@ impl<'p> World<'p> {
                 charged_pico: 0,
                 accrued_pico: 0,
                 calls: 0,
+                service_ps: 0.0,
                 sampled: PoolBin::default(),
             });
         }
@@ -131,6 +141,8 @@ impl<'p> World<'p> {
             replicas,
             pool_of_replica,
             pools,
+            endpoints: Vec::new(),
+            replies: Slab::default(),
             arrivals: Vec::new(),
             counters: Vec::new(),
             desks: Vec::new(),
@@ -189,6 +201,7 @@ impl<'p> World<'p> {
                     }
                 }
                 Event::ToolReturns { tool, actor, round } => self.tool_returns(tool, actor, round),
+                Event::Reply { call } => self.reply(call),
                 Event::Timeout { call } => self.timeout(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
                 Event::Sample => self.sample(),
@@ -220,7 +233,14 @@ impl<'p> World<'p> {
         for (index, (state, pool)) in self.pools.iter_mut().zip(&plan.pools).enumerate() {
             state.router = Router::new(pool.router, self.streams, index as u64);
             (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
+            state.service_ps = 0.0;
             state.sampled = PoolBin::default();
+        }
+        self.replies.clear();
+        self.endpoints.clear();
+        for (index, endpoint) in plan.endpoints.iter().enumerate() {
+            let outages = self.streams.stream(Purpose::Failure, derive(ENDPOINTS, index as u64));
+            self.endpoints.push(Endpoint::new(&endpoint.spec, outages));
         }
         self.counters.clear();
         self.counters.resize_with(plan.populations.len(), PopulationState::default);
@@ -252,7 +272,11 @@ impl<'p> World<'p> {
     }
 
     fn empty_bin(&self) -> Bin {
-        Bin { pools: vec![PoolBin::default(); self.plan.pools.len()], ..Bin::default() }
+        Bin {
+            pools: vec![PoolBin::default(); self.plan.pools.len()],
+            endpoints: vec![EndpointUsage::default(); self.plan.endpoints.len()],
+            ..Bin::default()
+        }
     }
 
     pub(super) fn schedule(&mut self, at: SimTime, event: Event) -> EventKey {
@@ -300,6 +324,14 @@ impl<'p> World<'p> {
 
     pub(super) fn tally(&mut self, population: u16) -> &mut AgentTally {
         &mut self.outcome.agents[population as usize]
+    }
+
+    /// Books what an endpoint does: in the present bin, and in the outcome while that counts.
+    pub(super) fn book_endpoint(&mut self, index: u16, book: impl Fn(&mut EndpointUsage)) {
+        book(&mut self.bin.endpoints[index as usize]);
+        if self.measuring && self.accepting {
+            book(&mut self.outcome.endpoints[index as usize]);
+        }
     }
 
     pub(super) fn record_task(&mut self, handle: Handle, cause: Option<Cause>) {

@@ -51,6 +51,20 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// What a caller does whose retries were not recorded: four attempts, with waits from a second
+    /// on that double.
+    pub const OF_RECORDED: Self = Self {
+        transport_error: 0.0,
+        timeout: None,
+        attempts: 4,
+        backoff: SimDuration(1_000_000_000_000),
+        factor: 2.0,
+        longest: SimDuration(60_000_000_000_000),
+        jitter: 1.0,
+        budget: None,
+        breaker: None,
+    };
+
     /// The wait before attempt `attempt` (the second is 2), with `uniform` in (0, 1) drawn for the
     /// jitter.
     pub fn wait(&self, attempt: u32, uniform: f64) -> SimDuration {

@@ -5,9 +5,11 @@ use tokenfleet::foundations::distribution::Law;
 use tokenfleet::foundations::random::{Purpose, Streams};
 use tokenfleet::foundations::{SimDuration, SimTime};
 use tokenfleet::performance::HostProfile;
+use tokenfleet::serving::endpoint::{PromptCachePolicy, RateLimit};
+use tokenfleet::serving::interruption::RandomOutages;
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
 use tokenfleet::simulation::World;
-use tokenfleet::simulation::plan::{Ending, Plan, Stop};
+use tokenfleet::simulation::plan::{Ending, Overflow, Plan, Stop};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::{
     Branch, CheckStep, Compaction, Join, Limits, ModelChoice, SpawnStep, StepKind, WaitStep,
@@ -15,6 +17,7 @@ use tokenfleet::workload::program::{
 use tokenfleet::workload::retry::{BreakerPolicy, RetryPolicy};
 use tokenfleet::workload::tool::Tool;
 
+use crate::endpoints::endpoint;
 use crate::fixture::{call, constant, end, plan, pool, program, server, tool};
 
 fn seconds(s: f64) -> SimDuration {
@@ -94,6 +97,27 @@ fn random_plan(seed: u64) -> Plan {
     };
     let mut plan = plan(main, pool, Arrivals::poisson(2.0).unwrap(), 0);
     plan.programs.push(child);
+    if some(0.4) {
+        let mut api = endpoint();
+        api.spec.requests = some(0.5).then(|| RateLimit { per_minute: 60, depth: seconds(5.0) });
+        api.spec.concurrency = some(0.5).then_some(5);
+        let cache = PromptCachePolicy { ttl: seconds(30.0), least_tokens: 500 };
+        api.spec.cache = some(0.5).then_some(cache);
+        let law = |s: f64| Law::exponential(s).unwrap();
+        let random = RandomOutages { between_s: law(50.0), length_s: law(5.0) };
+        api.spec.outages.random = some(0.5).then_some(random);
+        plan.endpoints = vec![api];
+        match some(0.7) {
+            true => {
+                plan.pools[0].overflow = Some(Overflow {
+                    queue: some(0.7).then_some(2),
+                    wait: Some(seconds(3.0)),
+                    to: some(0.7).then_some(0),
+                })
+            }
+            false => plan.populations[0].pool = 1,
+        }
+    }
     plan.tools = vec![Tool {
         name: "search".into(),
         latency_s: Law::lognormal(0.0, 1.0).unwrap(),
@@ -114,6 +138,7 @@ fn random_plan(seed: u64) -> Plan {
 #[test]
 fn everything_is_accounted_for() {
     let (mut failed, mut wasted, mut abandoned, mut cut) = (0, 0, 0, 0);
+    let (mut hosted, mut turned_away) = (0, 0);
     for seed in 0..120 {
         let plan = random_plan(seed);
         let outcome = World::new(&plan).run(seed, 0, |_, _| true).unwrap();
@@ -137,6 +162,9 @@ fn everything_is_accounted_for() {
         wasted += agents.wasted_tokens;
         abandoned += agents.abandoned;
         cut += agents.in_flight;
+        hosted += outcome.endpoints.iter().map(|usage| usage.calls).sum::<u64>();
+        turned_away += agents.throttled + agents.unavailable;
     }
     assert!(failed > 100 && wasted > 100 && abandoned > 10 && cut > 100);
+    assert!(hosted > 1000 && turned_away > 1000, "{hosted}, {turned_away}");
 }

@@ -169,6 +169,7 @@ pub(crate) fn outcome(plan: &Plan, trial: u64, queue: u64) -> TrialOutcome {
         window_s: (60.0, 60.0 + WINDOW_S),
         drain_cut: queue > 0,
         pools: plan.pools.iter().map(pool).collect(),
+        endpoints: vec![],
         series: series(plan, finished, u128::from(queue)),
         tasks,
         conservation: Conservation {

@@ -10,6 +10,7 @@ mod command_line;
 mod compare;
 mod conservation;
 mod determinism;
+mod endpoints;
 mod expectation;
 mod explain;
 mod features;

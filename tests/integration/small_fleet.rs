@@ -77,6 +77,7 @@ fn servers() -> Pool {
         engine: "vllm".into(),
         gpus: 4,
         router: RouterPolicy::SessionAffinity,
+        overflow: None,
         max_context: 131_072,
         usd_per_replica_h: 9.96,
         bill: Bill::UNKNOWN,

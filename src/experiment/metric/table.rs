@@ -1,12 +1,14 @@
 //! Every figure with its definition, in the order in which they are shown.
 
-use super::super::totals::Totals;
+use super::super::totals::{Served, Totals};
 use super::{Metric, Origin, Scope, Unit};
 use crate::simulation::Cause;
 use crate::simulation::outcome::{AgentTally, Observations};
 
 const ALL: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool];
 const TASKS: &[Scope] = &[Scope::Fleet, Scope::Agent];
+const EVERY: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool, Scope::Endpoint];
+const HOSTED: &[Scope] = &[Scope::Endpoint];
 const SERVERS: &[Scope] = &[Scope::Fleet, Scope::Pool];
 
 /// Microseconds in a second.
@@ -51,9 +53,20 @@ const fn ratio(
     Metric { key, unit, origin: Origin::Ratio(of), scopes, meaning }
 }
 
+/// A sum over the measured window of a trial.
+const fn hosted(
+    key: &'static str,
+    unit: Unit,
+    of: fn(&Served) -> f64,
+    meaning: &'static str,
+) -> Metric {
+    Metric { key, unit, origin: Origin::Sum(of), scopes: HOSTED, meaning }
+}
+
 /// Attempts that failed on the way, at the server or before an open circuit breaker.
 fn failed_attempts(tally: &AgentTally) -> u64 {
-    tally.transport_errors + tally.timeouts + tally.breaker_refusals
+    let refused = tally.breaker_refusals + tally.throttled + tally.unavailable;
+    tally.transport_errors + tally.timeouts + refused
 }
 
 /// Attempts that were refused, timed out or had no answer when the trial ended. Those that never
@@ -241,21 +254,21 @@ pub const METRICS: &[Metric] = &[
     ratio(
         "usd_per_mtoken",
         Unit::UsdPerMtoken,
-        ALL,
+        EVERY,
         |t| (t.served.spent_usd * 1e6, t.served.input_tokens + t.served.output_tokens),
         "all dollars spent in the measured window over input and output tokens served in it",
     ),
     ratio(
         "usd_per_mtoken_input",
         Unit::UsdPerMtoken,
-        ALL,
+        EVERY,
         |t| (t.served.spent_usd * 1e6, t.served.input_tokens),
         "all dollars spent in the measured window over input tokens served in it, cached included",
     ),
     ratio(
         "usd_per_mtoken_output",
         Unit::UsdPerMtoken,
-        ALL,
+        EVERY,
         |t| (t.served.spent_usd * 1e6, t.served.output_tokens),
         "all dollars spent in the measured window over output tokens produced in it",
     ),
@@ -284,7 +297,7 @@ pub const METRICS: &[Metric] = &[
     ratio(
         "usd_per_h",
         Unit::UsdPerHour,
-        ALL,
+        EVERY,
         |t| (t.served.spent_usd * 3600.0, t.window_s),
         "dollars spent per hour; an agent's part is its part of what tasks were charged",
     ),
@@ -319,21 +332,21 @@ pub const METRICS: &[Metric] = &[
     ratio(
         "calls_per_s",
         Unit::PerSecond,
-        ALL,
+        EVERY,
         |t| (t.served.calls, t.window_s),
         "LLM calls that were answered in the measured window, per second",
     ),
     ratio(
         "input_tokens_per_s",
         Unit::TokensPerSecond,
-        ALL,
+        EVERY,
         |t| (t.served.input_tokens, t.window_s),
         "prompt tokens of requests admitted in the measured window, cached included, per second",
     ),
     ratio(
         "output_tokens_per_s",
         Unit::TokensPerSecond,
-        ALL,
+        EVERY,
         |t| (t.served.output_tokens, t.window_s),
         "tokens produced in the measured window, per second",
     ),
@@ -354,7 +367,7 @@ pub const METRICS: &[Metric] = &[
     ratio(
         "prefix_hit_rate",
         Unit::Share,
-        ALL,
+        EVERY,
         |t| (t.served.cached_tokens, t.served.input_tokens),
         "prompt tokens found in a prefix cache over all prompt tokens",
     ),
@@ -455,6 +468,40 @@ pub const METRICS: &[Metric] = &[
         TASKS,
         |t| (t.served.carbon_g, t.tally.finished_in_window as f64),
         "carbon dioxide equivalent of that energy in the pool's region, over the same tasks",
+    ),
+    hosted("requests", Unit::Requests, |t| t.requests, "calls sent to it in the measured window"),
+    ratio(
+        "throttled_share",
+        Unit::Share,
+        HOSTED,
+        |t| (t.served.throttled, t.served.requests),
+        "calls that its limits refused (429), over calls sent to it",
+    ),
+    ratio(
+        "unavailable_share",
+        Unit::Share,
+        HOSTED,
+        |t| (t.served.unavailable, t.served.requests),
+        "calls refused or broken off because it was out of service, over calls sent to it",
+    ),
+    hosted(
+        "input_tokens",
+        Unit::Tokens,
+        |t| t.input_tokens,
+        "prompt tokens that it charged for in the measured window, cached included",
+    ),
+    hosted("cached_tokens", Unit::Tokens, |t| t.cached_tokens, "part of them that its cache held"),
+    hosted(
+        "output_tokens",
+        Unit::Tokens,
+        |t| t.output_tokens,
+        "tokens that it produced in the measured window",
+    ),
+    hosted(
+        "usd_spent",
+        Unit::Usd,
+        |t| t.spent_usd,
+        "dollars that it charged in the measured window",
     ),
 ];
 

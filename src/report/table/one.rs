@@ -8,7 +8,7 @@ use crate::foundations::units::{format_count, format_percent};
 use crate::foundations::{Histogram, Interval};
 use crate::report::quantity::{plain, with_interval};
 use crate::report::sparkline::{sparkline, sparkline_to};
-use crate::simulation::plan::Pool;
+use crate::simulation::plan::{Endpoint, Pool};
 use crate::simulation::series::PoolBin;
 
 /// A figure's name in files, and what it is called on the terminal.
@@ -57,6 +57,17 @@ const POOL: [Label; 9] = [
     ("output_tokens_per_s", "output"),
     ("preemptions_per_call", "preempted"),
 ];
+const ENDPOINT: [Label; 9] = [
+    ("requests", "calls sent"),
+    ("throttled_share", "refused (429)"),
+    ("unavailable_share", "out of service"),
+    ("input_tokens", "input tokens"),
+    ("cached_tokens", "  cached"),
+    ("output_tokens", "output tokens"),
+    ("usd_spent", "charged"),
+    ("usd_per_h", "per hour"),
+    ("usd_per_mtoken", "per Mtoken"),
+];
 const AGENT: [Label; 16] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
@@ -102,6 +113,9 @@ pub(super) fn render(answer: &Answer<'_>, objectives: &[Objective], style: Style
     }
     for ((part, _), pool) in answer.parts_of(Scope::Pool).zip(&answer.plan.pools) {
         section(servers(answer, part, pool, style));
+    }
+    for ((part, _), endpoint) in answer.parts_of(Scope::Endpoint).zip(&answer.plan.endpoints) {
+        section(hosted(answer, part, endpoint, style));
     }
     text
 }
@@ -229,6 +243,13 @@ fn servers(answer: &Answer<'_>, part: usize, pool: &Pool, style: Style) -> Strin
     let bill = bill(pool, style);
     let error = paragraph("  model error  ", &ModelError::of(pool).to_string(), style);
     format!("{head}{bill}{}{load}{error}", pairs(&values(&POOL, answer, part), style))
+}
+
+fn hosted(answer: &Answer<'_>, part: usize, endpoint: &Endpoint, style: Style) -> String {
+    let title = format!("ENDPOINT {}", endpoint.name);
+    let head = paragraph(&format!("{title}  "), &endpoint.model, style);
+    let head = head.replacen(&title, &Tone::Title.paint(&title, style), 1);
+    format!("{head}{}", pairs(&values(&ENDPOINT, answer, part), style))
 }
 
 /// What a GPU-hour is made of, where it has parts.

@@ -50,7 +50,8 @@ pub static AGENT: Schema = Schema::new(
 
 /// What agents are read from.
 pub(super) struct Surroundings<'v> {
-    pub(super) pool_names: &'v [&'v str],
+    /// Pools, and endpoints behind them.
+    pub(super) backend_names: &'v [&'v str],
     /// `None` for a pool that cannot be.
     pub(super) pools: &'v [Option<Pool>],
     pub(super) traces: &'v Traces,
@@ -75,8 +76,8 @@ impl Agents {
         programs: &mut Programs,
         warnings: &mut Faults,
     ) {
-        let pool = agent.name("model", around.pool_names.iter().copied());
-        let position = |pool| around.pool_names.iter().position(|&known| known == pool);
+        let pool = agent.name("model", around.backend_names.iter().copied());
+        let position = |pool| around.backend_names.iter().position(|&known| known == pool);
         let pool = pool.and_then(position).map(|pool| pool as u16);
         let (behaviour, arrivals) = match agent.one_of(&["program", "replay"]) {
             Some("program") => {
@@ -110,7 +111,7 @@ impl Agents {
             agent.report(agent.fault(key, message).help(help));
         }
         let section = agent.section("replay");
-        let read = replay::read(&section, pool, around.pool_names, around.traces, around.files);
+        let read = replay::read(&section, pool, around.backend_names, around.traces, around.files);
         let Some(read) = read else { return (None, None) };
         replay::check_lengths(agent, &read, around.pools, warnings);
         let arrivals = arrivals::read_recorded(agent, &read.trace, read.speed);
@@ -137,7 +138,7 @@ fn walk(
     programs: &mut Programs,
     warnings: &mut Faults,
 ) -> Option<u16> {
-    let roles = pools_by_name(agent, "models", around.pool_names);
+    let roles = pools_by_name(agent, "models", around.backend_names);
     let Some(program) = programs.named(agent, "program") else {
         // What the agent says itself can be read all the same.
         agent.optional("session", Section::section).map(|session| settings::session(&session));

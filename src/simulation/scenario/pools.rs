@@ -3,6 +3,7 @@
 pub mod cost;
 mod deployment;
 mod measured;
+pub mod overflow;
 
 use super::document::{Entry, Node, join_path};
 use super::reader::{Key, Kind, Named, Schema, Section};
@@ -39,6 +40,8 @@ pub static POOL: Schema = Schema::new(
              \"prefix-aware\" or { prefix-aware = { least_match = 0.3 } }",
         )
         .default("least-loaded"),
+        Key::section("burst", &overflow::BURST).optional(),
+        Key::section("shed", &overflow::SHED).optional(),
         Key::quantity(
             "price",
             Dimension::MoneyPerHour,

@@ -15,11 +15,11 @@ use super::programs::{Archetypes, Library, Programs};
 use super::reader::Section;
 use super::run::RunSettings;
 use super::variants::Version;
-use super::{SCENARIO, entries, objectives, pools, programs, run};
+use super::{SCENARIO, endpoints, entries, objectives, pools, programs, run};
 use crate::catalog::{Catalog, Provenance};
 use crate::foundations::error::Sources;
 use crate::foundations::{Fault, Faults};
-use crate::simulation::plan::{Behaviour, Plan, Pool};
+use crate::simulation::plan::{Behaviour, Endpoint, Plan, Pool};
 use crate::workload::program::{ModelChoice, Program, StepKind};
 
 /// What is the same in all variants.
@@ -84,8 +84,14 @@ impl<'a> Shared<'a> {
         let run = root.section("run");
         let (settings, timing) = (run::settings(&run), run::timing(&run));
 
-        let written = root.sections("pools");
+        let (written, hosted) = (root.sections("pools"), root.sections("endpoints"));
         let pool_names: Vec<&str> = written.iter().map(|&(name, _)| name).collect();
+        let endpoint_names: Vec<&str> = hosted.iter().map(|&(name, _)| name).collect();
+        let backend_names = [&pool_names[..], &endpoint_names].concat();
+        if !root.has("pools") && !root.has("endpoints") {
+            root.one_of(&["pools", "endpoints"]);
+        }
+        let hosted_models = self.endpoints(&hosted, &pool_names, &catalog, reading);
         let mut pools: Vec<Option<Pool>> = Vec::new();
         for (name, section) in &written {
             let spec = pools::read(section, &catalog);
@@ -95,7 +101,7 @@ impl<'a> Shared<'a> {
             });
             pools.push(deployed.map(|Deployed { pool, provenance }| {
                 reading.provenance.extend(provenance);
-                pool
+                Pool { overflow: pools::overflow::read(section, &endpoint_names), ..pool }
             }));
         }
 
@@ -103,9 +109,9 @@ impl<'a> Shared<'a> {
         let tools = tools.iter().map(|(name, tool)| programs::tools::read(name, tool)).collect();
         let own = root.node("programs").and_then(Node::as_table).unwrap_or(Table::EMPTY);
         let library = Library::new(&catalog, &self.archetypes, own);
-        let mut programs = Programs::new(library, &pool_names, tools, faults);
+        let mut programs = Programs::new(library, &backend_names, tools, faults);
         let around = Surroundings {
-            pool_names: &pool_names,
+            backend_names: &backend_names,
             pools: &pools,
             traces: &self.traces,
             files: self.files,
@@ -121,7 +127,8 @@ impl<'a> Shared<'a> {
         programs.programs.truncate(used_programs);
         programs.tools.truncate(used_tools);
 
-        for (key, written) in [("agents", written_agents.len()), ("pools", written.len())] {
+        let backends = written.len() + hosted.len();
+        for (key, written) in [("agents", written_agents.len()), ("pools", backends)] {
             if written == 0 && root.has(key) {
                 root.report(root.fault(key, format!("the scenario has no {key}")));
             }
@@ -145,6 +152,7 @@ impl<'a> Shared<'a> {
             warm_up: timing.warm_up,
             ending: timing.ending,
             pools: pools.iter().flatten().cloned().collect(),
+            endpoints: hosted_models,
             programs: programs.programs,
             tools: programs.tools,
             traces: agents.traces,
@@ -158,13 +166,40 @@ impl<'a> Shared<'a> {
             return None;
         }
         objectives::check(&head.objectives, &root, &plan);
-        for index in unused_pools(&plan) {
-            let (name, section) = &written[index];
-            let message = format!("pool `{name}` serves nobody");
+        for index in unused_backends(&plan) {
+            let (name, section) = written.iter().chain(&hosted).nth(index)?;
+            let (what, help) = match index < written.len() {
+                true => ("pool", "it is paid for all the same; remove it"),
+                false => ("endpoint", "remove it, or name it as a `model` or in a pool's `burst`"),
+            };
+            let message = format!("{what} `{name}` serves nobody");
             let fault = Fault::new(message).at(section.origin().place(section.path()));
-            reading.warnings.push(fault.help("it is paid for all the same; remove it"));
+            reading.warnings.push(fault.help(help));
         }
         Some((head, plan))
+    }
+
+    /// Reads the hosted models.
+    fn endpoints(
+        &self,
+        written: &[(&str, Section)],
+        pool_names: &[&str],
+        catalog: &Catalog,
+        reading: &mut Reading,
+    ) -> Vec<Endpoint> {
+        let mut read = Vec::new();
+        for (name, section) in written {
+            if pool_names.contains(name) {
+                let message = format!("`{name}` is a pool already");
+                let fault = Fault::new(message).at(section.origin().place(section.path()));
+                section.report(fault.help("agents name either as their model: rename one of them"));
+            }
+            if let Some((endpoint, provenance)) = endpoints::read(name, section, catalog) {
+                reading.provenance.extend(provenance);
+                read.push(endpoint);
+            }
+        }
+        read
     }
 
     /// The catalog, with the scenario's own entries where it has some.
@@ -181,7 +216,7 @@ impl<'a> Shared<'a> {
 /// Parts of a plan are named by numbers of 16 bits.
 fn check_counts(root: &Section, plan: &Plan) {
     let counts = [
-        ("pools", plan.pools.len()),
+        ("pools", plan.pools.len() + plan.endpoints.len()),
         ("agents", plan.populations.len()),
         ("programs", plan.programs.len()),
         ("tools", plan.tools.len()),
@@ -198,8 +233,8 @@ fn distinct(rows: Vec<Provenance>) -> Vec<Provenance> {
     rows.into_iter().filter(new).collect()
 }
 
-/// Places of pools that neither an agent nor a step of its programs names.
-fn unused_pools(plan: &Plan) -> impl Iterator<Item = usize> {
+/// Places of backends that neither an agent, a step of its programs nor a pool's overflow names.
+fn unused_backends(plan: &Plan) -> impl Iterator<Item = usize> {
     let of = |choice: &ModelChoice| match choice {
         ModelChoice::Own => None,
         ModelChoice::Pool(pool) => Some(*pool),
@@ -218,7 +253,11 @@ fn unused_pools(plan: &Plan) -> impl Iterator<Item = usize> {
         Behaviour::Program(_) => Vec::new(),
     });
     let own = plan.populations.iter().map(|agents| agents.pool);
+    let first = plan.pools.len() as u16;
+    let overflow = plan.pools.iter().filter_map(|pool| pool.overflow?.to);
+    let overflow = overflow.map(|endpoint| first + endpoint);
     let used: BTreeSet<u16> =
-        plan.programs.iter().flat_map(steps).chain(recorded).chain(own).collect();
-    (0..plan.pools.len()).filter(move |&index| !used.contains(&(index as u16)))
+        plan.programs.iter().flat_map(steps).chain(recorded).chain(own).chain(overflow).collect();
+    (0..plan.pools.len() + plan.endpoints.len())
+        .filter(move |&index| !used.contains(&(index as u16)))
 }

@@ -85,6 +85,7 @@ pub(in crate::simulation::scenario) fn resolve(
         replicas: spec.replicas,
         gpus: spec.tensor_parallel,
         router: spec.router,
+        overflow: None,
         max_context: scheduler.max_context,
         usd_per_replica_h: bill.usd() * f64::from(spec.tensor_parallel),
         bill,

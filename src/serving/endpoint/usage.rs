@@ -1,0 +1,36 @@
+//! What an endpoint has done, as integers that add up exactly.
+
+/// What an endpoint did in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndpointUsage {
+    /// Calls sent to it.
+    pub requests: u64,
+    /// Those refused by its limits.
+    pub throttled: u64,
+    /// Those refused or broken off because it was out of service.
+    pub unavailable: u64,
+    /// Those answered.
+    pub calls: u64,
+    /// Prompt tokens of calls that it charged for.
+    pub input_tokens: u64,
+    /// Part of those that its cache held.
+    pub cached_tokens: u64,
+    /// Tokens that it produced.
+    pub output_tokens: u64,
+    /// What it charged, picodollars.
+    pub spent_pico: u128,
+}
+
+impl EndpointUsage {
+    /// Adds another.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.throttled += other.throttled;
+        self.unavailable += other.unavailable;
+        self.calls += other.calls;
+        self.input_tokens += other.input_tokens;
+        self.cached_tokens += other.cached_tokens;
+        self.output_tokens += other.output_tokens;
+        self.spent_pico += other.spent_pico;
+    }
+}
