@@ -428,3 +428,72 @@ proptest! {
         let _ = read_with(GOOD, &[&flag]).0;
     }
 }
+
+const HOSTED: &str = r#"
+[endpoints.api]
+model = "gpt-4o-mini"
+ttft  = "600 ms"
+tpot  = "12 ms"
+"#;
+
+#[test]
+fn hosted_endpoints_that_cannot_be_are_refused() {
+    let hosted = format!("{GOOD}{HOSTED}");
+    let good = hosted.replace("\"main\"", "\"api\"");
+    assert!(
+        read(&good)
+            .is_ok_and(|read| read.warnings.iter().any(|w| w.message.contains("serves nobody")))
+    );
+    let after = |from: &str, to: &str| {
+        assert_eq!(good.matches(from).count(), 1, "{from}");
+        faults(&good.replace(from, to))
+    };
+    assert_one(&after("gpt-4o-mini", "gpt-4o-mino"), "unknown priced model", "`gpt-4o-mini`");
+    assert_one(
+        &after("tpot  =", "date = '2020-01-01'\ntpot  ="),
+        "no price of `gpt-4o-mini` is known on 2020-01-01",
+        "or state its prices",
+    );
+    assert_one(&after("tpot  =", "date = 'May'\ntpot  ="), "`May` is not a date", "");
+    assert_one(
+        &after("tpot  =", "bucket = '10 s'\ntpot  ="),
+        "`bucket` has no limit to say something about",
+        "tokens_per_minute",
+    );
+    assert_one(
+        &after(
+            "tpot  =",
+            "outages = [{ at = '1 min', for = '2 min' }, { at = '2 min', for = '1 s' }]\ntpot  =",
+        ),
+        "endpoints.api.outages[1].at: this outage overlaps the one from 60 s to 3 min",
+        "make one of the two",
+    );
+    assert_one(
+        &after(
+            "\"gpt-4o-mini\"",
+            "'own'\nbatch = true\nprice = { input = '$1 /Mtok', output = '$2 /Mtok' }",
+        ),
+        "no batch price of `own` is known",
+        "batch_discount",
+    );
+    assert_one(
+        &faults(&hosted.replace("[endpoints.api]", "[endpoints.main]")),
+        "`main` is a pool already",
+        "rename",
+    );
+    let burst = |keys: &str| {
+        let line = "tensor_parallel = 4";
+        faults(&hosted.replace(line, &format!("{line}\n{keys}")))
+    };
+    assert_one(&burst("burst = { to = 'ap', queue = 8 }"), "unknown endpoint `ap`", "`api`");
+    assert_one(
+        &burst("burst = { to = 'api' }"),
+        "nothing says when there are too many",
+        "queue = 8",
+    );
+    assert_one(
+        &burst("burst = { to = 'api', queue = 8 }\nshed = { queue = 9 }"),
+        "`burst` and `shed` both take",
+        "keep one",
+    );
+}

@@ -73,7 +73,7 @@ mod tests {
             while now < at(3600.0) {
                 let wait = bucket.wait(&limit, amount, now);
                 if wait > SimDuration::ZERO {
-                    now = now + wait;
+                    now += wait;
                     assert_eq!(bucket.wait(&limit, amount, now), SimDuration::ZERO);
                 }
                 if now < at(3600.0) {

@@ -88,9 +88,6 @@ impl<'a> Shared<'a> {
         let pool_names: Vec<&str> = written.iter().map(|&(name, _)| name).collect();
         let endpoint_names: Vec<&str> = hosted.iter().map(|&(name, _)| name).collect();
         let backend_names = [&pool_names[..], &endpoint_names].concat();
-        if !root.has("pools") && !root.has("endpoints") {
-            root.one_of(&["pools", "endpoints"]);
-        }
         let hosted_models = self.endpoints(&hosted, &pool_names, &catalog, reading);
         let mut pools: Vec<Option<Pool>> = Vec::new();
         for (name, section) in &written {
@@ -127,6 +124,10 @@ impl<'a> Shared<'a> {
         programs.programs.truncate(used_programs);
         programs.tools.truncate(used_tools);
 
+        if root.lacks("pools") && root.lacks("endpoints") {
+            let fault = root.fault("pools", "missing section [pools] or [endpoints]");
+            root.report(fault.help("what answers calls, for example `[pools.main]`"));
+        }
         let backends = written.len() + hosted.len();
         for (key, written) in [("agents", written_agents.len()), ("pools", backends)] {
             if written == 0 && root.has(key) {

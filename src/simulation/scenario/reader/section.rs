@@ -251,6 +251,11 @@ impl<'d> Section<'d> {
         node.map(|node| (key, node))
     }
 
+    /// Whether a key was left out, and not only mistyped.
+    pub fn lacks(&self, key: &str) -> bool {
+        !self.has(key) && self.is_missing(key)
+    }
+
     /// Whether it is worth telling that a key was not given: not where its section is not there or
     /// not known itself, nor where it was only mistyped.
     fn is_missing(&self, name: &str) -> bool {
