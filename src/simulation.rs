@@ -14,6 +14,7 @@ pub mod scenario;
 pub mod series;
 mod slab;
 pub mod task_sample;
+mod timeouts;
 mod walk;
 pub mod world;
 

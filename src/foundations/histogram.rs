@@ -23,6 +23,8 @@ use std::fmt;
 /// buckets, which is three significant digits.
 const HALF: u64 = 1 << HALF_BITS;
 const HALF_BITS: u32 = 10;
+/// Buckets that a search for a quantile passes over at once.
+const RUN: usize = 64;
 /// Buckets beside a new one that are made with it.
 const SLACK: usize = 64;
 
@@ -81,8 +83,14 @@ impl Histogram {
     /// Counts a value.
     #[inline]
     pub fn record(&mut self, value: u64) {
-        self.cover(value, value, u128::from(value));
-        self.count_in(value, 1);
+        let place = place(value);
+        if place.wrapping_sub(self.first) >= self.buckets.len() {
+            self.reach(place);
+        }
+        self.buckets[place - self.first] += 1;
+        self.count += 1;
+        self.sum += u128::from(value);
+        (self.min, self.max) = (self.min.min(value), self.max.max(value));
     }
 
     /// Counts a value `count` times.
@@ -188,12 +196,21 @@ impl Histogram {
     #[must_use]
     pub fn quantile(&self, p: f64) -> u64 {
         let wanted = (libm::ceil(p * self.count as f64) as u64).clamp(1, self.count.max(1));
-        let mut below = 0;
-        let found = self.buckets.iter().position(|count| {
+        // Whole runs of buckets are passed over by their sums, which takes a fraction of the time.
+        let (mut below, mut passed) = (0, 0);
+        for run in self.buckets.chunks(RUN) {
+            let sum: u64 = run.iter().sum();
+            if below + sum >= wanted {
+                break;
+            }
+            below += sum;
+            passed += run.len();
+        }
+        let found = self.buckets[passed..].iter().position(|count| {
             below += count;
             below >= wanted
         });
-        found.map_or(self.max, |at| bounds(self.first + at).1.clamp(self.min, self.max))
+        found.map_or(self.max, |at| bounds(self.first + passed + at).1.clamp(self.min, self.max))
     }
 
     /// How many values are at most `value`, those of its whole bucket included.

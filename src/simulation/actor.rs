@@ -239,7 +239,6 @@ pub(super) struct InFlight {
     pub(super) output: u32,
     /// Whether its task counts.
     pub(super) counted: bool,
-    pub(super) timeout: EventKey,
 }
 
 impl Default for InFlight {
@@ -252,7 +251,6 @@ impl Default for InFlight {
             sent: SimTime::ZERO,
             output: 0,
             counted: false,
-            timeout: EventKey::NONE,
         }
     }
 }

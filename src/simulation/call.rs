@@ -1,15 +1,16 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
-use super::actor::{Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
+use super::actor::{Actor, Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
 use super::call_log::LoggedCall;
 use super::cause::Cause;
-use super::event::{Event, Handle};
+use super::event::Handle;
 use super::outcome::PICO_PER_USD;
 use super::plan::{Backend, Plan};
+use super::slab::Slab;
 use super::walk::count;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
-use crate::foundations::{EventKey, SimDuration, SimTime};
+use crate::foundations::{SimDuration, SimTime};
 use crate::serving::{Finished, Request, RequestId};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
@@ -193,10 +194,6 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn timeout_of(&self, actor: Handle) -> Option<SimDuration> {
-        self.retry_policy(actor).and_then(|policy| policy.timeout)
-    }
-
     fn memory_of(&mut self, actor: Handle) -> &mut CallMemory {
         let population = self.actors[actor].population;
         &mut self.counters[population as usize].calls
@@ -229,7 +226,6 @@ impl World<'_> {
         if !pool.replica.can_hold(prompt, call.output) {
             return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
         }
-        let timeout = self.timeout_of(actor);
         let replica = self.route(actor, index);
         let found = &mut self.actors[actor];
         let (task, sent) = (found.task, self.now);
@@ -242,7 +238,6 @@ impl World<'_> {
                 sent,
                 output: call.output,
                 counted,
-                timeout: EventKey::NONE,
             };
         });
         if let Some(call) = &mut found.call {
@@ -259,12 +254,8 @@ impl World<'_> {
         self.follow(replica);
         self.requests += 1;
         self.tokens_asked += u64::from(call.output);
-        let key = timeout
-            .map(|timeout| self.schedule(sent + timeout, Event::Timeout { call: request }))
-            .unwrap_or(EventKey::NONE);
-        let entry = &mut self.in_flight[request];
-        entry.server = Server::Replica { index: replica as u32, request: id };
-        entry.timeout = key;
+        self.in_flight[request].server = Server::Replica { index: replica as u32, request: id };
+        self.set_timeout(actor, request);
     }
 
     /// The replica, among all, that an actor's call to a pool goes to.
@@ -356,14 +347,23 @@ impl World<'_> {
         }
     }
 
-    /// An attempt takes too long.
-    pub(super) fn timeout(&mut self, request: Handle) {
-        if !self.in_flight.contains(request) {
-            return;
+    /// Notes when a request that was just sent becomes too late.
+    pub(super) fn set_timeout(&mut self, actor: Handle, request: Handle) {
+        if let Script::Program(program) = self.actors[actor].script
+            && let Some(timeout) = self.plan.programs[program as usize].retry.timeout
+        {
+            let calls = &self.in_flight;
+            let (due, awaited) = (self.now + timeout, awaited(calls, &self.actors));
+            self.timeouts.set(program, due, request, calls.len(), awaited);
         }
-        let actor = self.in_flight[request].actor;
-        self.in_flight[request].timeout = EventKey::NONE;
-        if self.actors.contains(actor) {
+    }
+
+    /// An attempt takes too long, if it is still awaited.
+    pub(super) fn time_out(&mut self) {
+        let due = self.timeouts.next();
+        if let Some(request) = self.timeouts.pop(awaited(&self.in_flight, &self.actors)) {
+            self.now = due;
+            let actor = self.in_flight[request].actor;
             self.abandon_request(request);
             self.attempt_failed(actor, Failure::Timeout);
         }
@@ -383,10 +383,7 @@ impl World<'_> {
     fn abandon_request(&mut self, request: Handle) {
         let entry = &mut self.in_flight[request];
         entry.actor = Handle::NONE;
-        let server = entry.server;
-        let key = std::mem::replace(&mut entry.timeout, EventKey::NONE);
-        self.calendar.cancel(key);
-        let (replica, id) = match server {
+        let (replica, id) = match entry.server {
             Server::Replica { index, request } => (index as usize, request),
             Server::Endpoint { index, reply } => return self.hang_up(request, index, reply),
         };
@@ -425,8 +422,7 @@ impl World<'_> {
         let entry = &self.in_flight[request];
         let (actor, task, population) = (entry.actor, entry.task, entry.population);
         let sent = entry.sent;
-        let (counted, asked, key) = (entry.counted, entry.output, entry.timeout);
-        self.calendar.cancel(key);
+        let (counted, asked) = (entry.counted, entry.output);
         self.in_flight.remove(request);
         self.tokens_produced += u64::from(finished.produced);
         self.tokens_cancelled += u64::from(asked - finished.produced.min(asked));
@@ -539,4 +535,9 @@ impl World<'_> {
         };
         self.enter(actor, next);
     }
+}
+
+/// Tells whether somebody still waits for a request.
+fn awaited(calls: &Slab<InFlight>, actors: &Slab<Actor>) -> impl Fn(Handle) -> bool {
+    |request| calls.contains(request) && actors.contains(calls[request].actor)
 }

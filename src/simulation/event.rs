@@ -1,8 +1,8 @@
-//! What can happen in a world, but for the steps of its servers.
+//! What can happen in a world, but for the steps of its servers and the timeouts of calls.
 //!
-//! Of one instant, steps end first, by replica; then come events in the order in which they were
+//! Of one instant, steps end first, by replica; then attempts become too late; then come events in the order in which they were
 //! scheduled; a server that was idle begins last, so that it sees all that arrives (see
-//! [`super::boundaries`]).
+//! [`super::boundaries`] and [`super::timeouts`]).
 
 /// One event. Handles are checked when it happens: what they name may be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,6 @@ pub(super) enum Event {
     ToolReturns { tool: u16, actor: Handle, round: u32 },
     /// A call to an endpoint ends.
     Reply { call: Handle },
-    /// An attempt takes too long.
-    Timeout { call: Handle },
     /// A task takes too long.
     Deadline { task: Handle },
     /// A bin of the time series ends.

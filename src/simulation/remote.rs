@@ -79,7 +79,7 @@ impl World<'_> {
         self.requests += 1;
         self.tokens_asked += u64::from(call.output);
         let (population, counted) = self.whose(actor);
-        let (sent, timeout) = (self.now, self.timeout_of(actor));
+        let sent = self.now;
         let reply =
             self.replies.insert_with(|reply| *reply = Reply { course, key: EventKey::NONE });
         let request = self.in_flight.insert_with(|entry| {
@@ -91,14 +91,10 @@ impl World<'_> {
                 sent,
                 output: call.output,
                 counted,
-                timeout: EventKey::NONE,
             };
         });
         self.replies[reply].key = self.schedule(course.end, Event::Reply { call: request });
-        if let Some(timeout) = timeout {
-            let key = self.schedule(sent + timeout, Event::Timeout { call: request });
-            self.in_flight[request].timeout = key;
-        }
+        self.set_timeout(actor, request);
         if let Some(call) = &mut self.actors[actor].call {
             call.request = request;
         }

@@ -61,6 +61,11 @@ impl<T: Default> Slab<T> {
         (entry.live && entry.generation == handle.generation).then_some(&mut entry.value)
     }
 
+    /// How many are live.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.vacant.len()
+    }
+
     /// Live entries, by place.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().filter(|entry| entry.live).map(|entry| &entry.value)

@@ -16,6 +16,7 @@ use super::plan::{Ending, Plan};
 use super::series::{Bin, PoolBin};
 use super::slab::Slab;
 use super::task_sample::TaskRow;
+use super::timeouts::Timeouts;
 use crate::foundations::random::{Purpose, Streams, derive};
 use crate::foundations::{Calendar, EventKey, SimDuration, SimTime};
 use crate::serving::endpoint::EndpointUsage;
@@ -81,6 +82,8 @@ pub struct World<'p> {
     pub(super) replicas: Vec<Replica>,
     /// When the present step of each replica ends.
     boundaries: Boundaries,
+    /// When attempts become too late.
+    pub(super) timeouts: Timeouts,
     pub(super) pool_of_replica: Vec<u16>,
     pub(super) pools: Vec<PoolState>,
     pub(super) endpoints: Vec<Endpoint>,
@@ -138,6 +141,7 @@ impl<'p> World<'p> {
             tasks: Slab::default(),
             in_flight: Slab::default(),
             boundaries: Boundaries::new(replicas.len()),
+            timeouts: Timeouts::new(plan.programs.len()),
             replicas,
             pool_of_replica,
             pools,
@@ -176,12 +180,17 @@ impl<'p> World<'p> {
             if events.is_multiple_of(1 << 14) && !proceed(self.now, self.requests) {
                 return None;
             }
-            let due = self.calendar.next_time().unwrap_or(SimTime::MAX);
+            let late = self.timeouts.next();
+            let due = self.calendar.next_time().unwrap_or(SimTime::MAX).min(late);
             if let Some((Boundary { at, wakes }, replica)) = self.boundaries.first()
-                && (at < due || at == due && !wakes || self.calendar.is_empty())
+                && (at < due || at == due && (!wakes || due == SimTime::MAX))
             {
                 self.now = at;
                 self.step(replica);
+                continue;
+            }
+            if late == due && due < SimTime::MAX {
+                self.time_out();
                 continue;
             }
             let Some((time, event)) = self.calendar.pop() else { break };
@@ -202,7 +211,6 @@ impl<'p> World<'p> {
                 }
                 Event::ToolReturns { tool, actor, round } => self.tool_returns(tool, actor, round),
                 Event::Reply { call } => self.reply(call),
-                Event::Timeout { call } => self.timeout(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
                 Event::Sample => self.sample(),
                 Event::WarmedUp => self.start_measuring(),
@@ -230,6 +238,7 @@ impl<'p> World<'p> {
             replica.clear(&plan.pools[pool as usize].replica);
         }
         self.boundaries.clear();
+        self.timeouts.clear();
         for (index, (state, pool)) in self.pools.iter_mut().zip(&plan.pools).enumerate() {
             state.router = Router::new(pool.router, self.streams, index as u64);
             (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
