@@ -30,6 +30,7 @@ mod precision;
 mod price;
 mod record;
 mod region;
+mod shelf;
 mod speculation;
 #[cfg(test)]
 mod tests;
@@ -55,7 +56,7 @@ use std::sync::OnceLock;
 
 use crate::foundations::error::Fault;
 
-use name::Shelf;
+use shelf::{Shelf, broken};
 
 /// Everything that is known of hardware, models, engines, prices and places.
 ///
@@ -349,17 +350,17 @@ impl Catalog {
 
     fn accelerator_shelf(&self) -> &Shelf<Accelerator> {
         self.accelerators.get_or_init(|| {
-            let file = table(include_str!("catalog/accelerators.toml"));
-            let entries = accelerator::read_all(&file).unwrap_or_else(|error| broken(&error));
-            Shelf::new("accelerator", entries)
+            Shelf::of_file(
+                "accelerator",
+                include_str!("catalog/accelerators.toml"),
+                accelerator::read,
+            )
         })
     }
 
     fn model_shelf(&self) -> &Shelf<model::read::Entry> {
         self.models.get_or_init(|| {
-            let file = table(include_str!("catalog/models.toml"));
-            let entries = model::read::read_all(&file).unwrap_or_else(|error| broken(&error));
-            Shelf::new("model", entries)
+            Shelf::of_file("model", include_str!("catalog/models.toml"), model::read::read)
         })
     }
 
@@ -378,9 +379,7 @@ impl Catalog {
 
     fn region_shelf(&self) -> &Shelf<Region> {
         self.regions.get_or_init(|| {
-            let file = table(include_str!("catalog/regions.toml"));
-            let entries = region::read_all(&file).unwrap_or_else(|error| broken(&error));
-            Shelf::new("region", entries)
+            Shelf::of_file("region", include_str!("catalog/regions.toml"), region::read)
         })
     }
 }
@@ -391,14 +390,4 @@ fn rename(key: &mut String, aliases: &mut Vec<String>, new: &str) {
         new.clone_into(key);
         aliases.clear();
     }
-}
-
-fn table(text: &str) -> toml::Table {
-    text.parse().unwrap_or_else(|error| broken(&error))
-}
-
-/// The compiled-in files are part of the program: a fault in them is a fault of the program, which
-/// the tests of this floor would have found.
-fn broken(error: &dyn std::fmt::Display) -> ! {
-    unreachable!("embedded catalog: {error}")
 }

@@ -32,7 +32,7 @@ mod tests;
 
 pub use field::{Field, FieldKind};
 
-pub(super) use read::read_all;
+pub(super) use read::read;
 pub use support::UnsupportedPrecision;
 
 use std::fmt;

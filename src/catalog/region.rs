@@ -69,14 +69,8 @@ impl Region {
     }
 }
 
-/// Reads every `[[region]]` of a data file.
-pub(super) fn read_all(file: &toml::Table) -> Result<Vec<Region>, FieldError> {
-    let sources = Sources::read(file.get("sources"));
-    let entries = file.get("region").and_then(toml::Value::as_array).into_iter().flatten();
-    entries.filter_map(toml::Value::as_table).map(|entry| read(entry, &sources)).collect()
-}
-
-fn read(entry: &toml::Table, sources: &Sources) -> Result<Region, FieldError> {
+/// Reads the table of an entry.
+pub(super) fn read(entry: &toml::Table, sources: &Sources) -> Result<Region, FieldError> {
     let key = record::text(entry, "key");
     let bad = |name: &str, reason: String| FieldError::bad(KIND, &key, name, reason);
     let standing =

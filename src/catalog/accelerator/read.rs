@@ -18,14 +18,11 @@ const TEXTS: [&str; 8] = [
     "note",
 ];
 
-/// Reads every `[[accelerator]]` of a data file.
-pub(in crate::catalog) fn read_all(file: &toml::Table) -> Result<Vec<Accelerator>, FieldError> {
-    let sources = Sources::read(file.get("sources"));
-    let entries = file.get("accelerator").and_then(toml::Value::as_array).into_iter().flatten();
-    entries.filter_map(toml::Value::as_table).map(|entry| read(entry, &sources)).collect()
-}
-
-fn read(entry: &toml::Table, sources: &Sources) -> Result<Accelerator, FieldError> {
+/// Reads the table of an entry.
+pub(in crate::catalog) fn read(
+    entry: &toml::Table,
+    sources: &Sources,
+) -> Result<Accelerator, FieldError> {
     let mut accelerator = Accelerator::empty(&record::text(entry, "key"));
     let unstated =
         Standing { source: Source::default().into(), confidence: Confidence::C, assumed: true };
@@ -134,7 +131,7 @@ mod tests {
             [sources]
             sheet = { text = "vendor sheet", date = "2026-01-02" }
             memory = { text = "from memory", assumed = true }
-            [[accelerator]]
+            [accelerator]
             key = "x1"
             source = "sheet"
             confidence = "A"
@@ -142,13 +139,14 @@ mod tests {
             spot = { value = "$1 /h", high = "$2 /h", source = "memory", confidence = "C" }
             "#,
         );
-        let all = read_all(&file).unwrap();
-        let tdp = all[0].figure(Field::Tdp).unwrap();
+        let sources = Sources::read(file.get("sources"));
+        let x1 = read(file["accelerator"].as_table().unwrap(), &sources).unwrap();
+        let tdp = x1.figure(Field::Tdp).unwrap();
         assert_eq!(
             (tdp.value, tdp.source.date.as_str(), tdp.assumed),
             (700.0, "2026-01-02", false)
         );
-        let spot = all[0].figure(Field::Spot).unwrap();
+        let spot = x1.figure(Field::Spot).unwrap();
         assert_eq!((spot.high, spot.confidence, spot.assumed), (Some(2.0), Confidence::C, true));
     }
 

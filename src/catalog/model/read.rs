@@ -29,14 +29,11 @@ impl Named for Entry {
     }
 }
 
-/// Reads every `[[model]]` of a data file.
-pub(in crate::catalog) fn read_all(file: &toml::Table) -> Result<Vec<Entry>, FieldError> {
-    let sources = Sources::read(file.get("sources"));
-    let entries = file.get("model").and_then(toml::Value::as_array).into_iter().flatten();
-    entries.filter_map(toml::Value::as_table).map(|entry| read(entry, &sources)).collect()
-}
-
-fn read(entry: &toml::Table, sources: &Sources) -> Result<Entry, FieldError> {
+/// Reads the table of an entry.
+pub(in crate::catalog) fn read(
+    entry: &toml::Table,
+    sources: &Sources,
+) -> Result<Entry, FieldError> {
     let key = record::text(entry, "key");
     let bad = |name: &str, reason: String| FieldError::bad(KIND, &key, name, reason);
     let unstated =
