@@ -1,6 +1,7 @@
 //! Floor 0: time, chance, statistics and fitting. Knows nothing of servers or agents.
 
 pub mod calendar;
+mod chacha;
 pub mod distribution;
 pub mod error;
 pub mod fitting;

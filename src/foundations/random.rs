@@ -29,11 +29,10 @@
 //! assert_ne!(first, Streams::new(1, 4).stream(Purpose::Task, 17).uniform());
 //! ```
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use super::chacha::ChaCha8;
 
 /// The last quarter of every key, so that our streams are nobody else's.
-const KEY_TAG: [u8; 8] = *b"tokenflt";
+const KEY_TAG: u64 = u64::from_le_bytes(*b"tokenflt");
 
 /// What a stream is for.
 ///
@@ -98,21 +97,15 @@ impl Streams {
     #[must_use]
     #[inline]
     pub fn stream(&self, purpose: Purpose, entity: u64) -> Stream {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&self.root_seed.to_le_bytes());
-        key[8..16].copy_from_slice(&self.trial.to_le_bytes());
-        key[16..24].copy_from_slice(&(purpose as u64).to_le_bytes());
-        key[24..].copy_from_slice(&KEY_TAG);
-        let mut generator = ChaCha8Rng::from_seed(key);
-        generator.set_stream(entity);
-        Stream { generator }
+        let key = [self.root_seed, self.trial, purpose as u64, KEY_TAG];
+        Stream { generator: ChaCha8::new(key, entity) }
     }
 }
 
 /// A sequence of independent random numbers.
 #[derive(Clone, Debug)]
 pub struct Stream {
-    generator: ChaCha8Rng,
+    generator: ChaCha8,
 }
 
 impl Stream {

@@ -20,6 +20,25 @@ pub(super) struct Stay {
     pub(super) context: u32,
 }
 
+/// A step at which something becomes of a request, known by slot and ticket. In the order of the
+/// three, by one comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Due(u128);
+
+impl Due {
+    fn new(step: u64, slot: u32, ticket: u32) -> Self {
+        Self(u128::from(step) << 64 | u128::from(slot) << 32 | u128::from(ticket))
+    }
+
+    fn step(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
+    fn request(self) -> (u32, u32) {
+        ((self.0 >> 32) as u32, self.0 as u32)
+    }
+}
+
 /// Contexts inside one attention window.
 #[derive(Clone, Debug, Default)]
 struct Window {
@@ -27,8 +46,8 @@ struct Window {
     growing: u64,
     /// Sum over requests of min(context, window).
     context: u64,
-    /// (step, ticket) at which a growing request fills the window.
-    fills: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// When growing requests fill the window.
+    fills: BinaryHeap<Reverse<Due>>,
 }
 
 /// See the module's page.
@@ -41,9 +60,8 @@ pub(super) struct DecodeBatch {
     /// Sum of the contexts read in the next step.
     context: u64,
     windows: SmallVec<[Window; 2]>,
-    /// (step, slot, ticket) at which a request has produced all. May hold requests that left
-    /// early; their ticket says so.
-    ends: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// When requests have produced all. May hold requests that left early; their ticket says so.
+    ends: BinaryHeap<Reverse<Due>>,
     /// Requests by (context - steps) modulo the block size: which step takes a block.
     phases: Vec<u32>,
     /// `steps` modulo the block size.
@@ -76,12 +94,13 @@ impl DecodeBatch {
             if context < cost.window {
                 window.growing += 1;
                 let full = self.steps + u64::from(cost.window - context);
-                window.fills.push(Reverse((full, slot, ticket)));
+                window.fills.push(Reverse(Due::new(full, slot, ticket)));
             }
         }
         let phase = self.phase_of(context);
         self.phases[phase] += 1;
-        self.ends.push(Reverse((self.steps + u64::from(remaining), slot, ticket)));
+        let end = self.steps + u64::from(remaining);
+        self.ends.push(Reverse(Due::new(end, slot, ticket)));
         Stay { joined: self.steps, context }
     }
 
@@ -153,16 +172,17 @@ impl DecodeBatch {
     /// Steps until something in the batch changes: a request ends, a window fills, or the blocks
     /// run out. Zero when not even the next step's blocks can be had.
     pub(super) fn undisturbed(&mut self, blocks: u64, alive: impl Fn(u32, u32) -> bool) -> u64 {
-        while let Some(&Reverse((_, slot, ticket))) = self.ends.peek()
-            && !alive(slot, ticket)
-        {
+        let gone = |due: &Due| {
+            let (slot, ticket) = due.request();
+            !alive(slot, ticket)
+        };
+        while self.ends.peek().is_some_and(|Reverse(end)| gone(end)) {
             self.ends.pop();
         }
-        let mut steps = self.ends.peek().map_or(u64::MAX, |Reverse((end, ..))| end - self.steps);
+        let until = |due: &Reverse<Due>| due.0.step() - self.steps;
+        let mut steps = self.ends.peek().map_or(u64::MAX, until);
         for window in &self.windows {
-            if let Some(Reverse((full, ..))) = window.fills.peek() {
-                steps = steps.min(full - self.steps);
-            }
+            steps = steps.min(window.fills.peek().map_or(u64::MAX, until));
         }
         self.steps_within(blocks, steps)
     }
@@ -220,9 +240,10 @@ impl DecodeBatch {
         self.context += self.size * steps;
         for window in &mut self.windows {
             window.context += window.growing * steps;
-            while let Some(&Reverse((full, slot, ticket))) = window.fills.peek() {
+            while let Some(&Reverse(full)) = window.fills.peek() {
+                let (slot, ticket) = full.request();
                 let gone = !alive(slot, ticket);
-                if !gone && full > self.steps {
+                if !gone && full.step() > self.steps {
                     break;
                 }
                 window.fills.pop();
@@ -235,8 +256,8 @@ impl DecodeBatch {
 
     /// The next request that has produced all, if any.
     pub(super) fn pop_end(&mut self) -> Option<(u32, u32)> {
-        let &Reverse((end, slot, ticket)) = self.ends.peek()?;
-        (end <= self.steps).then(|| self.ends.pop())?;
-        Some((slot, ticket))
+        let &Reverse(end) = self.ends.peek()?;
+        (end.step() <= self.steps).then(|| self.ends.pop())?;
+        Some(end.request())
     }
 }

@@ -29,7 +29,8 @@ pub struct BatchMeans {
     doublings: u32,
     /// The batch that is being filled.
     sum: f64,
-    filled: u64,
+    /// Observations that it lacks beside the next one.
+    missing: u64,
 }
 
 impl BatchMeans {
@@ -37,19 +38,20 @@ impl BatchMeans {
     #[inline]
     pub fn record(&mut self, value: f64) {
         self.sum += value;
-        self.filled += 1;
-        if self.filled == self.batch_size() {
-            self.begin_batch();
+        match self.missing {
+            0 => self.begin_batch(),
+            _ => self.missing -= 1,
         }
     }
 
     /// The batch is full; from so many on, neighbours are joined.
+    #[cold]
     fn begin_batch(&mut self) {
         if self.sums.capacity() < MOST {
             self.sums.reserve_exact(MOST);
         }
         self.sums.push(self.sum);
-        (self.sum, self.filled) = (0.0, 0);
+        self.sum = 0.0;
         if self.sums.len() == MOST {
             for i in 0..MOST / 2 {
                 self.sums[i] = self.sums[2 * i] + self.sums[2 * i + 1];
@@ -57,12 +59,13 @@ impl BatchMeans {
             self.sums.truncate(MOST / 2);
             self.doublings += 1;
         }
+        self.missing = self.batch_size() - 1;
     }
 
     /// Forgets all observations but keeps the memory.
     pub fn reset(&mut self) {
         self.sums.clear();
-        (self.doublings, self.sum, self.filled) = (0, 0.0, 0);
+        (self.doublings, self.sum, self.missing) = (0, 0.0, 0);
     }
 
     /// Observations per batch.
@@ -74,7 +77,7 @@ impl BatchMeans {
     /// How many observations were added.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.sums.len() as u64 * self.batch_size() + self.filled
+        (self.sums.len() as u64 + 1) * self.batch_size() - 1 - self.missing
     }
 
     /// The means of the full batches, in the order of time.
