@@ -60,6 +60,7 @@ mod mixture_of_experts;
 mod power;
 mod rates;
 mod smooth_max;
+mod speculation;
 mod step_time;
 #[cfg(test)]
 mod tests;
@@ -77,4 +78,5 @@ pub use memory::{MemoryPlan, usual_reserve};
 pub use mixture_of_experts::{ExpertGroup, coverage};
 pub use power::GpuPower;
 pub use smooth_max::SmoothMax;
+pub use speculation::Speculation;
 pub use step_time::{KernelGroup, StepCost, StepModel};

@@ -18,4 +18,4 @@ pub use kv_cache::KvCache;
 pub use replica::{Replica, ReplicaSpec};
 pub use request::{Finished, Piece, Request, RequestId};
 pub use router::{Router, RouterPolicy};
-pub use usage::Usage;
+pub use usage::{Counter, Usage};

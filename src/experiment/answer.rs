@@ -112,6 +112,16 @@ impl<'p> Answer<'p> {
         &self.figures[part][index]
     }
 
+    /// Figures of a part that there is something to say about, with their metrics.
+    pub fn figures_of(&self, part: usize) -> impl Iterator<Item = (&'static Metric, &Figure)> {
+        let scope = self.parts[part].scope;
+        let said = move |metric: &Metric, figure: &Figure| {
+            metric.applies_to(scope) && (figure.mean.is_some() || !metric.is_of_a_lever())
+        };
+        let all = METRICS.iter().zip(&self.figures[part]);
+        all.filter(move |(metric, figure)| said(metric, figure))
+    }
+
     /// The sum over all trials of one side of a figure; none where it is not known.
     pub fn total(&self, part: usize, key: &str, of: fn(&Value) -> f64) -> Option<f64> {
         let index = METRICS.iter().position(|metric| metric.key == key)?;

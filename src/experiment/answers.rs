@@ -1,6 +1,7 @@
 //! What the trials of all variants of a scenario say.
 
 use super::answer::Answer;
+use super::metric::Metric;
 use super::monte_carlo::{Findings, MonteCarlo};
 use super::objective::Objective;
 use super::warning;
@@ -62,6 +63,12 @@ impl<'p> Answers<'p> {
     pub fn stopped_after(&self) -> Option<u64> {
         let fewest = self.variants.iter().map(|variant| variant.rows.len() as u64).min()?;
         (fewest < self.planned).then_some(fewest)
+    }
+
+    /// Whether a figure is one that always is, or its lever is switched on somewhere.
+    pub fn speaks_of(&self, metric: &Metric) -> bool {
+        let known = |answer: &Answer<'_>| answer.fleet(metric.key).mean.is_some();
+        !metric.is_of_a_lever() || self.variants.iter().any(known)
     }
 
     /// Whether every variant meets every objective.

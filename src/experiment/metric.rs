@@ -14,6 +14,7 @@ use crate::simulation::outcome::{AgentTally, Observations};
 
 use super::totals::{Served, Totals};
 
+use table::LEVERS;
 pub use table::METRICS;
 
 /// What a figure is about: the whole fleet, one kind of agent, one pool of servers, or one hosted
@@ -172,6 +173,12 @@ impl Metric {
     /// Its place in [`METRICS`].
     pub fn index(&self) -> usize {
         METRICS.iter().position(|metric| metric.key == self.key).unwrap_or(0)
+    }
+
+    /// Whether it is about a lever that is not always there: where nothing is known of it, nothing is
+    /// said of it.
+    pub fn is_of_a_lever(&self) -> bool {
+        LEVERS.contains(&self.key)
     }
 
     /// Whether it is a part of a whole.

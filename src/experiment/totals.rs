@@ -2,6 +2,7 @@
 
 use crate::foundations::time::PS_PER_S;
 use crate::serving::endpoint::EndpointUsage;
+use crate::serving::Counter;
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
 use crate::simulation::plan::Pool;
 use crate::simulation::series::PoolBin;
@@ -58,6 +59,8 @@ pub struct Served {
     pub throttled: f64,
     /// Those refused or broken off because they were out of service.
     pub unavailable: f64,
+    /// What levers counted, in the order of [`Counter`].
+    pub counters: [f64; Counter::COUNT],
 }
 
 /// Joules of a kilowatt-hour.
@@ -100,6 +103,7 @@ impl Served {
             requests: value,
             throttled: value,
             unavailable: value,
+            counters: [value; Counter::COUNT],
         }
     }
 
@@ -135,6 +139,7 @@ impl Served {
             flop: usage.flops as f64 * gpus,
             bytes: usage.bytes as f64 * gpus,
             preemptions: usage.preemptions as f64,
+            counters: usage.counters.all().map(|count| count as f64),
             ..Self::capacity(pool, window_s)
         }
         .powered(pool, seconds(u128::from(usage.gpu_ps)))
@@ -156,6 +161,7 @@ impl Served {
             flop: bin.flops as f64 * gpus,
             bytes: bin.bytes as f64 * gpus,
             preemptions: f64::NAN,
+            counters: [f64::NAN; Counter::COUNT],
             ..Self::capacity(pool, length_s)
         }
         .powered(pool, seconds(bin.gpu_ps))
@@ -192,6 +198,11 @@ impl Served {
         Self { joules, facility_joules, carbon_g, ..self }
     }
 
+    /// What a lever counted.
+    pub fn counted(&self, what: Counter) -> f64 {
+        self.counters[what as usize]
+    }
+
     /// This and another together.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
@@ -220,6 +231,7 @@ impl Served {
             requests: self.requests + other.requests,
             throttled: self.throttled + other.throttled,
             unavailable: self.unavailable + other.unavailable,
+            counters: std::array::from_fn(|at| self.counters[at] + other.counters[at]),
         }
     }
 

@@ -122,8 +122,7 @@ impl Stream {
     /// cell would round to 1.)
     #[inline]
     pub fn uniform(&mut self) -> f64 {
-        const CELL: f64 = 1.0 / (1_u64 << 52) as f64;
-        ((self.next_u64() >> 12) as f64 + 0.5) * CELL
+        open_unit(self.next_u64())
     }
 
     /// A uniform integer in `0..n`, without bias; 0 where `n` is 0.
@@ -157,6 +156,19 @@ impl Stream {
 pub const fn derive(entity: u64, index: u64) -> u64 {
     const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
     mix(mix(entity.wrapping_add(GOLDEN)).wrapping_add(index.wrapping_mul(GOLDEN)))
+}
+
+/// A uniform number strictly between 0 and 1 that belongs to (`entity`, `index`), where a stream of its
+/// own would be too much for one draw.
+#[must_use]
+pub const fn uniform(entity: u64, index: u64) -> f64 {
+    open_unit(derive(entity, index))
+}
+
+/// The centre of one of `2^52` equal cells between 0 and 1.
+const fn open_unit(bits: u64) -> f64 {
+    const CELL: f64 = 1.0 / (1_u64 << 52) as f64;
+    ((bits >> 12) as f64 + 0.5) * CELL
 }
 
 /// The finaliser of SplitMix64 (Stafford's variant 13), a bijection of 64 bits.

@@ -24,6 +24,24 @@ pub struct ContextCost {
     pub flops: u64,
 }
 
+impl ContextCost {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            ps: self.ps + other.ps,
+            bytes: self.bytes + other.bytes,
+            flops: self.flops + other.flops,
+        }
+    }
+
+    /// So many times as much.
+    #[must_use]
+    pub fn times(self, n: u64) -> Self {
+        Self { ps: self.ps * n, bytes: self.bytes * n, flops: self.flops * n }
+    }
+}
+
 /// Attention that reads at most the last `window` tokens of a context, or as many selected ones.
 /// What a sequence pays however short it is has a window of one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +130,13 @@ impl Slope {
 }
 
 impl AttentionCost {
-    pub(super) fn of(deployment: &Deployment<'_>, rates: &Rates, c: &StepCoefficients) -> Self {
+    /// A decode step computes `width` tokens for each request and reads its context once for all.
+    pub(super) fn of(
+        deployment: &Deployment<'_>,
+        rates: &Rates,
+        c: &StepCoefficients,
+        width: u32,
+    ) -> Self {
         let model = deployment.model;
         let ranks = f64::from(deployment.tensor_parallel);
         let bend = SmoothMax::new(c.overlap_sharpness);
@@ -121,7 +145,7 @@ impl AttentionCost {
         let mut prompt: Vec<PromptStream> = Vec::new();
         for stream in model.context_streams() {
             let limit = limit(&stream, model.max_context);
-            let decode = decode(&stream, deployment, rates, bend);
+            let decode = decode(&stream, deployment, rates, bend, width);
             match windows.iter_mut().find(|(window, _)| *window == limit) {
                 _ if limit == u32::MAX => unbounded.add(decode),
                 Some((_, slope)) => slope.add(decode),
@@ -157,6 +181,7 @@ fn decode(
     deployment: &Deployment<'_>,
     rates: &Rates,
     bend: SmoothMax,
+    width: u32,
 ) -> Slope {
     let ranks = f64::from(deployment.tensor_parallel);
     let layers = stream.layers as f64;
@@ -165,6 +190,7 @@ fn decode(
         StreamRole::KeyValue => (layers * stream.decode_flops / ranks, rates.attention),
         StreamRole::Index => (layers * stream.decode_flops, rates.index),
     };
+    let flops = f64::from(width) * flops;
     Slope { seconds: bend.of(bytes / rates.cache, flops / rate), bytes, flops }
 }
 

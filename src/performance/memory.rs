@@ -195,6 +195,23 @@ impl MemoryPlan {
         Self::fit(deployment, max_context, defaults.memory_utilization, reserve, block_size)
     }
 
+    /// The same with a draft model in the same memory: its weights, and its part of every block. A
+    /// draft that `shares` embedding and output matrix with the model keeps none of its own. `None`
+    /// where its weights leave no block.
+    #[must_use]
+    pub fn beside_draft(self, draft: &Deployment<'_>, shares: bool) -> Option<Self> {
+        let demand = Demand::of(draft);
+        let layout = Layout::of(draft);
+        let shared =
+            (layout.embedding + layout.head) * draft.precision.unquantised().bytes_per_element();
+        let weights = demand.weights - if shares { shared as u64 } else { 0 };
+        let cache = self.cache.checked_sub(weights)?;
+        let block_bytes = self.block_bytes + demand.block(self.block_size);
+        let blocks = cache / block_bytes;
+        let weights = self.weights + weights;
+        (blocks > 0).then_some(Self { weights, cache, block_bytes, blocks, ..self })
+    }
+
     /// Tokens of context that all sequences together may have.
     #[must_use]
     pub fn tokens(&self) -> u64 {

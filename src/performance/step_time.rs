@@ -116,12 +116,21 @@ impl StepModel {
     /// [`PerformanceError`] for a deployment that cannot be; whether it fits in memory is asked
     /// apart, of [`MemoryPlan`](super::MemoryPlan).
     pub fn compile(deployment: &Deployment<'_>) -> Result<Self, PerformanceError> {
+        Self::compile_wide(deployment, 1)
+    }
+
+    /// The same for decode steps that compute `width` tokens for each request, as where drafted
+    /// tokens are verified.
+    ///
+    /// # Errors
+    /// As [`StepModel::compile`].
+    pub fn compile_wide(deployment: &Deployment<'_>, width: u32) -> Result<Self, PerformanceError> {
         deployment.check()?;
         let Deployment { model, accelerator, engine, precision, .. } = *deployment;
         let c = engine.step_on(accelerator);
         let rates = Rates::of(deployment, &c)?;
         let layout = Layout::of(deployment);
-        let attention = AttentionCost::of(deployment, &rates, &c);
+        let attention = AttentionCost::of(deployment, &rates, &c, width);
         let kernels = KernelCount::of(deployment, &c);
         let plain = precision.unquantised().bytes_per_element();
 

@@ -89,6 +89,9 @@ pub fn trials(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
     let mut columns = Vec::new();
     for part in &parts {
         for metric in METRICS.iter().filter(|metric| metric.applies_to(part.scope)) {
+            if !answers.speaks_of(metric) {
+                continue;
+            }
             columns.push(TrialColumn { part, metric, quantile: None });
             if metric.unit == Unit::Seconds && metric.is_observed() {
                 columns.extend(OF_TIMES.map(|at| TrialColumn { part, metric, quantile: Some(at) }));
@@ -354,17 +357,14 @@ pub fn figures(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
             .chain(["n".to_owned(), "unit".to_owned()]),
     )?;
     for answer in &answers.variants {
-        for (part, figures) in answer.parts.iter().zip(&answer.figures) {
+        for (at, part) in answer.parts.iter().enumerate() {
             let scope = match part.scope {
                 Scope::Fleet => "fleet",
                 Scope::Agent => "agent",
                 Scope::Pool => "pool",
                 Scope::Endpoint => "endpoint",
             };
-            for (metric, figure) in METRICS.iter().zip(figures) {
-                if !metric.applies_to(part.scope) {
-                    continue;
-                }
+            for (metric, figure) in answer.figures_of(at) {
                 let names = [&answer.plan.name, scope, &part.name, metric.key];
                 let ends = |interval: Option<Interval>| {
                     [optional(interval.map(|i| i.low)), optional(interval.map(|i| i.high))]

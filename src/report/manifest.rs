@@ -143,16 +143,16 @@ pub fn of_experiment(
         "seed": seed,
         "trials": trials,
         "sources": origin.sources,
-        "definitions": definitions(),
+        "definitions": definitions(|metric| !metric.is_of_a_lever()),
     });
     serde_json::to_string_pretty(&manifest).map(|json| json + "\n")
 }
 
-fn definitions() -> BTreeMap<&'static str, Definition> {
+fn definitions(said: impl Fn(&&Metric) -> bool) -> BTreeMap<&'static str, Definition> {
     let definition = |metric: &Metric| {
         (metric.key, Definition { unit: metric.unit.text(), meaning: metric.meaning })
     };
-    METRICS.iter().map(definition).collect()
+    METRICS.iter().filter(said).map(definition).collect()
 }
 
 /// The manifest as indented JSON with a line break at its end.
@@ -183,7 +183,7 @@ pub fn to_json(answers: &Answers<'_>, origin: &Origin) -> serde_json::Result<Str
         confidence: answers.confidence,
         tasks_csv: sampled.collect(),
         sources: &origin.sources,
-        definitions: definitions(),
+        definitions: definitions(|metric| answers.speaks_of(metric)),
     };
     serde_json::to_string_pretty(&manifest).map(|json| json + "\n")
 }

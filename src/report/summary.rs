@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::table;
 use crate::experiment::model_error::{Band, BandBasis, ModelError, band, share_of};
-use crate::experiment::{Answer, Answers, Figure, METRICS, Objective, Scope, Verdict};
+use crate::experiment::{Answer, Answers, Figure, Objective, Scope, Verdict};
 use crate::simulation::plan::Pool;
 
 /// The whole file. What is not known or not finite is null.
@@ -142,11 +142,9 @@ impl Serialize for Metrics<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         let part = &self.answer.parts[self.part];
-        for (metric, figure) in METRICS.iter().zip(&self.answer.figures[self.part]) {
-            if metric.applies_to(part.scope) {
-                let share = share_of(self.answer.plan, part, metric.key);
-                map.serialize_entry(metric.key, &summary_of(figure, metric.unit.text(), share))?;
-            }
+        for (metric, figure) in self.answer.figures_of(self.part) {
+            let share = share_of(self.answer.plan, part, metric.key);
+            map.serialize_entry(metric.key, &summary_of(figure, metric.unit.text(), share))?;
         }
         map.end()
     }

@@ -11,6 +11,11 @@ use smallvec::SmallVec;
 use super::usage::Progression;
 use crate::performance::{StepModel, WindowCost};
 
+mod paced;
+
+use paced::Paced;
+pub(super) use paced::TOKEN_BITS;
+
 /// A request's stay in the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stay {
@@ -66,10 +71,15 @@ pub(super) struct DecodeBatch {
     phases: Vec<u32>,
     /// `steps` modulo the block size.
     turn: usize,
+    /// Where a step gives more than one token: what takes the place of contexts, windows and phases.
+    paced: Option<Box<Paced>>,
 }
 
 impl DecodeBatch {
-    pub(super) fn clear(&mut self, model: &StepModel, block: u32) {
+    pub(super) fn clear(&mut self, model: &StepModel, block: u32, speculates: bool) {
+        if speculates {
+            self.paced.get_or_insert_default().clear();
+        }
         (self.steps, self.size, self.context, self.turn) = (0, 0, 0, 0);
         self.windows.clear();
         self.windows.resize_with(model.windows.len(), Window::default);
@@ -78,7 +88,8 @@ impl DecodeBatch {
         self.phases.resize(block as usize, 0);
     }
 
-    /// Adds a request that reads `context` tokens in its next step and makes `remaining` more.
+    /// Adds a request that reads `context` tokens in its next step and makes `remaining` more, one in
+    /// each step.
     pub(super) fn join(
         &mut self,
         model: &StepModel,
@@ -104,8 +115,39 @@ impl DecodeBatch {
         Stay { joined: self.steps, context }
     }
 
-    /// Takes a request out; returns the steps it stayed.
-    pub(super) fn leave(&mut self, model: &StepModel, stay: Stay) -> u64 {
+    /// The same where `steps` steps make all of them.
+    pub(super) fn join_paced(
+        &mut self,
+        model: &StepModel,
+        (slot, ticket): (u32, u32),
+        context: u32,
+        remaining: u32,
+        steps: u32,
+    ) -> Stay {
+        let last = self.steps + u64::from(steps);
+        if let Some(paced) = &mut self.paced {
+            self.size += 1;
+            self.ends.push(Reverse(Due::new(last, slot, ticket)));
+            paced.join(model, (slot, ticket), context, remaining, (self.steps, last));
+        }
+        Stay { joined: self.steps, context }
+    }
+
+    /// Tokens that a request in the batch has made since it joined.
+    pub(super) fn made(&self, slot: u32, stay: Stay) -> u64 {
+        match &self.paced {
+            None => self.steps - stay.joined,
+            Some(paced) => u64::from(paced.made(slot)),
+        }
+    }
+
+    /// Takes a request out; returns the tokens it has made.
+    pub(super) fn leave(&mut self, model: &StepModel, slot: u32, stay: Stay) -> u64 {
+        if let Some(paced) = &mut self.paced {
+            self.size -= 1;
+            paced.leave(slot, self.steps);
+            return u64::from(paced.made(slot));
+        }
         let stayed = self.steps - stay.joined;
         let context = u64::from(stay.context) + stayed;
         self.size -= 1;
@@ -131,6 +173,9 @@ impl DecodeBatch {
 
     /// Blocks that the next `steps` steps take.
     pub(super) fn blocks_for(&self, steps: u64) -> u64 {
+        if let Some(paced) = &self.paced {
+            return paced.blocks_for(self.steps, steps, self.phases.len() as u32);
+        }
         if steps == 1 {
             return self.blocks_in_step(0);
         }
@@ -180,15 +225,21 @@ impl DecodeBatch {
             self.ends.pop();
         }
         let until = |due: &Reverse<Due>| due.0.step() - self.steps;
-        let mut steps = self.ends.peek().map_or(u64::MAX, until);
-        for window in &self.windows {
-            steps = steps.min(window.fills.peek().map_or(u64::MAX, until));
+        let steps = self.ends.peek().map_or(u64::MAX, until);
+        if let Some(paced) = &self.paced {
+            return paced.undisturbed(self.steps, blocks, steps, self.phases.len() as u32);
         }
+        let fills = self.windows.iter().map(|w| w.fills.peek().map_or(u64::MAX, until));
+        let steps = fills.fold(steps, u64::min);
         self.steps_within(blocks, steps)
     }
 
     /// Attention time of the next step and what each further step adds, ps.
     pub(super) fn attention(&self, model: &StepModel) -> Progression {
+        if let Some(paced) = &self.paced {
+            let (base, slope) = paced.attention();
+            return Progression { base, slope };
+        }
         let mut base = self.context * model.context.ps;
         let mut slope = self.size * model.context.ps;
         for (window, WindowCost { cost, .. }) in self.windows.iter().zip(&model.windows) {
@@ -200,6 +251,9 @@ impl DecodeBatch {
 
     /// FLOP and bytes of attention over the next `steps` steps, on each GPU.
     pub(super) fn attention_work(&self, model: &StepModel, steps: u64) -> (u128, u128) {
+        if let Some(paced) = &self.paced {
+            return paced.attention_work(steps);
+        }
         let triangle = u128::from(steps) * u128::from(steps.saturating_sub(1)) / 2;
         let sum = |now: u64, growth: u64| {
             u128::from(now) * u128::from(steps) + u128::from(growth) * triangle
@@ -215,8 +269,12 @@ impl DecodeBatch {
         (flops, bytes)
     }
 
-    /// Attention time charged to a request for its first `steps` steps, ps.
-    pub(super) fn attention_share(model: &StepModel, stay: Stay, steps: u64) -> u128 {
+    /// Attention time charged to a request in the batch so far, ps.
+    pub(super) fn attention_share(&self, model: &StepModel, slot: u32, stay: Stay) -> u128 {
+        if let Some(paced) = &self.paced {
+            return paced.attention_share(slot, self.steps);
+        }
+        let steps = self.steps - stay.joined;
         let triangle = |first: u64, n: u64| {
             let [f, n] = [first, n].map(u128::from);
             f * n + n * n.saturating_sub(1) / 2
@@ -233,8 +291,24 @@ impl DecodeBatch {
         ps
     }
 
-    /// Moves on by `steps` undisturbed steps.
-    pub(super) fn advance(&mut self, steps: u64, alive: impl Fn(u32, u32) -> bool) {
+    /// Tokens beyond whole ones, and what each step adds to all contexts, in fixed point; `None` where
+    /// each request makes one token in each step.
+    pub(super) fn growth(&self) -> Option<(u64, u64)> {
+        self.paced.as_ref().map(|paced| paced.growth(self.steps))
+    }
+
+    /// Moves on by `steps` undisturbed steps; returns the tokens made.
+    pub(super) fn advance(
+        &mut self,
+        model: &StepModel,
+        steps: u64,
+        alive: impl Fn(u32, u32) -> bool,
+    ) -> u64 {
+        if let Some(paced) = &mut self.paced {
+            let now = self.steps;
+            self.steps += steps;
+            return paced.advance(model, now, steps, alive);
+        }
         self.steps += steps;
         self.turn = ((self.turn as u64 + steps) % self.phases.len() as u64) as usize;
         self.context += self.size * steps;
@@ -252,6 +326,7 @@ impl DecodeBatch {
                 }
             }
         }
+        self.size * steps
     }
 
     /// The next request that has produced all, if any.

@@ -41,6 +41,7 @@ impl ReplicaSpec {
                 whole_prompts: !scheduler.chunked_prefill,
                 ..host
             },
+            speculation: None,
             longest_leap: u64::MAX,
         })
     }

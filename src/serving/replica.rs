@@ -19,7 +19,7 @@ use super::sequence::{Chunk, Phase, Sequence, alive};
 use super::step_table::StepTable;
 use super::usage::{Progression, SHARE_BITS, Usage};
 use crate::foundations::{SimDuration, SimTime};
-use crate::performance::{HostProfile, StepModel};
+use crate::performance::{HostProfile, Speculation, StepModel};
 
 mod schedule;
 mod steps;
@@ -43,6 +43,8 @@ pub struct ReplicaSpec {
     pub sequence_blocks: u64,
     /// Whether finished requests leave their context cached.
     pub prefix_cache: bool,
+    /// What it guesses ahead, and checks.
+    pub speculation: Option<Speculation>,
     /// Habits of the engine's scheduler, and delays before it.
     pub host: HostProfile,
     /// Most steps to leap over; 1 makes every step an event of its own.
@@ -53,6 +55,18 @@ impl ReplicaSpec {
     /// Tokens of a prompt with `left` to go that fit into a step with `budget` left.
     fn chunk(&self, left: u32, budget: u32) -> u32 {
         if self.chunked_prefill || budget == 0 { left.min(budget) } else { left }
+    }
+
+    /// Tokens that a step computes for each decoding request.
+    fn width(&self) -> u32 {
+        self.speculation.as_ref().map_or(1, Speculation::width)
+    }
+
+    /// Arithmetic of a step for each decoding request, its attention and its draft's aside, FLOP.
+    fn request_flops(&self) -> u64 {
+        let Some(speculation) = &self.speculation else { return self.model.token_flops() };
+        let draft = speculation.draft.as_ref().map_or(0, StepModel::token_flops);
+        u64::from(self.width()) * self.model.token_flops() + u64::from(speculation.drafted) * draft
     }
 
     /// Whether a request of so many tokens can ever run.
@@ -118,6 +132,8 @@ pub struct Replica {
     share_per_token: u128,
     /// KV tokens of running requests outside shared nodes.
     own_tokens: u64,
+    /// What is left of fixed-point sums of tokens x time below a whole one.
+    token_ps_rest: u128,
     usage: Usage,
     /// Up to when the queue's length and the time in steps are booked.
     clock: SimTime,
@@ -158,6 +174,7 @@ impl Replica {
             taken_up: 0,
             share_per_token: 0,
             own_tokens: 0,
+            token_ps_rest: 0,
             usage: Usage::default(),
             clock: SimTime::ZERO,
             before: Account::default(),
@@ -178,10 +195,11 @@ impl Replica {
         self.prefilling.clear();
         self.chunks.clear();
         self.cancelled.clear();
-        self.batch.clear(&spec.model, spec.block);
+        self.batch.clear(&spec.model, spec.block, spec.speculation.is_some());
         self.activity = Activity::Idle;
         (self.done, self.stall, self.taken_up) = (0, 0, 0);
         (self.admissions, self.share_per_token, self.own_tokens) = (0, 0, 0);
+        self.token_ps_rest = 0;
         self.usage.clear();
         (self.clock, self.before) = (SimTime::ZERO, Account::default());
     }
@@ -198,7 +216,7 @@ impl Replica {
         let own = |&slot: &u32| {
             let sequence = &self.sequences[slot as usize];
             let stayed = match sequence.phase {
-                Phase::Decode => (self.batch.steps - sequence.stay.joined) as u32,
+                Phase::Decode => self.batch.made(slot, sequence.stay) as u32,
                 _ => 0,
             };
             sequence.holding.map_or(0, |held| self.kv.own_blocks(&held, sequence.target + stayed))
@@ -226,15 +244,15 @@ impl Replica {
         let of = |&slot: &u32| {
             let sequence = &self.sequences[slot as usize];
             let decoding = sequence.phase == Phase::Decode;
-            sequence.share + if decoding { self.decode_share(spec, sequence) } else { 0 }
+            sequence.share + if decoding { self.decode_share(spec, slot) } else { 0 }
         };
         self.running.iter().map(of).sum::<u128>() >> SHARE_BITS
     }
 
     /// What a decoding request owes for its steps in the batch so far, ps x 2^20.
-    fn decode_share(&self, spec: &ReplicaSpec, sequence: &Sequence) -> u128 {
-        let stayed = self.batch.steps - sequence.stay.joined;
-        let attention = DecodeBatch::attention_share(&spec.model, sequence.stay, stayed);
+    fn decode_share(&self, spec: &ReplicaSpec, slot: u32) -> u128 {
+        let sequence = &self.sequences[slot as usize];
+        let attention = self.batch.attention_share(&spec.model, slot, sequence.stay);
         self.share_per_token - sequence.share_at_join + (attention << SHARE_BITS)
     }
 

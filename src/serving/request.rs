@@ -18,6 +18,8 @@ pub struct Request<'a> {
     /// of them where the answer joins the context as it is, none where later prompts are known by
     /// other keys or leave the answer out.
     pub kept: u32,
+    /// A random number of its own, for what the server leaves to chance.
+    pub luck: u64,
 }
 
 /// Names a request inside its replica. Outlives the request harmlessly.

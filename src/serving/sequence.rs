@@ -34,6 +34,7 @@ pub(super) struct Sequence {
     /// What the prompt consists of, first token first.
     pub(super) pieces: SmallVec<[Piece; 4]>,
     pub(super) kept: u32,
+    pub(super) luck: u64,
     pub(super) prompt: u32,
     pub(super) output: u32,
     pub(super) produced: u32,
@@ -72,7 +73,7 @@ impl Sequence {
         self.ready = 0;
         self.pieces.clear();
         self.pieces.extend_from_slice(request.pieces);
-        self.kept = request.kept;
+        (self.kept, self.luck) = (request.kept, request.luck);
         (self.prompt, self.output) = (request.prompt.max(1), request.output.max(1));
         (self.produced, self.target, self.computed) = (0, self.prompt, 0);
         self.holding = None;

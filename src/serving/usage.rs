@@ -19,6 +19,11 @@ pub(super) fn share_of(ps: u64, tokens: u64) -> u128 {
     }
 }
 
+/// Sum of the whole numbers below `n`.
+pub(super) fn triangle(n: u64) -> u128 {
+    u128::from(n) * u128::from(n.saturating_sub(1)) / 2
+}
+
 /// Steps of a decode batch that nothing disturbs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Progression {
@@ -67,6 +72,41 @@ impl Progression {
     }
 }
 
+/// What a lever of the serving stack counts where it is switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Counter {
+    /// Steps of each request that verified a draft.
+    Verified,
+    /// Tokens that they gave beyond one each.
+    Accepted,
+}
+
+impl Counter {
+    /// How many there are.
+    pub const COUNT: usize = 2;
+}
+
+/// A number for each [`Counter`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters([u64; Counter::COUNT]);
+
+impl Counters {
+    /// Counts `number` more.
+    pub fn count(&mut self, what: Counter, number: u64) {
+        self.0[what as usize] += number;
+    }
+
+    /// All of them, in the order of [`Counter`].
+    pub fn all(&self) -> &[u64; Counter::COUNT] {
+        &self.0
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
+    }
+}
+
 /// Running sums of one replica since the start of the trial.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
@@ -98,6 +138,8 @@ pub struct Usage {
     pub bytes: u128,
     /// Requests that lost their blocks.
     pub preemptions: u64,
+    /// What levers did that are not always there.
+    pub counters: Counters,
     /// Time charged to requests, in ps x 2^20.
     pub charged: u128,
     /// Gaps between tokens, ps.
@@ -126,6 +168,7 @@ impl Usage {
         self.flops += other.flops;
         self.bytes += other.bytes;
         self.preemptions += other.preemptions;
+        self.counters.add(&other.counters);
         self.charged += other.charged;
         self.inter_token.merge(&other.inter_token);
     }

@@ -227,6 +227,14 @@ impl World<'_> {
             return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
         }
         let replica = self.route(actor, index);
+        let luck = match pool.replica.speculation {
+            // A call is known by its context, which no two of a session have in common.
+            Some(_) => {
+                let call = derive(self.actors[actor].entity, prompt.into());
+                self.streams.stream(Purpose::Speculation, call).next_u64()
+            }
+            None => 0,
+        };
         let found = &mut self.actors[actor];
         let (task, sent) = (found.task, self.now);
         let request = self.in_flight.insert_with(|entry| {
@@ -249,6 +257,7 @@ impl World<'_> {
             prompt,
             output: call.output,
             kept: call.kept,
+            luck,
         };
         let id = self.replicas[replica].submit(&pool.replica, wanted, sent);
         self.follow(replica);

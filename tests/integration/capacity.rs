@@ -51,6 +51,7 @@ fn an_overloaded_server_reaches_its_capacity_and_no_more() {
             sequence_blocks: 0,
             prefix_cache: false,
             host: HostProfile::default(),
+            speculation: None,
             longest_leap: u64::MAX,
         };
         let (prompt, output) = (32, 512);

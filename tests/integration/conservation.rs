@@ -4,7 +4,7 @@
 use tokenfleet::foundations::distribution::Law;
 use tokenfleet::foundations::random::{Purpose, Streams};
 use tokenfleet::foundations::{SimDuration, SimTime};
-use tokenfleet::performance::HostProfile;
+use tokenfleet::performance::{HostProfile, Speculation};
 use tokenfleet::serving::endpoint::{PromptCachePolicy, RateLimit};
 use tokenfleet::serving::interruption::RandomOutages;
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
@@ -75,7 +75,9 @@ fn random_plan(seed: u64) -> Plan {
     };
     let child =
         program(vec![call(input, output, Branch { cumulative: vec![(0.5, 0), (1.0, 1)] }), end()]);
+    let speculation = some(0.3).then_some(Speculation { drafted: 3, acceptance: 0.6, draft: None });
     let replica = ReplicaSpec {
+        speculation,
         prefix_cache: some(0.7),
         kv_blocks: if some(0.5) { 1_500 } else { 20_000 },
         host: HostProfile {

@@ -41,6 +41,28 @@ fn ttft_s(outcome: &TrialOutcome, quantile: f64) -> f64 {
     outcome.agents[0].ttft.histogram.quantile(quantile) as f64 / 1e6
 }
 
+fn tpot_s(outcome: &TrialOutcome) -> f64 {
+    outcome.agents[0].tpot.histogram.mean() / 1e9
+}
+
+#[test]
+fn speculation() {
+    let found = outcomes("speculation", &["run.horizon=6 min"]);
+    let tpot = |name: &str| tpot_s(&found[name]);
+    assert!((2.4..2.8).contains(&(tpot("base") / tpot("eagle"))));
+    assert!((1.6..1.85).contains(&(tpot("base") / tpot("ngram"))));
+    assert!(tpot("busy") / tpot("busy-eagle") > 1.8);
+    assert!(tpot("busy-ngram") > 1.4 * tpot("busy"));
+    let yielded = |name: &str| {
+        let [verified, accepted, ..] = *found[name].pools[0].usage.counters.all();
+        (verified + accepted) as f64 / verified as f64
+    };
+    // Long answers: what the last step of each makes too much is a few in a thousand.
+    assert!((yielded("busy-eagle") / 2.75 - 1.0).abs() < 0.01, "{}", yielded("busy-eagle"));
+    assert!((yielded("busy-ngram") / 1.8 - 1.0).abs() < 0.01, "{}", yielded("busy-ngram"));
+    assert_eq!(found["busy"].pools[0].usage.counters.all()[0], 0);
+}
+
 #[test]
 fn routing() {
     let found = outcomes("routing", &[]);

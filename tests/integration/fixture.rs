@@ -30,6 +30,7 @@ pub(crate) fn server(step_s: f64, sequence_s: f64, batch_limit: u32) -> ReplicaS
         sequence_blocks: 0,
         prefix_cache: false,
         host: HostProfile::default(),
+        speculation: None,
         longest_leap: u64::MAX,
     }
 }

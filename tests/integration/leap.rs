@@ -7,10 +7,11 @@
 
 use std::collections::VecDeque;
 
-use tokenfleet::foundations::random::{Purpose, Stream, Streams};
+use tokenfleet::foundations::random::{Purpose, Stream, Streams, uniform};
 use tokenfleet::foundations::{SimDuration, SimTime};
 use tokenfleet::performance::{
-    ContextCost, ExpertGroup, HostProfile, KernelGroup, PromptStream, StepModel, WindowCost,
+    ContextCost, ExpertGroup, HostProfile, KernelGroup, PromptStream, Speculation, StepModel,
+    WindowCost,
 };
 use tokenfleet::serving::kv_cache::{Holding, KvCache};
 use tokenfleet::serving::step_table::StepTable;
@@ -25,6 +26,7 @@ struct Job {
     prompt: u32,
     output: u32,
     kept: u32,
+    luck: u64,
     cancel_at: Option<SimTime>,
 }
 
@@ -42,6 +44,9 @@ struct Sequence {
     computed: u32,
     /// Tokens whose keys and values lie in memory while it decodes.
     stored: u32,
+    /// With drafts: tokens stored when it began to decode, steps since then and in all, tokens to
+    /// make in them, and its attention at the start, by context and window.
+    pace: Pace,
     decoding: bool,
     holding: Option<Holding>,
     scheduled: Option<SimTime>,
@@ -50,6 +55,39 @@ struct Sequence {
     preemptions: u32,
     share: u128,
     cancelled: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    from: u32,
+    done: u64,
+    /// Tokens for each step, in 2^-20 of one.
+    growth: u64,
+}
+
+impl Pace {
+    fn made(&self) -> u32 {
+        ((self.growth * self.done) >> 20) as u32
+    }
+
+    /// Attention time of the next step over a context of at most `limit` tokens.
+    fn attention(&self, ps: u64, limit: u64) -> u64 {
+        let first = u64::from(self.from) + 1;
+        if first >= limit {
+            return limit * ps;
+        }
+        let per_step = (u128::from(ps) * u128::from(self.growth) >> 20) as u64;
+        let mut context = first << 20;
+        let mut cost = first * ps;
+        for _ in 0..self.done {
+            if context >= limit << 20 {
+                break;
+            }
+            context += self.growth;
+            cost += per_step;
+        }
+        cost
+    }
 }
 
 /// The plainest engine that keeps the rules.
@@ -125,6 +163,7 @@ impl Reference {
             target: job.prompt,
             computed: 0,
             stored: 0,
+            pace: Pace::default(),
             decoding: false,
             holding: None,
             scheduled: None,
@@ -178,8 +217,20 @@ impl Reference {
         });
     }
 
+    /// Tokens that a step computes for each decoding request.
+    fn width(&self) -> u32 {
+        self.spec.speculation.as_ref().map_or(1, |some| some.drafted + 1)
+    }
+
     fn blocks_for_decoding(&self) -> u64 {
         let block = self.spec.block;
+        if self.spec.speculation.is_some() {
+            let blocks = |s: &Sequence| {
+                let next = Pace { done: s.pace.done + 1, ..s.pace };
+                (s.pace.from + next.made()).div_ceil(block) - s.stored.div_ceil(block)
+            };
+            return self.running.iter().filter(|s| s.decoding).map(|s| u64::from(blocks(s))).sum();
+        }
         self.running.iter().filter(|s| s.decoding && s.stored.is_multiple_of(block)).count() as u64
     }
 
@@ -189,7 +240,7 @@ impl Reference {
         let Some(first) = self.waiting.front().filter(|_| wait > 0 && decoding > 0) else {
             return 0;
         };
-        let mut tokens = decoding;
+        let mut tokens = decoding * self.width();
         for request in &self.waiting {
             if request.ready > self.done {
                 break;
@@ -218,7 +269,7 @@ impl Reference {
         let decoding = self.running.iter().filter(|s| s.decoding).count() as u32;
         let alone = self.spec.host.prefill_alone;
         let beside = if alone { 0 } else { decoding };
-        let mut budget = self.spec.token_budget.saturating_sub(beside);
+        let mut budget = self.spec.token_budget.saturating_sub(beside * self.width());
         self.chunks.clear();
         for sequence in self.running.iter().filter(|s| !s.decoding) {
             let tokens = (sequence.target - sequence.computed).min(budget);
@@ -266,7 +317,13 @@ impl Reference {
         let mut attention = vec![0u64; self.running.len()];
         let (mut new, mut emitting) = (0, decoding);
         for (at, sequence) in self.running.iter().enumerate() {
-            if sequence.decoding && self.with_batch {
+            if sequence.decoding && self.with_batch && self.spec.speculation.is_some() {
+                let pace = sequence.pace;
+                attention[at] = pace.attention(model.context.ps, u64::from(u32::MAX));
+                for window in &model.windows {
+                    attention[at] += pace.attention(window.cost.ps, window.window.into());
+                }
+            } else if sequence.decoding && self.with_batch {
                 let context = sequence.stored + 1;
                 attention[at] = u64::from(context) * model.context.ps;
                 for window in &model.windows {
@@ -280,11 +337,21 @@ impl Reference {
                 emitting += u32::from(sequence.computed + tokens == sequence.target);
             }
         }
-        let gpu = (model.tokens(decoding + new).ps + model.head(emitting).ps).max(1);
+        let verified = decoding * self.width();
+        let emitting = emitting - decoding + verified;
+        let mut gpu = (model.tokens(verified + new).ps + model.head(emitting).ps).max(1);
+        if let Some(some) = &self.spec.speculation
+            && let Some(draft) = &some.draft
+        {
+            for _ in 0..some.drafted {
+                gpu += draft.tokens(decoding).ps + draft.head(decoding).ps;
+            }
+            gpu += draft.tokens(new).ps;
+        }
         let total: u64 = attention.iter().sum();
         let mut busy = gpu + total;
         if new > 0 {
-            busy = busy.max(model.prefill_host_ps(decoding + new));
+            busy = busy.max(model.prefill_host_ps(verified + new));
         }
         self.step_ps = busy + model.host_ps(decoding);
         let fixed = u128::from(self.step_ps - total);
@@ -317,12 +384,25 @@ impl Reference {
         let tokens = own + self.kv.shared_blocks() * block;
         self.busy_ps += self.step_ps;
         self.batch_ps += u128::from(decoding) * u128::from(self.step_ps);
-        self.kv_token_ps += u128::from(tokens) * u128::from(self.step_ps);
+        let beyond: u64 = self
+            .running
+            .iter()
+            .filter(|s| s.decoding)
+            .map(|s| s.pace.growth * s.pace.done - (u64::from(s.pace.made()) << 20))
+            .sum();
+        self.kv_token_ps += u128::from((tokens << 20) + beyond) * u128::from(self.step_ps);
         self.done += 1;
         if self.with_batch {
             self.gaps.extend((0..decoding).map(|_| self.step_ps));
             self.kv.take(self.blocks_for_decoding());
             for sequence in self.running.iter_mut().filter(|s| s.decoding) {
+                if self.spec.speculation.is_some() {
+                    sequence.pace.done += 1;
+                    let stored = sequence.pace.from + sequence.pace.made();
+                    sequence.produced += stored - sequence.stored;
+                    sequence.stored = stored;
+                    continue;
+                }
                 sequence.stored += 1;
                 sequence.produced += 1;
             }
@@ -343,6 +423,13 @@ impl Reference {
             } else {
                 sequence.decoding = true;
                 sequence.stored = sequence.target;
+                if let Some(some) = &self.spec.speculation {
+                    let left = sequence.job.output - sequence.produced;
+                    let drawn = uniform(sequence.job.luck, sequence.produced.into());
+                    let steps = u64::from(some.steps(left, drawn));
+                    let growth = (u64::from(left) << 20).div_ceil(steps);
+                    sequence.pace = Pace { from: sequence.target, done: 0, growth };
+                }
             }
         }
         loop {
@@ -458,6 +545,7 @@ fn serve(spec: &ReplicaSpec, jobs: &[Job]) -> (Replica, Vec<Finished>) {
                             prompt: job.prompt,
                             output: job.output,
                             kept: job.kept,
+                            luck: job.luck,
                         };
                         ids[tag as usize] = Some(server.submit(spec, request, at));
                     } else if let Some(id) = ids[tag as usize] {
@@ -524,6 +612,11 @@ fn random_model(stream: &mut Stream) -> StepModel {
     }
 }
 
+fn random_speculation(stream: &mut Stream) -> Speculation {
+    let draft = stream.chance(0.7).then(|| random_model(stream));
+    Speculation { drafted: between(stream, 1, 5) as u32, acceptance: stream.uniform(), draft }
+}
+
 fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
     let mut stream = Streams::new(seed, 0).stream(Purpose::Sample, 0);
     let stream = &mut stream;
@@ -549,6 +642,7 @@ fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
             prompt_token_ps: if stream.chance(0.3) { stream.below(60_000_000) } else { 0 },
             ..HostProfile::default()
         },
+        speculation: stream.chance(0.4).then(|| random_speculation(stream)),
         longest_leap: u64::MAX,
     };
     let mut now = SimTime::ZERO;
@@ -572,7 +666,8 @@ fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
             let cancel = stream.chance(0.15);
             let cancel_at = cancel.then(|| now + SimDuration(stream.below(100_000_000_000)));
             let kept = if stream.chance(0.5) { output } else { 0 };
-            Job { at: now, pieces, prompt: shared + own, output, kept, cancel_at }
+            let luck = stream.next_u64();
+            Job { at: now, pieces, prompt: shared + own, output, kept, luck, cancel_at }
         })
         .collect();
     (spec, jobs)
@@ -593,7 +688,7 @@ fn leaps_give_the_bits_of_single_steps() {
         let usage = server.usage();
         assert_eq!(usage.busy_ps, reference.busy_ps, "time in steps of workload {seed}");
         assert_eq!(usage.batch_ps, reference.batch_ps, "batch of workload {seed}");
-        assert_eq!(usage.kv_token_ps, reference.kv_token_ps, "memory of workload {seed}");
+        assert_eq!(usage.kv_token_ps, reference.kv_token_ps >> 20, "memory of workload {seed}");
         assert_eq!(usage.inter_token.count(), reference.gaps.len() as u64);
         assert_eq!(server.kv().available(), reference.kv.available());
         assert_eq!(server.kv().evicted_blocks(), reference.kv.evicted_blocks());

@@ -28,6 +28,7 @@ mod scenario_plans;
 mod schema;
 mod size;
 mod small_fleet;
+mod speculation;
 mod sweep;
 mod traces;
 mod validation;

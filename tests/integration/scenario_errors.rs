@@ -173,6 +173,29 @@ fn a_router_is_known_and_its_settings_make_sense() {
 }
 
 #[test]
+fn speculation_must_be_possible() {
+    let with = |keys: &str| {
+        after("precision       =", &format!("speculation = {{ {keys} }}\nprecision ="))
+    };
+    let help = "state it: acceptance = \"70 %\"";
+    let method = "pools.main.speculation.method: ";
+    let unknown = format!("{method}nobody measured how often such a draft is right for `llama-3.3");
+    assert_one(&with("method = \"eagle\""), &unknown, help);
+    let none = format!("{method}`llama-3.3-70b` has no layers that predict further tokens");
+    assert_one(&with("method = \"mtp\""), &none, "eagle");
+    let named = "method = \"draft\", acceptance = \"70 %\"";
+    assert_one(&with(named), "a drafting model must be named", "draft = ");
+    let stranger = format!("{named}, draft = \"qwen3-8b\"");
+    assert_one(&with(&stranger), "one cannot draft for the other", "same family");
+    let lengthy = "method = \"ngram\", tokens = 3, length = 4.5";
+    assert_one(&with(lengthy), "3 drafted tokens cannot yield 4.5 a step", "less than 4");
+    let twice = "method = \"ngram\", length = 2, acceptance = 0.5";
+    assert_one(&with(twice), "`acceptance` and `length` say the same thing twice", "keep one");
+    let large = format!("{named}, draft = \"llama-3.1-405b\"");
+    assert_one(&with(&large), "beside the draft there is room for", "more GPUs");
+}
+
+#[test]
 fn a_precision_without_hardware_is_refused() {
     let text = GOOD.replace("h100-sxm", "a100-sxm-80gb");
     assert_one(&faults(&text), "pools.main.precision: `a100-sxm-80gb` has no fp8 units", "");

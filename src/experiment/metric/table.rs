@@ -2,6 +2,7 @@
 
 use super::super::totals::{Served, Totals};
 use super::{Metric, Origin, Scope, Unit};
+use crate::serving::Counter;
 use crate::simulation::Cause;
 use crate::simulation::outcome::{AgentTally, Observations};
 
@@ -503,7 +504,20 @@ pub const METRICS: &[Metric] = &[
         |t| t.spent_usd,
         "dollars that it charged in the measured window",
     ),
+    ratio(
+        "acceptance_length",
+        Unit::Tokens,
+        SERVERS,
+        |t| {
+            let verified = t.served.counted(Counter::Verified);
+            (verified + t.served.counted(Counter::Accepted), verified)
+        },
+        "tokens that a decode step gives each request where drafts are verified",
+    ),
 ];
+
+/// Figures of levers that are not always there.
+pub(super) const LEVERS: &[&str] = &["acceptance_length"];
 
 /// What an output token and a cached input token bear of the dollars, where an input token that has
 /// to be computed bears 1: the ratios of most list prices since 2025.

@@ -8,7 +8,7 @@ use crate::report::quantity::plain;
 
 /// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
 /// that instead of the mean.
-pub(super) const FLEET: [(&str, &str); 28] = [
+pub(super) const FLEET: [(&str, &str); 29] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
     ("task_success_rate", "success"),
@@ -37,6 +37,7 @@ pub(super) const FLEET: [(&str, &str); 28] = [
     ("hbm_bandwidth_saturation", "HBM bandwidth"),
     ("kv_occupancy", "KV memory"),
     ("batch_size", "batch size"),
+    ("acceptance_length", "tokens a step"),
 ];
 
 /// All variants, from their headline to their figures.

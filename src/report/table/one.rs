@@ -46,7 +46,7 @@ const MONEY: [Label; 9] = [
     ("idle_usd_share", "idle"),
     ("wasted_usd_share", "answers unused"),
 ];
-const POOL: [Label; 9] = [
+const POOL: [Label; 10] = [
     ("utilization", "busy"),
     ("compute_utilization", "compute"),
     ("hbm_bandwidth_saturation", "HBM bandwidth"),
@@ -56,6 +56,7 @@ const POOL: [Label; 9] = [
     ("prefix_hit_rate", "prefix hits"),
     ("output_tokens_per_s", "output"),
     ("preemptions_per_call", "preempted"),
+    ("acceptance_length", "tokens a step"),
 ];
 const ENDPOINT: [Label; 9] = [
     ("requests", "calls sent"),

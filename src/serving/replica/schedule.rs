@@ -11,7 +11,7 @@ impl Replica {
     pub(super) fn begin(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) {
         let preempted = self.make_room(spec);
         let beside = if spec.host.prefill_alone { 0 } else { self.batch.size as u32 };
-        let mut budget = spec.token_budget.saturating_sub(beside);
+        let mut budget = spec.token_budget.saturating_sub(beside * spec.width());
         self.chunks.clear();
         for &slot in &self.prefilling {
             let sequence = &self.sequences[slot as usize];
@@ -75,7 +75,9 @@ impl Replica {
         let prompts = self.waiting.iter().map(|&slot| &self.sequences[slot as usize]);
         let ready = prompts.take_while(|sequence| sequence.ready <= self.done);
         let tokens = ready.map(|sequence| u64::from(sequence.target)).sum::<u64>();
-        if (tokens + self.batch.size) as f64 >= ENOUGH * f64::from(spec.token_budget) {
+        if (tokens + self.batch.size * u64::from(spec.width())) as f64
+            >= ENOUGH * f64::from(spec.token_budget)
+        {
             return 0;
         }
         self.sequences[first as usize].ready.max(self.taken_up + 1) + wait

@@ -1,11 +1,13 @@
 //! How long steps last, what they do, and who pays for them.
 
 use super::{Activity, Replica, ReplicaSpec};
+use crate::foundations::random::uniform;
 use crate::foundations::{SimDuration, SimTime};
+use crate::serving::batch::TOKEN_BITS;
 use crate::serving::request::Finished;
 use crate::serving::sequence::{Chunk, Phase, alive};
 use crate::serving::step_table::StepTable;
-use crate::serving::usage::{Progression, SHARE_BITS, share_of};
+use crate::serving::usage::{Counter, Progression, SHARE_BITS, share_of};
 
 impl Replica {
     pub(super) fn begin_leap(
@@ -21,7 +23,10 @@ impl Replica {
             .batch
             .undisturbed(self.kv.available(), |slot, ticket| alive(sequences, slot, ticket))
             .clamp(1, longest);
-        let gpu = table.gpu(&spec.model, size, size);
+        let gpu = match &spec.speculation {
+            None => table.gpu(&spec.model, size, size),
+            Some(some) => table.speculated(&spec.model, some, size, 0, 0),
+        };
         let host = spec.model.host_ps(size);
         let fixed = gpu.ps + host;
         let attention = self.batch.attention(&spec.model);
@@ -42,7 +47,8 @@ impl Replica {
     ) {
         let size = self.batch.size;
         let (flops, traffic) = self.batch.attention_work(&spec.model, steps);
-        let kv_tokens = self.own_tokens + self.shared_tokens();
+        let kv_token_ps = self.kv_token_ps(run, steps);
+        let tokens = self.advance_batch(spec, steps);
         let usage = &mut self.usage;
         let elapsed = run.elapsed(steps);
         let per_token = share_of(fixed, size);
@@ -50,24 +56,41 @@ impl Replica {
         usage.steps += steps;
         usage.leaps += 1;
         usage.batch_ps += u128::from(size) * u128::from(elapsed);
-        usage.kv_token_ps += run.weighted(kv_tokens, size, steps);
-        usage.output_tokens += size * steps;
+        usage.kv_token_ps += kv_token_ps;
+        usage.output_tokens += tokens;
         usage.flops +=
-            flops + u128::from(steps) * u128::from(size) * u128::from(spec.model.token_flops());
+            flops + u128::from(steps) * u128::from(size) * u128::from(spec.request_flops());
         usage.bytes += traffic + u128::from(steps) * u128::from(bytes);
         let first_gap = run.base + std::mem::take(&mut self.stall);
         usage.inter_token.record_progression(first_gap, run.slope, steps, size);
         self.done += steps;
         self.share_per_token += per_token * u128::from(steps);
-        self.own_tokens += size * steps;
-        self.advance_batch(steps);
     }
 
-    /// Moves the decode batch on and gives it the blocks it grew into.
-    pub(super) fn advance_batch(&mut self, steps: u64) {
+    /// KV tokens of running requests over the next steps, x time.
+    fn kv_token_ps(&mut self, run: Progression, steps: u64) -> u128 {
+        let tokens = self.own_tokens + self.shared_tokens();
+        let Some((beyond, growth)) = self.batch.growth() else {
+            return run.weighted(tokens, self.batch.size, steps);
+        };
+        let all = run.weighted((tokens << TOKEN_BITS) + beyond, growth, steps) + self.token_ps_rest;
+        self.token_ps_rest = all & ((1 << TOKEN_BITS) - 1);
+        all >> TOKEN_BITS
+    }
+
+    /// Moves the decode batch on and gives it the blocks it grew into; returns the tokens made.
+    fn advance_batch(&mut self, spec: &ReplicaSpec, steps: u64) -> u64 {
         self.kv.take(self.batch.blocks_for(steps));
         let sequences = &self.sequences;
-        self.batch.advance(steps, |slot, ticket| alive(sequences, slot, ticket));
+        let alive = |slot, ticket| alive(sequences, slot, ticket);
+        let tokens = self.batch.advance(&spec.model, steps, alive);
+        self.own_tokens += tokens;
+        if spec.speculation.is_some() {
+            let verified = self.batch.size * steps;
+            self.usage.counters.count(Counter::Verified, verified);
+            self.usage.counters.count(Counter::Accepted, tokens - verified);
+        }
+        tokens
     }
 
     pub(super) fn shared_tokens(&self) -> u64 {
@@ -93,10 +116,13 @@ impl Replica {
             new += chunk.tokens;
             emitting += u32::from(sequence.computed + chunk.tokens == sequence.target);
         }
-        let gpu = table.gpu(model, beside + new, emitting);
+        let gpu = match &spec.speculation {
+            None => table.gpu(model, beside + new, emitting),
+            Some(some) => table.speculated(model, some, beside, new, emitting - beside),
+        };
         // Without a captured graph the host may be slower than the device; it runs beside it.
         let gpu_ps = gpu.ps + attention_ps + delay_ps;
-        let busy = gpu_ps.max(model.prefill_host_ps(beside + new));
+        let busy = gpu_ps.max(model.prefill_host_ps(beside * spec.width() + new));
         let length = busy + model.host_ps(beside);
         Activity::Mixed { start: now, length, gpu_ps, attention_ps, bytes: gpu.bytes, decoding }
     }
@@ -118,25 +144,23 @@ impl Replica {
         let per_token = share_of(length - attention_ps, size + new);
         let prefill_flops: u128 =
             self.chunks.iter().map(|chunk| u128::from(chunk.attention.flops)).sum();
-        let kv_tokens = self.own_tokens + self.shared_tokens();
+        let kv_token_ps = self.kv_token_ps(Progression { base: length, slope: 0 }, 1);
         self.done += 1;
         let usage = &mut self.usage;
         usage.gpu_ps += gpu_ps;
         usage.steps += 1;
         usage.batch_ps += u128::from(present) * u128::from(length);
-        usage.kv_token_ps += u128::from(kv_tokens) * u128::from(length);
-        usage.output_tokens += size;
+        usage.kv_token_ps += kv_token_ps;
         usage.prefill_tokens += new;
         usage.flops += prefill_flops + u128::from(new) * u128::from(model.prompt_token_flops());
         usage.bytes += u128::from(bytes);
         if decoding {
             let (flops, traffic) = self.batch.attention_work(model, 1);
-            usage.flops += flops + u128::from(size) * u128::from(model.token_flops());
+            usage.flops += flops + u128::from(size) * u128::from(spec.request_flops());
             usage.bytes += traffic;
             usage.inter_token.record_n(length, size);
             self.share_per_token += per_token;
-            self.own_tokens += size;
-            self.advance_batch(1);
+            self.usage.output_tokens += self.advance_batch(spec, 1);
         } else if present > 0 {
             self.stall += length;
         }
@@ -177,24 +201,29 @@ impl Replica {
         sequence.phase = Phase::Decode;
         sequence.share_at_join = self.share_per_token;
         let (context, ticket) = (sequence.target + 1, sequence.ticket);
-        sequence.stay = self.batch.join(&spec.model, slot, ticket, context, remaining);
+        sequence.stay = match &spec.speculation {
+            None => self.batch.join(&spec.model, slot, ticket, context, remaining),
+            Some(some) => {
+                let steps = some.steps(remaining, uniform(sequence.luck, sequence.produced.into()));
+                self.batch.join_paced(&spec.model, (slot, ticket), context, remaining, steps)
+            }
+        };
     }
 
     /// Takes a running request out of batch and memory; its tokens stay known to it.
     pub(super) fn withdraw(&mut self, spec: &ReplicaSpec, slot: u32) {
-        let found = &self.sequences[slot as usize];
-        let share = match found.phase {
-            Phase::Decode => self.decode_share(spec, found),
+        let share = match self.sequences[slot as usize].phase {
+            Phase::Decode => self.decode_share(spec, slot),
             _ => 0,
         };
         let sequence = &mut self.sequences[slot as usize];
         let mut length = sequence.computed;
         if sequence.phase == Phase::Decode {
-            let stayed = self.batch.leave(&spec.model, sequence.stay);
-            sequence.produced += stayed as u32;
-            length = sequence.target + stayed as u32;
+            let made = self.batch.leave(&spec.model, slot, sequence.stay);
+            sequence.produced += made as u32;
+            length = sequence.target + made as u32;
             sequence.share += share;
-            self.own_tokens -= stayed;
+            self.own_tokens -= made;
         } else if sequence.phase == Phase::Prefill {
             self.prefilling.retain(|&other| other != slot);
         }

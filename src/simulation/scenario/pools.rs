@@ -4,6 +4,7 @@ pub mod cost;
 mod deployment;
 mod measured;
 pub mod overflow;
+pub mod speculation;
 
 use super::document::{Entry, Node, join_path};
 use super::reader::{Key, Kind, Named, Schema, Section};
@@ -83,6 +84,7 @@ pub static POOL: Schema = Schema::new(
         Key::boolean("chunked_prefill", "whether a prompt may take several steps")
             .optional()
             .example("true"),
+        Key::section("speculation", &speculation::SPECULATION).optional(),
         Key::text("calibration", "file by `tokenfleet calibrate`: factors fitted to measurements")
             .optional()
             .example("my-cluster.toml"),
@@ -146,8 +148,8 @@ const FORMAT: &str = "number format";
 const MOST_TOKENS: f64 = 4e9;
 
 /// A pool as it is written; `None` leaves it to the catalog.
-#[derive(Clone, Debug)]
-pub(super) struct PoolSpec {
+#[derive(Debug)]
+pub(super) struct PoolSpec<'d> {
     pub(super) model: String,
     pub(super) accelerator: String,
     pub(super) engine: String,
@@ -165,6 +167,7 @@ pub(super) struct PoolSpec {
     pub(super) kv_blocks: Option<u64>,
     pub(super) prefix_cache: Option<bool>,
     pub(super) chunked_prefill: Option<bool>,
+    speculation: Option<speculation::SpeculationSpec<'d>>,
     pub(super) calibration: Option<String>,
     pub(super) step_table: Option<String>,
 }
@@ -179,7 +182,7 @@ pub(super) struct PrecisionSpec {
 }
 
 /// Reads a pool; `None` where it names something that the catalog does not hold.
-pub(super) fn read(pool: &Section, catalog: &Catalog) -> Option<PoolSpec> {
+pub(super) fn read<'d>(pool: &Section<'d>, catalog: &Catalog) -> Option<PoolSpec<'d>> {
     let model = known(pool, "model", |name| catalog.model(name).map(|found| found.key.clone()));
     let accelerator =
         known(pool, "accelerator", |name| catalog.accelerator(name).map(|found| found.key.clone()));
@@ -203,6 +206,7 @@ pub(super) fn read(pool: &Section, catalog: &Catalog) -> Option<PoolSpec> {
         kv_blocks: pool.optional("kv_blocks", Section::integer),
         prefix_cache: pool.optional("prefix_cache", Section::boolean),
         chunked_prefill: pool.optional("chunked_prefill", Section::boolean),
+        speculation: speculation::read(pool, catalog),
         calibration: pool.optional("calibration", Section::text).map(str::to_owned),
         step_table: pool.optional("step_table", Section::text).map(str::to_owned),
     };

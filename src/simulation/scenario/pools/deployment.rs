@@ -2,6 +2,7 @@
 //! times compiled, memory laid out.
 
 use super::measured::{Limits, Measurements};
+use super::speculation::Resolved;
 use super::{PoolSpec, PrecisionSpec, cost};
 use crate::catalog::{
     Accelerator, Accuracy, Catalog, Field, FieldKind, Model, NumberFormat, Precision, Provenance,
@@ -63,10 +64,25 @@ pub(in crate::simulation::scenario) fn resolve(
     if !wrong.is_empty() || !section.is_sound() {
         return None;
     }
-    let scheduler = Scheduler::of(spec, &deployment);
-    scheduler.check(section, model);
-    let (kv_blocks, sequence_blocks) = memory(section, spec, &deployment, &scheduler, warnings)?;
-    let formula = StepModel::compile(&deployment).ok()?;
+    let drafts = match &spec.speculation {
+        Some(some) => Some(some.resolve(name, &deployment, catalog)?),
+        None => None,
+    };
+    let width = drafts.as_ref().map_or(1, |some| some.drafted + 1);
+    let scheduler = Scheduler::of(spec, &deployment, width);
+    scheduler.check(section, model, width);
+    let (kv_blocks, sequence_blocks) =
+        memory(section, spec, &deployment, &scheduler, drafts.as_ref(), warnings)?;
+    let mut formula = StepModel::compile_wide(&deployment, width).ok()?;
+    let mut speculation = None;
+    if let Some(some) = &drafts {
+        let (model, drafting) = some.compile(&deployment, formula)?;
+        (formula, speculation) = (model, Some(drafting));
+        if spec.step_table.is_some() {
+            let fault = section.fault("step_table", "steps were measured without drafts");
+            section.report(fault.help("leave out `step_table` or `speculation`"));
+        }
+    }
     let limits = Limits { batch: scheduler.batch_limit, tokens: scheduler.token_budget };
     let measurements = Measurements::read(section, spec, &deployment, files)?;
     let step = measurements.apply(section, &formula, limits, warnings)?;
@@ -74,6 +90,7 @@ pub(in crate::simulation::scenario) fn resolve(
     let mut provenance = catalog.sources_of(&spec.accelerator, &spec.model, &spec.engine).ok()?;
     provenance.retain(|row| row.what != accelerator.key || is_used(&row.figure, section, spec));
     provenance.extend(measurements.provenance(name));
+    provenance.extend(drafts.and_then(|some| some.provenance));
     let bill = bill?;
     provenance.extend(cost::provenance(name, &bill));
     let host = HostProfile::of(engine, accelerator).calibrated(&measurements.factors());
@@ -104,6 +121,7 @@ pub(in crate::simulation::scenario) fn resolve(
             sequence_blocks,
             prefix_cache: scheduler.prefix_cache,
             host: HostProfile { whole_prompts: !scheduler.chunked_prefill, ..host },
+            speculation,
             longest_leap: u64::MAX,
         },
     };
@@ -133,14 +151,20 @@ struct Scheduler {
 }
 
 impl Scheduler {
-    fn of(spec: &PoolSpec, deployment: &Deployment) -> Self {
+    /// A step computes `width` tokens for each decoding request.
+    fn of(spec: &PoolSpec, deployment: &Deployment, width: u32) -> Self {
         let defaults = deployment.engine.scheduler_on(deployment.accelerator);
         let or = |stated: Option<u32>, default: u64| {
             stated.unwrap_or(u32::try_from(default).unwrap_or(u32::MAX))
         };
+        let token_budget = or(spec.max_batched_tokens, defaults.max_batched_tokens);
+        let room = match width {
+            1 => u32::MAX,
+            _ => (token_budget / width).max(1),
+        };
         Self {
-            batch_limit: or(spec.max_running, defaults.max_running),
-            token_budget: or(spec.max_batched_tokens, defaults.max_batched_tokens),
+            batch_limit: or(spec.max_running, defaults.max_running.min(room.into())),
+            token_budget,
             block: or(spec.block_size, defaults.block_size),
             max_context: or(spec.max_context, deployment.model.max_context),
             memory_utilization: spec.memory_utilization.unwrap_or(defaults.memory_utilization),
@@ -149,7 +173,7 @@ impl Scheduler {
         }
     }
 
-    fn check(&self, section: &Section, model: &Model) {
+    fn check(&self, section: &Section, model: &Model, width: u32) {
         let Self { batch_limit, token_budget, max_context, .. } = *self;
         if u64::from(max_context) > model.max_context {
             let message = format!(
@@ -162,15 +186,17 @@ impl Scheduler {
                 model.key
             )));
         }
-        if token_budget < batch_limit {
+        let wanted = batch_limit.saturating_mul(width);
+        if token_budget < wanted {
+            let each = if width == 1 { "one".to_owned() } else { width.to_string() };
             let message = format!(
                 "a step has room for {token_budget} tokens, but {batch_limit} requests may each \
-                 want one"
+                 want {each}"
             );
             let fault = section.fault("max_batched_tokens", message);
             section.report(fault.help(format!(
-                "raise `max_batched_tokens` to {batch_limit}, or lower `max_running` to \
-                 {token_budget}"
+                "raise `max_batched_tokens` to {wanted}, or lower `max_running` to {}",
+                token_budget / width
             )));
         }
     }
@@ -183,6 +209,7 @@ fn memory(
     spec: &PoolSpec,
     deployment: &Deployment,
     scheduler: &Scheduler,
+    drafts: Option<&Resolved>,
     warnings: &mut Faults,
 ) -> Option<(u64, u64)> {
     let Scheduler { batch_limit, token_budget, block, max_context, .. } = *scheduler;
@@ -195,7 +222,21 @@ fn memory(
     let reserve = usual_reserve(deployment, token_budget.into(), batch_limit.into());
     let share = scheduler.memory_utilization;
     match MemoryPlan::fit(deployment, max_context.into(), share, reserve, block) {
-        Ok(plan) => Some((plan.blocks, plan.sequence_blocks)),
+        Ok(plan) => {
+            let Some(drafts) = drafts else { return Some((plan.blocks, plan.sequence_blocks)) };
+            let beside = drafts.beside(plan, deployment);
+            if let Some(beside) = beside.filter(|plan| plan.tokens() >= u64::from(max_context)) {
+                return Some((beside.blocks, beside.sequence_blocks));
+            }
+            let left = beside.map_or(0, |plan| plan.tokens());
+            let message = format!(
+                "beside the draft there is room for {left} tokens of context, fewer than the \
+                 {max_context} of the longest"
+            );
+            let fault = section.fault("speculation", message);
+            section.report(fault.help("more GPUs, fewer bits, or a lower `max_context`"));
+            None
+        }
         Err(error) => {
             section.report(place(section, &error));
             None
