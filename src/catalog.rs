@@ -28,6 +28,7 @@ mod model;
 mod name;
 mod precision;
 mod price;
+mod quality;
 mod record;
 mod region;
 mod shelf;
@@ -48,6 +49,7 @@ pub use model::{
 pub use name::{Named, UnknownName};
 pub use precision::{ComputeFormat, NumberFormat, Precision};
 pub use price::{BadDate, Date, Price, PriceError, Prices};
+pub use quality::QualityRow;
 pub use record::FieldError;
 pub use region::Region;
 pub use speculation::Acceptance;
@@ -69,6 +71,7 @@ pub struct Catalog {
     regions: OnceLock<Shelf<Region>>,
     prices: OnceLock<Prices>,
     acceptance: OnceLock<Vec<Acceptance>>,
+    quality: OnceLock<Vec<QualityRow>>,
     agents: OnceLock<Shelf<Agent>>,
 }
 
@@ -172,6 +175,23 @@ impl Catalog {
     /// Acceptance lengths of speculative decoding.
     pub fn acceptance(&self) -> &[Acceptance] {
         self.acceptance.get_or_init(|| speculation::read_all().unwrap_or_else(|e| broken(&e)))
+    }
+
+    /// What is known of the score that a model keeps in the formats in which it is `used` narrower
+    /// than it is `native`ly published.
+    pub fn quality_rows(&self, used: &Precision, native: &Precision) -> Vec<&QualityRow> {
+        let all =
+            || self.quality.get_or_init(|| quality::read_all().unwrap_or_else(|e| broken(&e)));
+        let narrowed = quality::narrowed(used, native).into_iter();
+        let row = |(part, format): (&str, NumberFormat)| {
+            all().iter().find(|row| row.part == part && row.format == format.name())
+        };
+        narrowed.filter_map(row).collect()
+    }
+
+    /// The part of a score that is kept in all of them.
+    pub fn quality_kept(&self, used: &Precision, native: &Precision) -> f64 {
+        self.quality_rows(used, native).into_iter().map(|row| row.kept).product()
     }
 
     /// All accelerators.

@@ -537,7 +537,11 @@ impl World<'_> {
                 self.compact(actor, program);
                 at
             }
-            (StepKind::Check(check), _) if !self.chance(actor, check.pass) => check.on_fail,
+            (StepKind::Check(check), _)
+                if !self.chance(actor, check.pass * self.quality_of(self.actors[actor].pool)) =>
+            {
+                check.on_fail
+            }
             (StepKind::Check(check), _) => self.choose(actor, &check.call.next),
             (StepKind::Llm(step), _) => self.choose(actor, &step.next),
             _ => at,

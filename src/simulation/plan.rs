@@ -82,6 +82,8 @@ pub struct Pool {
     pub router: RouterPolicy,
     /// What becomes of requests that it has too many of; without, they wait.
     pub overflow: Option<Overflow>,
+    /// Part of the chances to get an answer right that its number formats keep, 0 to 1.
+    pub quality: f64,
     /// Longest context that the model takes, prompt and output.
     pub max_context: u32,
     /// Price of a replica, USD per hour.

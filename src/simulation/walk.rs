@@ -8,7 +8,7 @@ use crate::foundations::SimDuration;
 use crate::foundations::distribution::Law;
 use crate::foundations::random::{Purpose, derive};
 use crate::workload::program::{
-    Branch, Join, LoopStep, ModelChoice, Program, SpawnStep, StepIndex, StepKind, ToolStep,
+    Branch, Join, LoopStep, ModelChoice, Program, SpawnStep, Step, StepIndex, StepKind, ToolStep,
 };
 
 /// Steps without time or call between two events; a program that goes on longer has no way out.
@@ -133,7 +133,8 @@ impl World<'_> {
                 }
                 StepKind::Loop(repeat) => Some(self.repeat(actor, program, repeat)),
                 StepKind::End { success } => {
-                    let cause = if *success { None } else { Some(Cause::Program) };
+                    let success = *success && self.is_right(actor, program);
+                    let cause = if success { None } else { Some(Cause::Program) };
                     return self.reach_end(actor, cause);
                 }
             };
@@ -143,6 +144,24 @@ impl World<'_> {
             }
         }
         self.fail_task(self.actors[actor].task, Cause::Program);
+    }
+
+    /// Whether what an agent believes to be done is: not always, where its model lost some of its
+    /// quality to fewer bits and no check has looked for that.
+    fn is_right(&self, actor: Handle, program: &Program) -> bool {
+        let found = &self.actors[actor];
+        let quality = self.quality_of(found.pool);
+        let checks = |step: &Step| matches!(step.kind, StepKind::Check(_));
+        if quality >= 1.0 || found.parent != Handle::NONE || program.steps.iter().any(checks) {
+            return true;
+        }
+        let task = derive(found.entity, self.tasks[found.task].number);
+        self.streams.stream(Purpose::Task, task).chance(quality)
+    }
+
+    /// Part of the chances to get an answer right that a pool's number formats keep.
+    pub(super) fn quality_of(&self, pool: u16) -> f64 {
+        self.plan.pools.get(pool as usize).map_or(1.0, |pool| pool.quality)
     }
 
     fn repeat(&mut self, actor: Handle, program: &Program, step: &LoopStep) -> StepIndex {

@@ -45,6 +45,42 @@ fn tpot_s(outcome: &TrialOutcome) -> f64 {
     outcome.agents[0].tpot.histogram.mean() / 1e9
 }
 
+/// Half of the tries pass in 16 bits, as many more fail as quality is lost: a task takes
+/// 2 calls / (0.5 x quality).
+#[test]
+fn precision() {
+    let plans = plans("precision", &[]);
+    let found = outcomes("precision", &["run.horizon=2 h"]);
+    let of = |name: &str| (&plans[name].pools[0], &found[name].agents[0]);
+    let (base, _) = of("base");
+    for (name, kept) in
+        [("base", 1.0), ("fp8", 0.999 * 0.999), ("int4", 0.98), ("nvfp4", 0.9924 * 0.999)]
+    {
+        let (pool, agents) = of(name);
+        assert!((pool.quality - kept).abs() < 1e-12, "{name}");
+        let calls = &agents.calls_per_task.histogram;
+        let expected = 2.0 / (0.5 * kept);
+        // Geometric tries: their standard deviation over the root of the tasks.
+        let error = 2.0 * libm::sqrt(1.0 - 0.5 * kept) / (0.5 * kept);
+        let error = 4.0 * error / libm::sqrt(calls.count() as f64);
+        assert!((calls.mean() - expected).abs() < error, "{name}: {} {expected}", calls.mean());
+    }
+    let calls = |name: &str| of(name).1.calls_per_task.histogram.mean();
+    assert!((1.05..1.2).contains(&(calls("mxfp4") / calls("base"))));
+    // Memory: fewer bytes of weights and of each token leave room for more tokens.
+    let tokens = |name: &str| of(name).0.replica.kv_blocks;
+    assert!(tokens("fp8") > 2 * tokens("base"));
+    assert!(tokens("nvfp4") > tokens("fp8") && tokens("int4") > tokens("base"));
+    // Time: reading fewer bytes at a small batch, faster units where the chip has them at a large
+    // prompt. Weights that are unpacked are read faster and multiplied no faster.
+    let step = |name: &str, tokens: u32| of(name).0.replica.model.tokens(tokens).ps as f64;
+    assert!(step("nvfp4", 1) < step("fp8", 1) && step("fp8", 1) < step("base", 1));
+    assert!(step("int4", 1) < step("fp8", 1));
+    assert!(step("nvfp4", 8192) < step("fp8", 8192) && step("fp8", 8192) < step("base", 8192));
+    assert!((step("int4", 8192) / step("base", 8192) - 1.0).abs() < 0.1);
+    assert_eq!(base.quality, 1.0);
+}
+
 #[test]
 fn speculation() {
     let found = outcomes("speculation", &["run.horizon=6 min"]);

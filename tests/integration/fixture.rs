@@ -47,6 +47,7 @@ pub(crate) fn pool(replica: ReplicaSpec, replicas: u32) -> Pool {
         gpus: 1,
         router: RouterPolicy::LeastLoaded,
         overflow: None,
+        quality: 1.0,
         max_context: 1 << 30,
         usd_per_replica_h: 1.0,
         bill: Bill::UNKNOWN,

@@ -173,6 +173,14 @@ fn a_router_is_known_and_its_settings_make_sense() {
 }
 
 #[test]
+fn quality_is_a_share() {
+    let with = |share: &str| after("precision       =", &format!("quality = {share}\nprecision ="));
+    for share in ["\"130 %\"", "\"good\"", "\"0 %\"", "[1]"] {
+        assert_one(&with(share), "`quality` is a share above 0 %", "\"published\"");
+    }
+}
+
+#[test]
 fn speculation_must_be_possible() {
     let with = |keys: &str| {
         after("precision       =", &format!("speculation = {{ {keys} }}\nprecision ="))

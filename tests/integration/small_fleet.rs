@@ -78,6 +78,7 @@ fn servers() -> Pool {
         gpus: 4,
         router: RouterPolicy::SessionAffinity,
         overflow: None,
+        quality: 1.0,
         max_context: 131_072,
         usd_per_replica_h: 9.96,
         bill: Bill::UNKNOWN,

@@ -127,6 +127,7 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         gpus,
         router: RouterPolicy::RoundRobin,
         overflow: None,
+        quality: 1.0,
         max_context: u32::MAX,
         usd_per_replica_h: 0.0,
         bill: Bill::UNKNOWN,

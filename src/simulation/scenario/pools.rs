@@ -7,7 +7,7 @@ pub mod overflow;
 pub mod speculation;
 
 use super::document::{Entry, Node, join_path};
-use super::reader::{Key, Kind, Named, Schema, Section};
+use super::reader::{Bounds, Key, Kind, Named, Schema, Section};
 use crate::catalog::{Catalog, NumberFormat, UnknownName};
 use crate::foundations::{Dimension, Fault};
 use crate::serving::RouterPolicy;
@@ -34,6 +34,13 @@ pub static POOL: Schema = Schema::new(
         )
         .optional()
         .example("{ weights = \"fp8\", kv = \"fp8\" }"),
+        Key::either(
+            "quality",
+            &[Kind::Choice(&["same", "published"]), Kind::Quantity(Dimension::Fraction, SHARE)],
+            "chance to get an answer right over that in the model's own format: \"same\", \
+             \"published\" (what evaluations of the formats say), or a share of it",
+        )
+        .default("same"),
         Key::either(
             "router",
             &[Kind::Choice(&ROUTERS), Kind::Section(&ROUTER)],
@@ -144,6 +151,8 @@ pub static PREFIX_AWARE: Schema = Schema::new(
 );
 
 const FORMAT: &str = "number format";
+/// A part of a whole that is not nothing.
+const SHARE: Bounds = Bounds { low: 0.0, above: true, high: 1.0 };
 /// Tokens are counted in 32 bits.
 const MOST_TOKENS: f64 = 4e9;
 
@@ -157,6 +166,7 @@ pub(super) struct PoolSpec<'d> {
     pub(super) expert_parallel: u32,
     pub(super) replicas: u32,
     pub(super) precision: PrecisionSpec,
+    pub(super) quality: Quality,
     pub(super) router: RouterPolicy,
     pub(super) usd_per_gpu_h: Option<f64>,
     pub(super) max_context: Option<u32>,
@@ -170,6 +180,13 @@ pub(super) struct PoolSpec<'d> {
     speculation: Option<speculation::SpeculationSpec<'d>>,
     pub(super) calibration: Option<String>,
     pub(super) step_table: Option<String>,
+}
+
+/// What a pool's number formats do to its answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Quality {
+    Published,
+    Stated(f64),
 }
 
 /// Number formats as they are written.
@@ -196,6 +213,7 @@ pub(super) fn read<'d>(pool: &Section<'d>, catalog: &Catalog) -> Option<PoolSpec
         expert_parallel: pool.integer("expert_parallel"),
         replicas: pool.integer("replicas"),
         precision: precision(pool),
+        quality: quality(pool),
         router: router(pool),
         usd_per_gpu_h: pool.optional("price", Section::quantity),
         max_context: tokens("max_context"),
@@ -249,6 +267,26 @@ fn precision(pool: &Section) -> PrecisionSpec {
 
 fn format(section: &Section, key: &str) -> Option<NumberFormat> {
     known(section, key, str::parse)
+}
+
+fn quality(pool: &Section) -> Quality {
+    let written = match pool.node("quality") {
+        None => return Quality::Stated(1.0),
+        Some(node) => node.as_str(),
+    };
+    match written {
+        Some("same") => return Quality::Stated(1.0),
+        Some("published") => return Quality::Published,
+        _ => {}
+    }
+    match written.map(|text| Dimension::Fraction.parse(text)) {
+        Some(Ok(share)) if SHARE.contain(share) => Quality::Stated(share),
+        _ => {
+            let fault = pool.fault("quality", "`quality` is a share above 0 % and at most 100 %");
+            pool.report(fault.help("for example \"98 %\", or \"published\", or \"same\""));
+            Quality::Stated(1.0)
+        }
+    }
 }
 
 fn router(pool: &Section) -> RouterPolicy {

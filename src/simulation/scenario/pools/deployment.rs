@@ -3,7 +3,7 @@
 
 use super::measured::{Limits, Measurements};
 use super::speculation::Resolved;
-use super::{PoolSpec, PrecisionSpec, cost};
+use super::{PoolSpec, PrecisionSpec, Quality, cost};
 use crate::catalog::{
     Accelerator, Accuracy, Catalog, Field, FieldKind, Model, NumberFormat, Precision, Provenance,
 };
@@ -90,6 +90,14 @@ pub(in crate::simulation::scenario) fn resolve(
     let mut provenance = catalog.sources_of(&spec.accelerator, &spec.model, &spec.engine).ok()?;
     provenance.retain(|row| row.what != accelerator.key || is_used(&row.figure, section, spec));
     provenance.extend(measurements.provenance(name));
+    let quality = match spec.quality {
+        Quality::Stated(share) => share,
+        Quality::Published => {
+            let rows = catalog.quality_rows(&precision, &model.native_precision);
+            provenance.extend(rows.iter().map(|row| row.provenance(name)));
+            rows.iter().map(|row| row.kept).product()
+        }
+    };
     provenance.extend(drafts.and_then(|some| some.provenance));
     let bill = bill?;
     provenance.extend(cost::provenance(name, &bill));
@@ -103,6 +111,7 @@ pub(in crate::simulation::scenario) fn resolve(
         gpus: spec.tensor_parallel,
         router: spec.router,
         overflow: None,
+        quality,
         max_context: scheduler.max_context,
         usd_per_replica_h: bill.usd() * f64::from(spec.tensor_parallel),
         bill,
