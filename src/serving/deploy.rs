@@ -1,6 +1,7 @@
 //! From a deployment and its scheduler's settings to a replica that can serve.
 
 use super::replica::ReplicaSpec;
+use super::scheduling::Scheduling;
 use crate::catalog::SchedulerDefaults;
 use crate::performance::{
     Deployment, HostProfile, MemoryPlan, PerformanceError, StepModel, usual_reserve,
@@ -42,6 +43,7 @@ impl ReplicaSpec {
                 ..host
             },
             speculation: None,
+            scheduling: Scheduling::Fcfs,
             longest_leap: u64::MAX,
         })
     }

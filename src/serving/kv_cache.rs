@@ -116,6 +116,19 @@ impl KvCache {
         Some(Holding { leaf, tree_blocks, cached_tokens })
     }
 
+    /// Whether [`KvCache::admit`] would find the blocks.
+    pub fn has_room(&self, pieces: &[Piece], prompt: u32, reserve: u64) -> bool {
+        let all = u64::from(prompt.div_ceil(self.block)) + self.beside;
+        let (found, unlocked) = match &self.tree {
+            None => (0, 0),
+            Some(tree) => {
+                let found = tree.find(pieces, prompt, self.block);
+                (u64::from(found.blocks), tree.unlocked_on(found))
+            }
+        };
+        self.available() - unlocked >= all - found + reserve
+    }
+
     /// Takes blocks that are available (the caller has made sure), evicting where none is free.
     pub fn take(&mut self, blocks: u64) {
         if blocks > self.free {

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use super::batch::DecodeBatch;
 use super::kv_cache::KvCache;
 use super::request::{Finished, Request, RequestId};
+use super::scheduling::{Scheduling, Shares};
 use super::sequence::{Chunk, Phase, Sequence, alive};
 use super::step_table::StepTable;
 use super::usage::{Progression, SHARE_BITS, Usage};
@@ -45,6 +46,8 @@ pub struct ReplicaSpec {
     pub prefix_cache: bool,
     /// What it guesses ahead, and checks.
     pub speculation: Option<Speculation>,
+    /// In which order it takes up requests.
+    pub scheduling: Scheduling,
     /// Habits of the engine's scheduler, and delays before it.
     pub host: HostProfile,
     /// Most steps to leap over; 1 makes every step an event of its own.
@@ -110,6 +113,8 @@ pub struct Replica {
     waiting: VecDeque<u32>,
     /// Requests that are still in the front end, in the order of their arrival in the queue.
     arriving: VecDeque<u32>,
+    /// Where tenants share fairly: what each was served.
+    shares: Shares,
     /// When the front end is through with the requests it has.
     front_end_free: SimTime,
     running: Vec<u32>,
@@ -161,6 +166,7 @@ impl Replica {
             vacant: Vec::new(),
             waiting: VecDeque::new(),
             arriving: VecDeque::new(),
+            shares: Shares::default(),
             front_end_free: SimTime::ZERO,
             running: Vec::new(),
             prefilling: VecDeque::new(),
@@ -190,6 +196,7 @@ impl Replica {
         self.vacant.clear();
         self.waiting.clear();
         self.arriving.clear();
+        self.shares.clear();
         self.front_end_free = SimTime::ZERO;
         self.running.clear();
         self.prefilling.clear();
@@ -326,8 +333,11 @@ impl Replica {
     /// could admit it then.
     fn heed_arrival(&mut self, spec: &ReplicaSpec) {
         // Where prompts are held back, one more may be what they wait for.
-        let heeded = self.waiting.is_empty() || spec.host.batch_wait_steps > 0;
-        let admissible = heeded && self.running.len() < spec.batch_limit as usize;
+        let heeded = self.waiting.is_empty()
+            || spec.host.batch_wait_steps > 0
+            || spec.scheduling.overtakes();
+        let room = self.running.len() < spec.batch_limit as usize || spec.scheduling.preempts();
+        let admissible = heeded && room;
         if admissible
             && let Some(at) = self.next_arrival()
             && let Activity::Leap { start, run, steps, .. } = self.activity
@@ -353,7 +363,10 @@ impl Replica {
             let ready = self.next_look(&spec.host, passed);
             let sequence = &mut self.sequences[slot as usize];
             (sequence.phase, sequence.ready) = (Phase::Waiting, ready);
-            self.waiting.push_back(slot);
+            match spec.scheduling {
+                Scheduling::Fcfs => self.waiting.push_back(slot),
+                _ => self.queue_up(spec, slot),
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a server is asked for, and what it reports when it is done.
 
+use super::scheduling::Standing;
 use crate::foundations::{SimDuration, SimTime};
 pub use crate::workload::context::Piece;
 
@@ -20,6 +21,8 @@ pub struct Request<'a> {
     pub kept: u32,
     /// A random number of its own, for what the server leaves to chance.
     pub luck: u64,
+    /// What it may claim of a scheduler that looks at more than the order of arrival.
+    pub standing: Standing,
 }
 
 /// Names a request inside its replica. Outlives the request harmlessly.

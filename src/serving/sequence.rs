@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::batch::Stay;
 use super::kv_cache::Holding;
 use super::request::{Piece, Request};
+use super::scheduling::Standing;
 use crate::foundations::SimTime;
 use crate::performance::PrefillCost;
 
@@ -35,6 +36,9 @@ pub(super) struct Sequence {
     pub(super) pieces: SmallVec<[Piece; 4]>,
     pub(super) kept: u32,
     pub(super) luck: u64,
+    pub(super) standing: Standing,
+    /// Its place in a queue that is not in order of arrival.
+    pub(super) rank: u64,
     pub(super) prompt: u32,
     pub(super) output: u32,
     pub(super) produced: u32,
@@ -73,7 +77,7 @@ impl Sequence {
         self.ready = 0;
         self.pieces.clear();
         self.pieces.extend_from_slice(request.pieces);
-        (self.kept, self.luck) = (request.kept, request.luck);
+        (self.kept, self.luck, self.standing) = (request.kept, request.luck, request.standing);
         (self.prompt, self.output) = (request.prompt.max(1), request.output.max(1));
         (self.produced, self.target, self.computed) = (0, self.prompt, 0);
         self.holding = None;

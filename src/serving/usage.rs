@@ -80,11 +80,13 @@ pub enum Counter {
     Verified,
     /// Tokens that they gave beyond one each.
     Accepted,
+    /// Running requests that gave way to one of a higher class.
+    Displaced,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 3;
 }
 
 /// A number for each [`Counter`].

@@ -11,7 +11,7 @@ use super::walk::count;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
 use crate::foundations::{SimDuration, SimTime};
-use crate::serving::{Finished, Request, RequestId};
+use crate::serving::{Finished, Request, RequestId, Standing};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
 
@@ -227,6 +227,7 @@ impl World<'_> {
             return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
         }
         let replica = self.route(actor, index);
+        let claim = plan.populations[population as usize].claim;
         let luck = match pool.replica.speculation {
             // A call is known by its context, which no two of a session have in common.
             Some(_) => {
@@ -258,6 +259,11 @@ impl World<'_> {
             output: call.output,
             kept: call.kept,
             luck,
+            standing: Standing {
+                priority: claim.priority,
+                tenant: claim.tenant,
+                deadline: claim.deadline.map_or(SimTime::MAX, |within| sent + within),
+            },
         };
         let id = self.replicas[replica].submit(&pool.replica, wanted, sent);
         self.follow(replica);

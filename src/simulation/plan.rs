@@ -201,6 +201,18 @@ pub enum Behaviour {
     },
 }
 
+/// What the requests of a population may claim of a scheduler that looks at more than the order of
+/// arrival.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// Their class; a higher one comes first.
+    pub priority: u8,
+    /// Whose they are.
+    pub tenant: u16,
+    /// How long after it was sent a request should be answered.
+    pub deadline: Option<SimDuration>,
+}
+
 /// Agents of one kind and the tasks sent to them.
 #[derive(Clone, Debug)]
 pub struct Population {
@@ -210,6 +222,8 @@ pub struct Population {
     pub behaviour: Behaviour,
     /// The place of the backend that serves them unless a step says otherwise.
     pub pool: u16,
+    /// What their requests may claim of a scheduler.
+    pub claim: Claim,
     /// When sessions start.
     pub arrivals: Arrivals,
     /// Where arrivals are closed: time between a session's end and the same user's next, seconds.

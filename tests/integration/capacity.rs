@@ -4,7 +4,7 @@
 use tokenfleet::catalog::{Catalog, NumberFormat, Precision};
 use tokenfleet::foundations::SimTime;
 use tokenfleet::performance::{Deployment, HostProfile, StepModel};
-use tokenfleet::serving::ReplicaSpec;
+use tokenfleet::serving::{ReplicaSpec, Scheduling};
 use tokenfleet::simulation::plan::{Ending, Stop};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::Branch;
@@ -52,6 +52,7 @@ fn an_overloaded_server_reaches_its_capacity_and_no_more() {
             prefix_cache: false,
             host: HostProfile::default(),
             speculation: None,
+            scheduling: Scheduling::Fcfs,
             longest_leap: u64::MAX,
         };
         let (prompt, output) = (32, 512);

@@ -3,8 +3,8 @@
 use tokenfleet::foundations::distribution::Law;
 use tokenfleet::foundations::{SimDuration, SimTime};
 use tokenfleet::performance::{GpuPower, HostProfile, StepModel};
-use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
-use tokenfleet::simulation::plan::{Behaviour, Bill, Ending, Plan, Pool, Population, Stop};
+use tokenfleet::serving::{ReplicaSpec, RouterPolicy, Scheduling};
+use tokenfleet::simulation::plan::{Behaviour, Bill, Claim, Ending, Plan, Pool, Population, Stop};
 use tokenfleet::simulation::{TrialOutcome, World};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::{
@@ -31,6 +31,7 @@ pub(crate) fn server(step_s: f64, sequence_s: f64, batch_limit: u32) -> ReplicaS
         prefix_cache: false,
         host: HostProfile::default(),
         speculation: None,
+        scheduling: Scheduling::Fcfs,
         longest_leap: u64::MAX,
     }
 }
@@ -124,6 +125,7 @@ pub(crate) fn plan(program: Program, pool: Pool, arrivals: Arrivals, tasks: u64)
             name: "users".into(),
             behaviour: Behaviour::Program(0),
             pool: 0,
+            claim: Claim::default(),
             arrivals,
             think_time_s: None,
         }],

@@ -15,7 +15,8 @@ use tokenfleet::performance::{
 };
 use tokenfleet::serving::kv_cache::{Holding, KvCache};
 use tokenfleet::serving::step_table::StepTable;
-use tokenfleet::serving::{Finished, Piece, Replica, ReplicaSpec, Request};
+use tokenfleet::serving::usage::Counter;
+use tokenfleet::serving::{Finished, Piece, Replica, ReplicaSpec, Request, Scheduling, Standing};
 
 const SHARE_BITS: u32 = 20;
 
@@ -27,6 +28,7 @@ struct Job {
     output: u32,
     kept: u32,
     luck: u64,
+    standing: Standing,
     cancel_at: Option<SimTime>,
 }
 
@@ -98,6 +100,8 @@ struct Reference {
     arriving: VecDeque<Sequence>,
     front_end_free: SimTime,
     waiting: VecDeque<Sequence>,
+    /// Tokens charged to tenants.
+    charged: [u64; 3],
     /// In order of admission.
     running: Vec<Sequence>,
     /// (tag, prompt tokens) of the step under way.
@@ -112,6 +116,7 @@ struct Reference {
     vacant: Vec<u32>,
     slots: u32,
     cancels: Vec<u32>,
+    displaced: u64,
     finished: Vec<Finished>,
     busy_ps: u64,
     batch_ps: u128,
@@ -127,6 +132,7 @@ impl Reference {
             arriving: VecDeque::new(),
             front_end_free: SimTime::ZERO,
             waiting: VecDeque::new(),
+            charged: [0; 3],
             running: Vec::new(),
             chunks: Vec::new(),
             ends: None,
@@ -137,6 +143,7 @@ impl Reference {
             vacant: Vec::new(),
             slots: 0,
             cancels: Vec::new(),
+            displaced: 0,
             finished: Vec::new(),
             busy_ps: 0,
             batch_ps: 0,
@@ -185,7 +192,77 @@ impl Reference {
                 sequence.ready = sequence.ready.next_multiple_of(every);
             }
         }
+        if self.spec.scheduling == Scheduling::Fair {
+            let present: Vec<u16> =
+                self.waiting.iter().chain(&self.running).map(|s| s.job.standing.tenant).collect();
+            let tenant = sequence.job.standing.tenant;
+            if !present.contains(&tenant) {
+                let least = present.iter().map(|&t| self.charged[usize::from(t)]).min();
+                let mine = &mut self.charged[usize::from(tenant)];
+                *mine = (*mine).max(least.unwrap_or(0));
+            }
+        }
         self.waiting.push_back(sequence);
+    }
+
+    /// What a request is judged by; the least goes first.
+    fn merit(&self, sequence: &Sequence) -> u64 {
+        let standing = &sequence.job.standing;
+        match self.spec.scheduling {
+            Scheduling::Fcfs => 0,
+            Scheduling::Priority { .. } => 255 - u64::from(standing.priority),
+            Scheduling::ShortestFirst => sequence.job.output.into(),
+            Scheduling::Deadline => standing.deadline.0,
+            Scheduling::Fair => self.charged[usize::from(standing.tenant)],
+        }
+    }
+
+    /// The place in the queue of the request to take up next. The queue is in order of arrival, with
+    /// those that lost their place before the others.
+    fn next(&self, idle: bool) -> Option<usize> {
+        if self.spec.scheduling == Scheduling::Fcfs {
+            return (!self.waiting.is_empty()).then_some(0);
+        }
+        let ready = |&at: &usize| idle || self.waiting[at].ready <= self.done;
+        (0..self.waiting.len()).filter(ready).min_by_key(|&at| self.merit(&self.waiting[at]))
+    }
+
+    /// The place among the running of the request that gives way first.
+    fn last(&self) -> Option<usize> {
+        let ranked = matches!(self.spec.scheduling, Scheduling::Priority { .. });
+        let rank = |at: usize| if ranked { self.merit(&self.running[at]) } else { 0 };
+        (0..self.running.len()).max_by_key(|&at| (rank(at), at))
+    }
+
+    fn preempt(&mut self, at: usize) {
+        let mut last = self.running.remove(at);
+        self.release(&mut last);
+        last.preemptions += 1;
+        last.target = last.job.prompt + last.produced;
+        (last.computed, last.decoding) = (0, false);
+        let end = last.job.pieces.last_mut().expect("a prompt has pieces");
+        end.end = end.end.max(last.target);
+        self.waiting.push_front(last);
+    }
+
+    /// Running requests of lower classes make way.
+    fn make_way(&mut self) {
+        let idle = self.running.is_empty();
+        while let Some(at) = self.next(idle) {
+            let first = &self.waiting[at];
+            let full = self.running.len() >= self.spec.batch_limit as usize;
+            let reserve = self.blocks_for_decoding();
+            if !full && self.kv.clone().admit(&first.job.pieces, first.target, reserve).is_some() {
+                break;
+            }
+            match self.last() {
+                Some(last) if self.merit(&self.running[last]) > self.merit(first) => {
+                    self.displaced += 1;
+                    self.preempt(last);
+                }
+                _ => break,
+            }
+        }
     }
 
     fn release(&mut self, sequence: &mut Sequence) {
@@ -237,7 +314,9 @@ impl Reference {
     /// Prompts wait for others while somebody decodes, unless they nearly fill a step.
     fn held_until(&self, decoding: u32) -> u64 {
         let wait = u64::from(self.spec.host.batch_wait_steps);
-        let Some(first) = self.waiting.front().filter(|_| wait > 0 && decoding > 0) else {
+        let in_order = self.spec.scheduling == Scheduling::Fcfs;
+        let Some(first) = self.waiting.front().filter(|_| in_order && wait > 0 && decoding > 0)
+        else {
             return 0;
         };
         let mut tokens = decoding * self.width();
@@ -256,15 +335,12 @@ impl Reference {
     fn begin(&mut self, now: SimTime) {
         let mut preempted = false;
         while self.blocks_for_decoding() > self.kv.available() {
-            let mut last = self.running.pop().expect("somebody decodes");
-            self.release(&mut last);
-            last.preemptions += 1;
-            last.target = last.job.prompt + last.produced;
-            (last.computed, last.decoding) = (0, false);
-            let end = last.job.pieces.last_mut().expect("a prompt has pieces");
-            end.end = end.end.max(last.target);
-            self.waiting.push_front(last);
+            let last = self.last().expect("somebody decodes");
+            self.preempt(last);
             preempted = true;
+        }
+        if self.spec.scheduling == (Scheduling::Priority { preemption: true }) && !preempted {
+            self.make_way();
         }
         let decoding = self.running.iter().filter(|s| s.decoding).count() as u32;
         let alone = self.spec.host.prefill_alone;
@@ -282,7 +358,8 @@ impl Reference {
         let held_until = self.held_until(decoding);
         while budget > 0 && !preempted && self.running.len() < self.spec.batch_limit as usize {
             let reserve = self.blocks_for_decoding();
-            let Some(first) = self.waiting.front() else { break };
+            let Some(at) = self.next(decoding == 0 && self.chunks.is_empty()) else { break };
+            let first = &self.waiting[at];
             if first.ready.max(held_until) > self.done && (decoding > 0 || !self.chunks.is_empty())
             {
                 break;
@@ -290,7 +367,11 @@ impl Reference {
             let Some(holding) = self.kv.admit(&first.job.pieces, first.target, reserve) else {
                 break;
             };
-            let mut first = self.waiting.pop_front().expect("just seen");
+            let mut first = self.waiting.remove(at).expect("just seen");
+            if first.scheduled.is_none() {
+                let tokens = u64::from(first.job.prompt) + 2 * u64::from(first.job.output);
+                self.charged[usize::from(first.job.standing.tenant)] += tokens;
+            }
             self.taken_up = self.done;
             first.holding = Some(holding);
             first.computed = holding.cached_tokens;
@@ -546,6 +627,7 @@ fn serve(spec: &ReplicaSpec, jobs: &[Job]) -> (Replica, Vec<Finished>) {
                             output: job.output,
                             kept: job.kept,
                             luck: job.luck,
+                            standing: job.standing,
                         };
                         ids[tag as usize] = Some(server.submit(spec, request, at));
                     } else if let Some(id) = ids[tag as usize] {
@@ -612,6 +694,17 @@ fn random_model(stream: &mut Stream) -> StepModel {
     }
 }
 
+fn random_scheduling(stream: &mut Stream) -> Scheduling {
+    match stream.below(10) {
+        0 => Scheduling::Priority { preemption: false },
+        1 | 2 => Scheduling::Priority { preemption: true },
+        3 => Scheduling::ShortestFirst,
+        4 => Scheduling::Deadline,
+        5 => Scheduling::Fair,
+        _ => Scheduling::Fcfs,
+    }
+}
+
 fn random_speculation(stream: &mut Stream) -> Speculation {
     let draft = stream.chance(0.7).then(|| random_model(stream));
     Speculation { drafted: between(stream, 1, 5) as u32, acceptance: stream.uniform(), draft }
@@ -643,6 +736,7 @@ fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
             ..HostProfile::default()
         },
         speculation: stream.chance(0.4).then(|| random_speculation(stream)),
+        scheduling: random_scheduling(stream),
         longest_leap: u64::MAX,
     };
     let mut now = SimTime::ZERO;
@@ -667,7 +761,12 @@ fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
             let cancel_at = cancel.then(|| now + SimDuration(stream.below(100_000_000_000)));
             let kept = if stream.chance(0.5) { output } else { 0 };
             let luck = stream.next_u64();
-            Job { at: now, pieces, prompt: shared + own, output, kept, luck, cancel_at }
+            let standing = Standing {
+                priority: stream.below(3) as u8,
+                tenant: stream.below(3) as u16,
+                deadline: now + SimDuration(stream.below(3_000_000_000_000)),
+            };
+            Job { at: now, pieces, prompt: shared + own, output, kept, luck, standing, cancel_at }
         })
         .collect();
     (spec, jobs)
@@ -675,6 +774,7 @@ fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
 
 #[test]
 fn leaps_give_the_bits_of_single_steps() {
+    let mut displacements = 0;
     let (mut preemptions, mut cancelled, mut cached, mut leapt) = (0, 0, 0, 0);
     for seed in 0..3_000 {
         let (spec, jobs) = random_case(seed);
@@ -693,12 +793,15 @@ fn leaps_give_the_bits_of_single_steps() {
         assert_eq!(server.kv().available(), reference.kv.available());
         assert_eq!(server.kv().evicted_blocks(), reference.kv.evicted_blocks());
         assert!(server.kv().is_conserved(0), "blocks of workload {seed}");
-        preemptions += usage.preemptions;
+        let displaced = usage.counters.all()[Counter::Displaced as usize];
+        assert_eq!(displaced, reference.displaced, "places taken in workload {seed}");
+        (displacements, preemptions) = (displacements + displaced, preemptions + usage.preemptions);
         cached += usage.cached_tokens;
         cancelled += finished.iter().filter(|request| request.cancelled).count();
         leapt += usage.steps - usage.leaps;
     }
     // The workloads must reach what they are for.
+    assert!(displacements > 300, "{displacements} places taken");
     assert!(preemptions > 1_000, "{preemptions} preemptions");
     assert!(cancelled > 1_000, "{cancelled} cancellations");
     assert!(cached > 10_000, "{cached} cached tokens");

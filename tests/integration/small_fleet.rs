@@ -4,7 +4,7 @@
 use tokenfleet::foundations::{Law, SimDuration, SimTime};
 use tokenfleet::performance::{ContextCost, KernelGroup, StepModel};
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
-use tokenfleet::simulation::plan::{Behaviour, Bill, Ending, Plan, Pool, Population, Stop};
+use tokenfleet::simulation::plan::{Behaviour, Bill, Claim, Ending, Plan, Pool, Population, Stop};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::{Branch, LoopStep, Program, SharedSegment, StepKind};
 use tokenfleet::workload::tool::Tool;
@@ -94,6 +94,7 @@ pub(crate) fn small_fleet(horizon_s: f64, tasks_per_s: f64) -> Plan {
         name: name.into(),
         behaviour: Behaviour::Program(program),
         pool: 0,
+        claim: Claim::default(),
         arrivals: Arrivals::poisson(rate).unwrap(),
         think_time_s: None,
     };

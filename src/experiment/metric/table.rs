@@ -505,6 +505,16 @@ pub const METRICS: &[Metric] = &[
         "dollars that it charged in the measured window",
     ),
     ratio(
+        "displacements_per_call",
+        Unit::Ratio,
+        SERVERS,
+        |t| {
+            let displaced = t.served.counted(Counter::Displaced);
+            (displaced, if displaced > 0.0 { t.served.calls } else { 0.0 })
+        },
+        "times that a running request gave way to one of a higher class, per answered call",
+    ),
+    ratio(
         "acceptance_length",
         Unit::Tokens,
         SERVERS,
@@ -517,7 +527,7 @@ pub const METRICS: &[Metric] = &[
 ];
 
 /// Figures of levers that are not always there.
-pub(super) const LEVERS: &[&str] = &["acceptance_length"];
+pub(super) const LEVERS: &[&str] = &["displacements_per_call", "acceptance_length"];
 
 /// What an output token and a cached input token bear of the dollars, where an input token that has
 /// to be computed bears 1: the ratios of most list prices since 2025.

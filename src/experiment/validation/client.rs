@@ -4,7 +4,7 @@ use crate::foundations::distribution::{Law, LawError};
 use crate::foundations::time::PS_PER_S;
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::RouterPolicy;
-use crate::simulation::plan::{Behaviour, Bill, Ending, Plan, Pool, Population, Stop};
+use crate::simulation::plan::{Behaviour, Bill, Claim, Ending, Plan, Pool, Population, Stop};
 use crate::simulation::{TrialOutcome, World};
 use crate::workload::arrival::{ArrivalError, Arrivals};
 use crate::workload::program::{
@@ -55,6 +55,7 @@ impl Client {
             name: "clients".into(),
             behaviour: Behaviour::Program(0),
             pool: 0,
+            claim: Claim::default(),
             arrivals: self.arrivals.clone(),
             think_time_s: self.arrivals.users().map(|(_, think)| think.clone()),
         }];
@@ -107,6 +108,7 @@ pub fn recorded_plan(server: &Server, trace: Trace) -> Result<Plan, ArrivalError
             pools: vec![0; trace.models.len()],
         },
         pool: 0,
+        claim: Claim::default(),
         arrivals: Arrivals::of_trace(&trace, 1.0)?,
         think_time_s: None,
     }];

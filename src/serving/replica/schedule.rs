@@ -3,13 +3,18 @@
 use super::{Activity, Replica, ReplicaSpec};
 use crate::foundations::SimTime;
 use crate::performance::PrefillCost;
+use crate::serving::scheduling::Scheduling;
 use crate::serving::sequence::{Chunk, Phase};
 use crate::serving::step_table::StepTable;
+use crate::serving::usage::Counter;
 
 impl Replica {
     /// Decides what the next step computes.
     pub(super) fn begin(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) {
         let preempted = self.make_room(spec);
+        if spec.scheduling.preempts() && !preempted {
+            self.make_way(spec);
+        }
         let beside = if spec.host.prefill_alone { 0 } else { self.batch.size as u32 };
         let mut budget = spec.token_budget.saturating_sub(beside * spec.width());
         self.chunks.clear();
@@ -24,14 +29,21 @@ impl Replica {
         }
         let held_until = self.held_until(spec);
         while budget > 0 && !preempted && self.running.len() < spec.batch_limit as usize {
-            let Some(&slot) = self.waiting.front() else { break };
+            let Some(&first) = self.waiting.front() else { break };
             let has_work = self.batch.size > 0 || !self.chunks.is_empty();
+            let (at, slot) = match spec.scheduling {
+                Scheduling::Fcfs => (0, first),
+                _ => match self.next_in_line(spec, has_work) {
+                    Some(next) => next,
+                    None => break,
+                },
+            };
             let ready = self.sequences[slot as usize].ready.max(held_until);
             if has_work && ready > self.done {
                 break;
             }
             let Some(left) = self.admit(slot, spec, budget, now) else { break };
-            self.waiting.pop_front();
+            self.waiting.remove(at);
             self.taken_up = self.done;
             let tokens = spec.chunk(left, budget);
             self.chunks.push(Chunk { slot, tokens, attention: PrefillCost::default() });
@@ -47,7 +59,7 @@ impl Replica {
                 let ready = self.sequences[head as usize].ready.max(held_until);
                 let ahead = ready.saturating_sub(self.done);
                 longest = longest.min(if ahead > 0 { ahead } else { u64::MAX });
-                if held_until > self.done {
+                if held_until > self.done || spec.scheduling.overtakes() {
                     // Each of them may be the one that fills a step.
                     let ready =
                         self.waiting.iter().map(|&slot| self.sequences[slot as usize].ready);
@@ -69,7 +81,7 @@ impl Replica {
         const ENOUGH: f64 = 0.9;
         let wait = u64::from(spec.host.batch_wait_steps);
         let Some(&first) = self.waiting.front() else { return 0 };
-        if wait == 0 || self.batch.size == 0 {
+        if wait == 0 || self.batch.size == 0 || spec.scheduling.overtakes() {
             return 0;
         }
         let prompts = self.waiting.iter().map(|&slot| &self.sequences[slot as usize]);
@@ -87,10 +99,7 @@ impl Replica {
     fn make_room(&mut self, spec: &ReplicaSpec) -> bool {
         let mut preempted = false;
         while self.batch.blocks_for(1) > self.kv.available() {
-            let last = self.running.iter().copied();
-            let Some(slot) = last.max_by_key(|&s| self.sequences[s as usize].admission) else {
-                break;
-            };
+            let Some(slot) = self.last_in_line(spec) else { break };
             self.preempt(spec, slot);
             preempted = true;
         }
@@ -115,6 +124,9 @@ impl Replica {
         sequence.admission = self.admissions;
         sequence.place = self.running.len() as u32;
         if sequence.scheduled.is_none() {
+            if spec.scheduling == Scheduling::Fair {
+                self.shares.charge(sequence);
+            }
             sequence.scheduled = Some(now);
             sequence.cached = holding.cached_tokens;
             self.usage.cached_tokens += u64::from(holding.cached_tokens);
@@ -140,6 +152,69 @@ impl Replica {
             last.end = last.end.max(sequence.target);
         }
         self.usage.preemptions += 1;
-        self.waiting.push_front(slot);
+        match spec.scheduling {
+            Scheduling::Fcfs | Scheduling::Fair => self.waiting.push_front(slot),
+            _ => {
+                let rank = self.sequences[slot as usize].rank;
+                let at = self.waiting.partition_point(|&s| self.sequences[s as usize].rank < rank);
+                self.waiting.insert(at, slot);
+            }
+        }
+    }
+
+    /// Puts a request into a queue that is not in order of arrival, behind its equals.
+    pub(super) fn queue_up(&mut self, spec: &ReplicaSpec, slot: u32) {
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.rank = spec.scheduling.rank(&sequence.standing, sequence.output);
+        let rank = sequence.rank;
+        if spec.scheduling == Scheduling::Fair {
+            self.shares.come(sequence.standing.tenant);
+        }
+        let at = self.waiting.partition_point(|&s| self.sequences[s as usize].rank <= rank);
+        self.waiting.insert(at, slot);
+    }
+
+    /// The request to take up next of those that may be, and its place in the queue.
+    fn next_in_line(&self, spec: &ReplicaSpec, has_work: bool) -> Option<(usize, u32)> {
+        let ready = |&(_, slot): &(usize, u32)| {
+            !has_work || self.sequences[slot as usize].ready <= self.done
+        };
+        let mut queue = self.waiting.iter().copied().enumerate().filter(ready);
+        match spec.scheduling {
+            Scheduling::Fair => queue.min_by_key(|&(_, slot)| {
+                self.shares.served(self.sequences[slot as usize].standing.tenant)
+            }),
+            _ => queue.next(),
+        }
+    }
+
+    /// The running request that gives way first: the one admitted last, of the lowest class where
+    /// there are classes.
+    fn last_in_line(&self, spec: &ReplicaSpec) -> Option<u32> {
+        let ranked = matches!(spec.scheduling, Scheduling::Priority { .. });
+        self.running.iter().copied().max_by_key(|&slot| {
+            let sequence = &self.sequences[slot as usize];
+            (if ranked { sequence.rank } else { 0 }, sequence.admission)
+        })
+    }
+
+    /// Takes the places of running requests of lower classes until the next in line can have one.
+    fn make_way(&mut self, spec: &ReplicaSpec) {
+        let has_work = !self.running.is_empty();
+        while let Some((_, slot)) = self.next_in_line(spec, has_work) {
+            let waiting = &self.sequences[slot as usize];
+            let full = self.running.len() >= spec.batch_limit as usize;
+            let reserve = self.batch.blocks_for(1);
+            if !full && self.kv.has_room(&waiting.pieces, waiting.target, reserve) {
+                break;
+            }
+            let rank = waiting.rank;
+            let last = self.last_in_line(spec);
+            let Some(last) = last.filter(|&s| self.sequences[s as usize].rank > rank) else {
+                break;
+            };
+            self.preempt(spec, last);
+            self.usage.counters.count(Counter::Displaced, 1);
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::foundations::random::uniform;
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::batch::TOKEN_BITS;
 use crate::serving::request::Finished;
+use crate::serving::scheduling::Scheduling;
 use crate::serving::sequence::{Chunk, Phase, alive};
 use crate::serving::step_table::StepTable;
 use crate::serving::usage::{Counter, Progression, SHARE_BITS, share_of};
@@ -258,6 +259,9 @@ impl Replica {
             self.withdraw(spec, slot);
         }
         let sequence = &self.sequences[slot as usize];
+        if spec.scheduling == Scheduling::Fair {
+            self.shares.go(sequence.standing.tenant);
+        }
         self.usage.charged += sequence.share;
         finished.push(Finished {
             tag: sequence.tag,

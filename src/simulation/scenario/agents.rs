@@ -13,8 +13,8 @@ use super::pools::pools_by_name;
 use super::programs::settings::{self, LIMITS, RETRY, SESSION};
 use super::programs::{Caller, Programs, inherit};
 use super::reader::{Key, Kind, Schema, Section};
-use crate::foundations::Faults;
-use crate::simulation::plan::{Behaviour, Pool, Population};
+use crate::foundations::{Dimension, Faults, SimDuration};
+use crate::simulation::plan::{Behaviour, Claim, Pool, Population};
 use crate::workload::arrival::Arrivals;
 use crate::workload::program::Program;
 use crate::workload::trace::Trace;
@@ -42,6 +42,24 @@ pub static AGENT: Schema = Schema::new(
         )
         .optional()
         .example("{ poisson = \"0.4 /s\" }"),
+        Key::integer(
+            "priority",
+            0,
+            255,
+            "their class where a pool schedules by it; higher is first",
+        )
+        .default("0"),
+        Key::text("tenant", "whose they are where a pool shares fairly; by default their own")
+            .optional()
+            .example("research"),
+        Key::quantity(
+            "deadline",
+            Dimension::Time,
+            "time within which a call should be answered, where a pool schedules by it",
+        )
+        .above(0.0)
+        .optional()
+        .example("10 s"),
         Key::section("session", &SESSION).optional(),
         Key::section("limits", &LIMITS).optional(),
         Key::section("retry", &RETRY).optional(),
@@ -64,6 +82,7 @@ pub(super) struct Surroundings<'v> {
 pub(super) struct Agents {
     pub(super) populations: Vec<Population>,
     pub(super) traces: Vec<Arc<Trace>>,
+    tenants: Vec<String>,
 }
 
 impl Agents {
@@ -90,7 +109,31 @@ impl Agents {
         if let (Some(behaviour), Some(arrivals), Some(pool)) = (behaviour, arrivals, pool) {
             let think_time_s = arrivals.users().map(|(_, think)| think.clone());
             let name = name.to_owned();
-            self.populations.push(Population { name, behaviour, pool, arrivals, think_time_s });
+            let claim = self.claim(&name, agent);
+            self.populations.push(Population {
+                name,
+                behaviour,
+                pool,
+                claim,
+                arrivals,
+                think_time_s,
+            });
+        }
+    }
+
+    /// What their requests may claim of a scheduler.
+    fn claim(&mut self, name: &str, agent: &Section) -> Claim {
+        let tenant = agent.optional("tenant", Section::text).unwrap_or(name);
+        let known = self.tenants.iter().position(|known| known == tenant);
+        let tenant = known.unwrap_or_else(|| {
+            self.tenants.push(tenant.to_owned());
+            self.tenants.len() - 1
+        });
+        let deadline = agent.optional("deadline", Section::quantity);
+        Claim {
+            priority: agent.integer("priority"),
+            tenant: tenant as u16,
+            deadline: deadline.and_then(SimDuration::from_s),
         }
     }
 

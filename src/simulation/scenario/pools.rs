@@ -10,7 +10,7 @@ use super::document::{Entry, Node, join_path};
 use super::reader::{Bounds, Key, Kind, Named, Schema, Section};
 use crate::catalog::{Catalog, NumberFormat, UnknownName};
 use crate::foundations::{Dimension, Fault};
-use crate::serving::RouterPolicy;
+use crate::serving::{RouterPolicy, Scheduling};
 
 pub(super) use deployment::{Deployed, resolve};
 
@@ -91,6 +91,14 @@ pub static POOL: Schema = Schema::new(
         Key::boolean("chunked_prefill", "whether a prompt may take several steps")
             .optional()
             .example("true"),
+        Key::either(
+            "scheduling",
+            &[Kind::Choice(&SCHEDULING_NAMES), Kind::Section(&SCHEDULING)],
+            "in which order requests are taken up: \"fcfs\", \"priority\" (classes, with preemption), \
+             \"shortest-first\", \"deadline\", \"fair\" (among tenants) or { priority = { preemption \
+             = false } }",
+        )
+        .default("fcfs"),
         Key::section("speculation", &speculation::SPECULATION).optional(),
         Key::text("calibration", "file by `tokenfleet calibrate`: factors fitted to measurements")
             .optional()
@@ -150,6 +158,18 @@ pub static PREFIX_AWARE: Schema = Schema::new(
     ],
 );
 
+/// Keys of `scheduling` where it is a table.
+pub static SCHEDULING: Schema =
+    Schema::new("A scheduler with a setting.", &[Key::section("priority", &PRIORITY)]);
+
+/// Keys of `scheduling.priority`.
+pub static PRIORITY: Schema = Schema::new(
+    "The highest class first; agents have a `priority`.",
+    &[Key::boolean("preemption", "whether it takes the place of a running one of a lower class")
+        .default("true")],
+);
+
+const SCHEDULING_NAMES: [&str; 5] = ["fcfs", "priority", "shortest-first", "deadline", "fair"];
 const FORMAT: &str = "number format";
 /// A part of a whole that is not nothing.
 const SHARE: Bounds = Bounds { low: 0.0, above: true, high: 1.0 };
@@ -168,6 +188,7 @@ pub(super) struct PoolSpec<'d> {
     pub(super) precision: PrecisionSpec,
     pub(super) quality: Quality,
     pub(super) router: RouterPolicy,
+    pub(super) scheduling: Scheduling,
     pub(super) usd_per_gpu_h: Option<f64>,
     pub(super) max_context: Option<u32>,
     pub(super) max_running: Option<u32>,
@@ -215,6 +236,7 @@ pub(super) fn read<'d>(pool: &Section<'d>, catalog: &Catalog) -> Option<PoolSpec
         precision: precision(pool),
         quality: quality(pool),
         router: router(pool),
+        scheduling: scheduling(pool),
         usd_per_gpu_h: pool.optional("price", Section::quantity),
         max_context: tokens("max_context"),
         max_running: pool.optional("max_running", Section::integer),
@@ -285,6 +307,25 @@ fn quality(pool: &Section) -> Quality {
             let fault = pool.fault("quality", "`quality` is a share above 0 % and at most 100 %");
             pool.report(fault.help("for example \"98 %\", or \"published\", or \"same\""));
             Quality::Stated(1.0)
+        }
+    }
+}
+
+fn scheduling(pool: &Section) -> Scheduling {
+    if let Some(table) = pool.section_by("scheduling", &SCHEDULING) {
+        let preemption = table.section("priority").boolean("preemption");
+        return Scheduling::Priority { preemption };
+    }
+    match pool.text("scheduling") {
+        "fcfs" => Scheduling::Fcfs,
+        "priority" => Scheduling::Priority { preemption: true },
+        "shortest-first" => Scheduling::ShortestFirst,
+        "deadline" => Scheduling::Deadline,
+        "fair" => Scheduling::Fair,
+        other => {
+            let fault = Fault::unknown("scheduling", other, SCHEDULING_NAMES);
+            pool.report(fault.at(pool.place("scheduling")));
+            Scheduling::Fcfs
         }
     }
 }

@@ -131,6 +131,7 @@ pub(in crate::simulation::scenario) fn resolve(
             prefix_cache: scheduler.prefix_cache,
             host: HostProfile { whole_prompts: !scheduler.chunked_prefill, ..host },
             speculation,
+            scheduling: spec.scheduling,
             longest_leap: u64::MAX,
         },
     };
