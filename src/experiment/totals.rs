@@ -1,8 +1,8 @@
 //! The sums of a trial, or of a part of it, that figures are ratios of.
 
 use crate::foundations::time::PS_PER_S;
-use crate::serving::endpoint::EndpointUsage;
 use crate::serving::Counter;
+use crate::serving::endpoint::EndpointUsage;
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
 use crate::simulation::plan::Pool;
 use crate::simulation::series::PoolBin;

@@ -45,6 +45,22 @@ fn tpot_s(outcome: &TrialOutcome) -> f64 {
     outcome.agents[0].tpot.histogram.mean() / 1e9
 }
 
+#[test]
+fn scheduling() {
+    let found = outcomes("scheduling", &[]);
+    let people = |name: &str| ttft_s(&found[name], 0.95);
+    let batch = |name: &str| found[name].agents[1].task_latency.histogram.mean() / 1e6;
+    assert!(people("base") > 10.0 * people("people-alone"), "{}", people("base"));
+    assert!(people("priority") < 2.0 * people("people-alone"), "{}", people("priority"));
+    assert!(people("no-preemption") < 0.5 * people("base"));
+    assert!(people("deadline") < 1.1 * people("no-preemption"));
+    assert!(people("shortest-first") < 0.5 * people("base"));
+    assert!(people("fair") < 0.5 * people("base"), "{}", people("fair"));
+    assert!(batch("priority") < 1.3 * batch("base"), "{} {}", batch("priority"), batch("base"));
+    let displaced = |name: &str| found[name].pools[0].usage.counters.all()[2];
+    assert!(displaced("priority") > 100 && displaced("no-preemption") == 0);
+}
+
 /// Half of the tries pass in 16 bits, as many more fail as quality is lost: a task takes
 /// 2 calls / (0.5 x quality).
 #[test]

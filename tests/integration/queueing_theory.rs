@@ -3,13 +3,14 @@
 //! Formulas: L. Kleinrock, *Queueing Systems* vol. 1 (1975): M/M/1 and M/M/c (Erlang C), M/G/1
 //! (Pollaczek and Khinchine), vol. 2 (1976): processor sharing; J. D. C. Little (1961): L = lambda W;
 //! M. Mitzenmacher, *The power of two choices in randomized load balancing*, IEEE TPDS 12(10), 2001:
-//! the supermarket model.
+//! the supermarket model; A. Cobham, *Priority assignment in waiting line problems*, Operations
+//! Research 2(1), 1954: classes without preemption, which shortest-first is by length.
 
 use tokenfleet::foundations::SimTime;
 use tokenfleet::foundations::distribution::Law;
-use tokenfleet::serving::RouterPolicy;
+use tokenfleet::serving::{RouterPolicy, Scheduling};
 use tokenfleet::simulation::TrialOutcome;
-use tokenfleet::simulation::plan::Plan;
+use tokenfleet::simulation::plan::{Behaviour, Claim, Plan, Population};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::Branch;
 
@@ -164,4 +165,86 @@ fn two_choices_among_many_servers() {
         plan.warm_up = SimTime::from_s(20.0).unwrap();
         agrees(&format!("{choices} choices"), &plan, supermarket(load, choices), latency_s);
     }
+}
+
+/// Mean waits by class, the first served first: (rate, mean, second moment of service) of each.
+fn cobham(classes: &[(f64, f64, f64)]) -> Vec<f64> {
+    let residual: f64 = classes.iter().map(|(rate, _, square)| rate * square / 2.0).sum();
+    let wait = |load: &mut f64, &(rate, mean, _): &(f64, f64, f64)| {
+        let before = *load;
+        *load += rate * mean;
+        Some(residual / ((1.0 - before) * (1.0 - *load)))
+    };
+    classes.iter().scan(0.0, wait).collect()
+}
+
+/// A server that takes one request at a time, and classes of requests: (rate, tokens of the answer,
+/// priority).
+fn classes(scheduling: Scheduling, classes: &[(f64, Law, u8)], tasks: u64) -> Plan {
+    let mut server = server(0.01, 0.0, 1);
+    server.scheduling = scheduling;
+    let programs = classes.iter().map(|(_, output, _)| {
+        program(vec![call(constant(1.0), output.clone(), Branch::always(1)), end()])
+    });
+    let programs: Vec<_> = programs.collect();
+    let mut plan = plan(programs[0].clone(), pool(server, 1), poisson(1.0), tasks);
+    let population = |(index, (rate, _, priority)): (usize, &(f64, Law, u8))| Population {
+        name: format!("class-{index}"),
+        behaviour: Behaviour::Program(index as u16),
+        arrivals: poisson(*rate),
+        claim: Claim { priority: *priority, ..Claim::default() },
+        ..plan.populations[0].clone()
+    };
+    plan.populations = classes.iter().enumerate().map(population).collect();
+    plan.programs = programs;
+    plan
+}
+
+fn class_latency_s(outcome: &TrialOutcome, class: usize) -> f64 {
+    outcome.agents[class].task_latency.histogram.mean() / 1e6
+}
+
+fn moments(rate: f64, output: &Law) -> (f64, f64, f64) {
+    let mean = output.mean() * 0.01;
+    (rate, mean, output.variance() * 1e-4 + mean * mean)
+}
+
+#[test]
+fn classes_without_preemption() {
+    let output = Law::uniform(50.0, 150.0).unwrap().rounded();
+    let kinds: Vec<_> =
+        [(0.2, 2), (0.3, 1), (0.3, 0)].map(|(rate, class)| (rate, output.clone(), class)).into();
+    let plan = classes(Scheduling::Priority { preemption: false }, &kinds, 60_000);
+    let services: Vec<_> = kinds.iter().map(|(rate, output, _)| moments(*rate, output)).collect();
+    for (class, wait) in cobham(&services).into_iter().enumerate() {
+        let expected = wait + services[class].1;
+        agrees(&format!("class {class}"), &plan, expected, |o| class_latency_s(o, class));
+    }
+}
+
+#[test]
+fn the_shortest_first() {
+    let kinds: Vec<_> = [(0.5, 40.0), (0.2, 120.0), (0.1, 300.0)]
+        .map(|(rate, tokens)| (rate, constant(tokens), 0))
+        .into();
+    let plan = classes(Scheduling::ShortestFirst, &kinds, 60_000);
+    let services: Vec<_> = kinds.iter().map(|(rate, output, _)| moments(*rate, output)).collect();
+    for (class, wait) in cobham(&services).into_iter().enumerate() {
+        let expected = wait + services[class].1;
+        agrees(&format!("length {class}"), &plan, expected, |o| class_latency_s(o, class));
+    }
+}
+
+/// With preemption the highest class is alone on the server, but for the rest of one step.
+#[test]
+fn preemption_hides_lower_classes() {
+    let output = Law::uniform(50.0, 150.0).unwrap().rounded();
+    let kinds = [(0.4, output.clone(), 1), (0.4, output.clone(), 0)];
+    let plan = classes(Scheduling::Priority { preemption: true }, &kinds, 60_000);
+    let (rate, mean, square) = moments(0.4, &output);
+    let alone = mean + rate * square / (2.0 * (1.0 - rate * mean));
+    let (found, half_width) = estimate(&plan, |o| class_latency_s(o, 0));
+    assert!((found - alone).abs() <= half_width + 0.01, "{found} ± {half_width}, alone {alone}");
+    let displaced = run(&plan, 0).pools[0].usage.preemptions;
+    assert!(displaced > 1_000, "{displaced}");
 }

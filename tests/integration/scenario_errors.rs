@@ -173,6 +173,17 @@ fn a_router_is_known_and_its_settings_make_sense() {
 }
 
 #[test]
+fn scheduling_is_known() {
+    let with =
+        |name: &str| after("precision       =", &format!("scheduling = {name}\nprecision ="));
+    assert_one(&with("\"prio\""), "unknown scheduling `prio`", "fcfs, priority, shortest-first");
+    let priority = after("model    = \"main\"", "model = \"main\"\npriority = 300");
+    assert_one(&priority, "`priority` must be between 0 and 255", "");
+    let deadline = after("model    = \"main\"", "model = \"main\"\ndeadline = \"0 s\"");
+    assert_one(&deadline, "`deadline` must be above 0 s", "");
+}
+
+#[test]
 fn quality_is_a_share() {
     let with = |share: &str| after("precision       =", &format!("quality = {share}\nprecision ="));
     for share in ["\"130 %\"", "\"good\"", "\"0 %\"", "[1]"] {
