@@ -78,7 +78,7 @@ impl Pace {
         if first >= limit {
             return limit * ps;
         }
-        let per_step = (u128::from(ps) * u128::from(self.growth) >> 20) as u64;
+        let per_step = ((u128::from(ps) * u128::from(self.growth)) >> 20) as u64;
         let mut context = first << 20;
         let mut cost = first * ps;
         for _ in 0..self.done {

@@ -174,7 +174,7 @@ impl Paced {
     /// The most steps, up to `limit`, that `blocks` blocks last for.
     fn steps_within(&self, now: u64, blocks: u64, limit: u64, block: u32) -> u64 {
         // Most often there is plenty: no request takes more than this.
-        let growth = u128::from(self.growth) * u128::from(limit) >> TOKEN_BITS;
+        let growth = (u128::from(self.growth) * u128::from(limit)) >> TOKEN_BITS;
         let most = growth / u128::from(block) + 2 * self.members.len() as u128;
         if most <= u128::from(blocks) || self.blocks_for(now, limit, block) <= blocks {
             return limit;
@@ -262,6 +262,6 @@ fn grown(cost: ContextCost, context: u32, growth: u64) -> Course {
 
 /// What a step adds to attention, rounded down to whole units once and for all.
 fn slope(cost: ContextCost, growth: u64) -> ContextCost {
-    let part = |each: u64| (u128::from(each) * u128::from(growth) >> TOKEN_BITS) as u64;
+    let part = |each: u64| ((u128::from(each) * u128::from(growth)) >> TOKEN_BITS) as u64;
     ContextCost { ps: part(cost.ps), bytes: part(cost.bytes), flops: part(cost.flops) }
 }
