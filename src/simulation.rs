@@ -2,19 +2,25 @@
 
 mod actor;
 mod boundaries;
+mod cached;
 mod call;
 pub mod call_log;
 pub mod cause;
 mod event;
+mod fleet;
 pub mod outcome;
 pub mod plan;
+mod records;
 mod remote;
 mod replay;
+mod routing;
+mod scaling;
 pub mod scenario;
 pub mod series;
 mod slab;
 pub mod task_sample;
 mod timeouts;
+mod upkeep;
 mod walk;
 pub mod world;
 

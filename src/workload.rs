@@ -5,6 +5,7 @@ pub mod context;
 pub mod diagram;
 pub mod expectation;
 pub mod program;
+pub mod response_cache;
 pub mod retry;
 pub mod tool;
 pub mod trace;

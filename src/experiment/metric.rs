@@ -189,7 +189,7 @@ impl Metric {
     /// Whether more of it is better, as of a success rate; less is, as of a latency, otherwise.
     pub fn more_is_better(&self) -> bool {
         let rate = matches!(self.unit, Unit::PerSecond | Unit::TokensPerSecond);
-        let better = ["task_success_rate", "prefix_hit_rate", "tokens_per_joule"];
+        let better = ["task_success_rate", "availability", "prefix_hit_rate", "tokens_per_joule"];
         rate || better.contains(&self.key)
     }
 }

@@ -53,6 +53,10 @@ pub struct Served {
     pub facility_joules: f64,
     /// Carbon dioxide equivalent of that, g.
     pub carbon_g: f64,
+    /// Replica time that was paid for, of pools to whose replicas something may happen, s.
+    pub tracked_s: f64,
+    /// Part of it in which they were out of service, s.
+    pub down_s: f64,
     /// Calls sent to endpoints.
     pub requests: f64,
     /// Those that their limits refused.
@@ -100,6 +104,8 @@ impl Served {
             joules: value,
             facility_joules: value,
             carbon_g: value,
+            tracked_s: value,
+            down_s: value,
             requests: value,
             throttled: value,
             unavailable: value,
@@ -107,9 +113,10 @@ impl Served {
         }
     }
 
-    /// What the time of a pool's replicas costs and could have done.
-    fn capacity(pool: &Pool, window_s: f64) -> Self {
-        let replica_s = window_s * f64::from(pool.replicas);
+    /// What the time of a pool's replicas costs and could have done, of which they were down or not
+    /// paid for.
+    fn capacity(pool: &Pool, window_s: f64, down_ps: u128, unpaid_ps: u128) -> Self {
+        let replica_s = window_s * f64::from(pool.most_replicas()) - seconds(unpaid_ps);
         let gpu_s = replica_s * f64::from(pool.gpus);
         let kv_tokens = pool.replica.kv_blocks as f64 * f64::from(pool.replica.block);
         Self {
@@ -119,6 +126,8 @@ impl Served {
             possible_flop: gpu_s * pool.peak_flops,
             possible_bytes: gpu_s * pool.bandwidth,
             gpu_s,
+            tracked_s: if pool.fleet.is_some() { replica_s } else { 0.0 },
+            down_s: seconds(down_ps),
             ..Self::NONE
         }
     }
@@ -140,7 +149,7 @@ impl Served {
             bytes: usage.bytes as f64 * gpus,
             preemptions: usage.preemptions as f64,
             counters: usage.counters.all().map(|count| count as f64),
-            ..Self::capacity(pool, window_s)
+            ..Self::capacity(pool, window_s, tally.down_ps, tally.unpaid_ps)
         }
         .powered(pool, seconds(u128::from(usage.gpu_ps)))
     }
@@ -162,7 +171,7 @@ impl Served {
             bytes: bin.bytes as f64 * gpus,
             preemptions: f64::NAN,
             counters: [f64::NAN; Counter::COUNT],
-            ..Self::capacity(pool, length_s)
+            ..Self::capacity(pool, length_s, bin.down_ps, bin.unpaid_ps)
         }
         .powered(pool, seconds(bin.gpu_ps))
     }
@@ -228,6 +237,8 @@ impl Served {
             joules: self.joules + other.joules,
             facility_joules: self.facility_joules + other.facility_joules,
             carbon_g: self.carbon_g + other.carbon_g,
+            tracked_s: self.tracked_s + other.tracked_s,
+            down_s: self.down_s + other.down_s,
             requests: self.requests + other.requests,
             throttled: self.throttled + other.throttled,
             unavailable: self.unavailable + other.unavailable,

@@ -77,6 +77,8 @@ pub enum Purpose {
     Design = 17,
     /// How fast a hosted endpoint answers a call.
     Endpoint = 18,
+    /// What a cache of answers knows.
+    ResponseCache = 19,
 }
 
 /// All streams of one trial.

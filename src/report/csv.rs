@@ -222,28 +222,34 @@ type PoolColumn = (&'static str, fn(&Pool, &PoolBin, f64) -> f64);
 
 /// Columns about a pool, from what it did in so many picoseconds (summed over trials).
 const POOL_COLUMNS: [PoolColumn; 10] = [
-    ("utilization", |pool, bin, ps| bin.busy_ps as f64 / ps / f64::from(pool.replicas)),
+    ("utilization", |pool, bin, ps| bin.busy_ps as f64 / ps / paid(pool, bin, ps)),
     ("batch_size", |_, bin, _| bin.batch_ps as f64 / bin.busy_ps as f64),
     ("queue_length", |_, bin, ps| bin.waiting_ps as f64 / ps),
     ("kv_occupancy", |pool, bin, ps| {
         let tokens = pool.replica.kv_blocks as f64 * f64::from(pool.replica.block);
-        bin.kv_token_ps as f64 / ps / f64::from(pool.replicas) / tokens
+        bin.kv_token_ps as f64 / ps / paid(pool, bin, ps) / tokens
     }),
     ("compute_utilization", |pool, bin, ps| {
-        bin.flops as f64 / (ps / 1e12) / f64::from(pool.replicas) / pool.peak_flops
+        bin.flops as f64 / (ps / 1e12) / paid(pool, bin, ps) / pool.peak_flops
     }),
     ("hbm_bandwidth_saturation", |pool, bin, ps| {
-        bin.bytes as f64 / (ps / 1e12) / f64::from(pool.replicas) / pool.bandwidth
+        bin.bytes as f64 / (ps / 1e12) / paid(pool, bin, ps) / pool.bandwidth
     }),
     ("prefix_hit_rate", |_, bin, _| bin.cached_tokens as f64 / bin.prompt_tokens as f64),
     ("input_tokens_per_s", |_, bin, ps| bin.prompt_tokens as f64 / (ps / 1e12)),
     ("output_tokens_per_s", |_, bin, ps| bin.output_tokens as f64 / (ps / 1e12)),
-    ("usd_per_h", |pool, _, _| pool.usd_per_replica_h * f64::from(pool.replicas)),
+    ("usd_per_h", |pool, bin, ps| pool.usd_per_replica_h * paid(pool, bin, ps)),
 ];
 
+/// Replicas that were paid for, on average.
+fn paid(pool: &Pool, bin: &PoolBin, ps: f64) -> f64 {
+    f64::from(pool.most_replicas()) - bin.unpaid_ps as f64 / ps
+}
+
 /// Dollars per hour of all pools.
-fn price(plan: &Plan) -> f64 {
-    plan.pools.iter().map(|pool| pool.usd_per_replica_h * f64::from(pool.replicas)).sum()
+fn price(plan: &Plan, bin: &Bin, ps: f64) -> f64 {
+    let pools = plan.pools.iter().zip(&bin.pools);
+    pools.map(|(pool, bin)| pool.usd_per_replica_h * paid(pool, bin, ps)).sum()
 }
 
 /// Dollars that endpoints charged in a bin, over all trials.
@@ -309,7 +315,9 @@ pub fn timeseries(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
                 per_s(bin.tasks_finished),
                 number(in_flight / trials),
                 per_s(bin.calls),
-                number((price(answer.plan) / 3600.0 * ps / 1e12 + hosted_usd(bin)) / trials),
+                number(
+                    (price(answer.plan, bin, ps) / 3600.0 * ps / 1e12 + hosted_usd(bin)) / trials,
+                ),
             ];
             let figures = pools.iter().flat_map(|part| pool_figures(answer, part, bin, ps));
             let hosted = endpoints.iter().flat_map(|part| endpoint_figures(answer, part, bin, ps));

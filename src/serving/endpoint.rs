@@ -81,6 +81,14 @@ pub struct Course {
 }
 
 impl Course {
+    /// The same seen from so far away.
+    #[must_use]
+    pub fn from_afar(mut self, round_trip: SimDuration) -> Self {
+        self.first_token += round_trip;
+        self.end += round_trip;
+        self
+    }
+
     /// Tokens that have come by `now`.
     pub fn produced(&self, now: SimTime) -> u32 {
         if now < self.first_token {

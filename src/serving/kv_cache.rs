@@ -46,6 +46,13 @@ impl KvCache {
         }
     }
 
+    /// Forgets what it holds, as a server does that starts again; what was evicted stays counted.
+    pub fn empty(&mut self) {
+        let evicted = self.evicted;
+        self.clear();
+        self.evicted = evicted;
+    }
+
     /// Tokens in a block.
     pub fn block_tokens(&self) -> u32 {
         self.block

@@ -22,6 +22,7 @@ use super::usage::{Progression, SHARE_BITS, Usage};
 use crate::foundations::{SimDuration, SimTime};
 use crate::performance::{HostProfile, Speculation, StepModel};
 
+mod lose;
 mod schedule;
 mod steps;
 
@@ -79,6 +80,9 @@ impl ReplicaSpec {
     }
 }
 
+/// [`Replica::set_slowness`] of a server that is well.
+pub const FULL_SPEED: u64 = 1024;
+
 /// What the server is doing until its next boundary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Activity {
@@ -126,6 +130,8 @@ pub struct Replica {
     cancelled: Vec<u32>,
     batch: DecodeBatch,
     activity: Activity,
+    /// How much longer its steps take than they should, in 1024ths.
+    slowness: u64,
     /// Steps done since the start of the trial.
     done: u64,
     /// Time that the batch has been held up by steps of prompts alone, ps.
@@ -174,6 +180,7 @@ impl Replica {
             cancelled: Vec::new(),
             batch: DecodeBatch::default(),
             activity: Activity::Idle,
+            slowness: FULL_SPEED,
             done: 0,
             stall: 0,
             admissions: 0,
@@ -203,7 +210,7 @@ impl Replica {
         self.chunks.clear();
         self.cancelled.clear();
         self.batch.clear(&spec.model, spec.block, spec.speculation.is_some());
-        self.activity = Activity::Idle;
+        (self.activity, self.slowness) = (Activity::Idle, FULL_SPEED);
         (self.done, self.stall, self.taken_up) = (0, 0, 0);
         (self.admissions, self.share_per_token, self.own_tokens) = (0, 0, 0);
         self.token_ps_rest = 0;

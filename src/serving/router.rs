@@ -46,6 +46,33 @@ impl RouterPolicy {
         Self::PrefixAware { least_match: 0.3, load_bound: 1.25, slack: 4.0 };
 }
 
+/// The replicas of a pool that take requests.
+#[derive(Clone, Copy, Debug)]
+pub enum Open<'a> {
+    /// All of so many.
+    All(usize),
+    /// Those at these places, in their order; one at least.
+    Some(&'a [u32]),
+}
+
+impl Open<'_> {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        match self {
+            Open::All(count) => *count,
+            Open::Some(places) => places.len(),
+        }
+    }
+
+    /// The place in the pool of the open one at a place among them.
+    pub fn place(&self, at: usize) -> usize {
+        match self {
+            Open::All(_) => at,
+            Open::Some(places) => places[at] as usize,
+        }
+    }
+}
+
 /// A pool's router with its memory.
 #[derive(Clone, Debug)]
 pub struct Router {
@@ -63,30 +90,35 @@ impl Router {
         Self { policy, last: usize::MAX, stream }
     }
 
-    /// The replica for a request of `session` with these pieces.
+    /// The replica, of those that are open, for a request of `session` with these pieces.
+    #[expect(clippy::too_many_arguments, reason = "a router may look at all of it")]
     pub fn route(
         &mut self,
         spec: &ReplicaSpec,
         replicas: &mut [Replica],
+        open: Open<'_>,
         session: u64,
         pieces: &[Piece],
         prompt: u32,
         now: SimTime,
     ) -> usize {
+        let count = open.count();
         let chosen = match self.policy {
-            _ if replicas.len() == 1 => 0,
-            RouterPolicy::RoundRobin => self.last.wrapping_add(1) % replicas.len(),
-            RouterPolicy::LeastLoaded => self.least_loaded(replicas),
+            _ if count == 1 => 0,
+            RouterPolicy::RoundRobin => self.last.wrapping_add(1) % count,
+            RouterPolicy::LeastLoaded => self.least_loaded(replicas, open),
             RouterPolicy::SessionAffinity => {
-                (0..replicas.len()).max_by_key(|&index| derive(session, index as u64)).unwrap_or(0)
+                let weight = |&at: &usize| derive(session, open.place(at) as u64);
+                (0..count).max_by_key(weight).unwrap_or(0)
             }
-            RouterPolicy::PowerOfChoices { choices } => self.of_some(replicas, choices),
+            RouterPolicy::PowerOfChoices { choices } => self.of_some(replicas, open, choices),
             RouterPolicy::PrefixAware { least_match, load_bound, slack } => {
-                let total: usize = replicas.iter().map(Replica::load).sum();
-                let most = load_bound * (total + 1) as f64 / replicas.len() as f64 + slack;
+                let total: usize = (0..count).map(|at| replicas[open.place(at)].load()).sum();
+                let most = load_bound * (total + 1) as f64 / count as f64 + slack;
                 let enough = (least_match * f64::from(prompt)).max(1.0);
                 let mut best = None;
-                for index in self.in_turn(replicas.len()) {
+                for at in self.in_turn(count) {
+                    let index = open.place(at);
                     let load = replicas[index].load();
                     if load as f64 > most {
                         continue;
@@ -95,38 +127,38 @@ impl Router {
                     let cached = replicas[index].kv().cached_tokens(pieces, prompt);
                     let merit = (cached, Reverse(load));
                     if f64::from(cached) >= enough && best.is_none_or(|(known, _)| merit > known) {
-                        best = Some((merit, index));
+                        best = Some((merit, at));
                     }
                 }
-                best.map_or_else(|| self.least_loaded(replicas), |(_, index)| index)
+                best.map_or_else(|| self.least_loaded(replicas, open), |(_, at)| at)
             }
         };
         self.last = chosen;
-        chosen
+        open.place(chosen)
     }
 
     /// The least loaded of so many different replicas drawn by chance, the first of equals.
-    fn of_some(&mut self, replicas: &[Replica], choices: u32) -> usize {
+    fn of_some(&mut self, replicas: &[Replica], open: Open<'_>, choices: u32) -> usize {
         let Some(stream) = &mut self.stream else { return 0 };
-        let some = (choices as usize).min(replicas.len());
+        let some = (choices as usize).min(open.count());
         let mut drawn: SmallVec<[usize; 4]> = SmallVec::new();
         while drawn.len() < some {
-            let index = stream.below(replicas.len() as u64) as usize;
+            let index = stream.below(open.count() as u64) as usize;
             if !drawn.contains(&index) {
                 drawn.push(index);
             }
         }
-        drawn.into_iter().min_by_key(|&index| replicas[index].load()).unwrap_or(0)
+        drawn.into_iter().min_by_key(|&at| replicas[open.place(at)].load()).unwrap_or(0)
     }
 
-    /// All replicas, beginning behind the last one chosen.
+    /// Places among the open ones, beginning behind the last one chosen.
     fn in_turn(&self, count: usize) -> impl Iterator<Item = usize> + use<> {
         let first = self.last.wrapping_add(1) % count;
         (0..count).map(move |step| (first + step) % count)
     }
 
-    fn least_loaded(&self, replicas: &[Replica]) -> usize {
-        let replica = self.in_turn(replicas.len()).min_by_key(|&index| replicas[index].load());
-        replica.unwrap_or(0)
+    fn least_loaded(&self, replicas: &[Replica], open: Open<'_>) -> usize {
+        let places = self.in_turn(open.count());
+        places.min_by_key(|&at| replicas[open.place(at)].load()).unwrap_or(0)
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum OnWake {
     ToolsReturned,
     /// Tries its call again.
     Attempt,
+    /// Goes on with the answer that a cache gave.
+    Cached,
     /// Performs its next recorded action.
     Replay,
     /// Begins a recorded session: waits for its first action.
@@ -166,6 +168,9 @@ pub(super) struct Task {
     pub(super) counted: bool,
     pub(super) calls: u32,
     pub(super) tool_calls: u32,
+    /// Whether a cache of answers was asked, and whether what it gave was wrong.
+    pub(super) asked: bool,
+    pub(super) misled: bool,
     /// Tokens that the user wrote for it, as far as they are known yet.
     pub(super) prompt: Option<u32>,
     /// Tokens of its latest answer, reasoning left out.
@@ -188,6 +193,8 @@ impl Default for Task {
             counted: false,
             calls: 0,
             tool_calls: 0,
+            asked: false,
+            misled: false,
             prompt: None,
             answer: 0,
             input_tokens: 0,
@@ -205,6 +212,8 @@ impl Default for Task {
 pub(super) enum Server {
     /// At a replica among all, under this name.
     Replica { index: u32, request: RequestId },
+    /// With the router: no replica of its pool takes requests.
+    Held,
     /// At an endpoint; how it goes is with the replies.
     Endpoint { index: u16, reply: Handle },
 }

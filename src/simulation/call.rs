@@ -3,7 +3,7 @@
 use super::actor::{Actor, Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
 use super::call_log::LoggedCall;
 use super::cause::Cause;
-use super::event::Handle;
+use super::event::{Event, Handle};
 use super::outcome::PICO_PER_USD;
 use super::plan::{Backend, Plan};
 use super::slab::Slab;
@@ -11,7 +11,7 @@ use super::walk::count;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
 use crate::foundations::{SimDuration, SimTime};
-use crate::serving::{Finished, Request, RequestId, Standing};
+use crate::serving::{Finished, Open, Request, Standing};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
 
@@ -155,9 +155,7 @@ impl World<'_> {
             }
             _ => 0,
         };
-        self.tasks[task].calls += 1;
-        self.memory_of(actor).first_attempts += 1;
-        self.actors[actor].call = Some(Call {
+        let call = Call {
             reason,
             pool,
             output,
@@ -168,7 +166,13 @@ impl World<'_> {
             errors_left,
             since: self.now,
             request: Handle::NONE,
-        });
+        };
+        if reason == CallReason::Step && self.answer_from_cache(actor, call) {
+            return;
+        }
+        self.tasks[task].calls += 1;
+        self.memory_of(actor).first_attempts += 1;
+        self.actors[actor].call = Some(call);
         self.attempt(actor);
     }
 
@@ -216,26 +220,21 @@ impl World<'_> {
         if transport_fails {
             return self.attempt_failed(actor, Failure::Transport);
         }
-        let index = match self.choose_backend(call.pool) {
+        let index = match self.choose_backend(actor, call.pool) {
             Some(Backend::Pool(index)) => index,
             Some(Backend::Endpoint(endpoint)) => return self.call_endpoint(actor, endpoint),
-            None => return self.attempt_failed(actor, Failure::TooMany(None)),
+            Some(Backend::Route(_)) | None => {
+                return self.attempt_failed(actor, Failure::TooMany(None));
+            }
         };
         let pool = &plan.pools[index as usize];
         let prompt = self.actors[actor].context.tokens();
         if !pool.replica.can_hold(prompt, call.output) {
             return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
         }
-        let replica = self.route(actor, index);
-        let claim = plan.populations[population as usize].claim;
-        let luck = match pool.replica.speculation {
-            // A call is known by its context, which no two of a session have in common.
-            Some(_) => {
-                let call = derive(self.actors[actor].entity, prompt.into());
-                self.streams.stream(Purpose::Speculation, call).next_u64()
-            }
-            None => 0,
-        };
+        if self.turns_away(index) {
+            return self.attempt_failed(actor, Failure::Unavailable);
+        }
         let found = &mut self.actors[actor];
         let (task, sent) = (found.task, self.now);
         let request = self.in_flight.insert_with(|entry| {
@@ -243,7 +242,7 @@ impl World<'_> {
                 actor,
                 task,
                 population,
-                server: Server::Replica { index: replica as u32, request: RequestId::NONE },
+                server: Server::Held,
                 sent,
                 output: call.output,
                 counted,
@@ -252,10 +251,37 @@ impl World<'_> {
         if let Some(call) = &mut found.call {
             call.request = request;
         }
+        self.requests += 1;
+        self.tokens_asked += u64::from(call.output);
+        match self.round_trip(actor, index) {
+            SimDuration::ZERO => self.dispatch(request, index),
+            far => drop(self.schedule(sent + far, Event::Delivered { call: request, pool: index })),
+        }
+        self.set_timeout(actor, request);
+    }
+
+    /// Sends a request to a replica of its pool, or lets it wait where none takes any.
+    pub(super) fn dispatch(&mut self, request: Handle, pool: u16) {
+        let plan = self.plan;
+        let actor = self.in_flight[request].actor;
+        let Some(replica) = self.route(actor, pool) else { return self.hold(request, pool) };
+        let context = &self.actors[actor].context;
+        let Some(call) = &self.actors[actor].call else { return };
+        let spec = &plan.pools[pool as usize].replica;
+        let claim = plan.populations[self.in_flight[request].population as usize].claim;
+        let sent = self.in_flight[request].sent;
+        let luck = match spec.speculation {
+            // A call is known by its context, which no two of a session have in common.
+            Some(_) => {
+                let call = derive(self.actors[actor].entity, context.tokens().into());
+                self.streams.stream(Purpose::Speculation, call).next_u64()
+            }
+            None => 0,
+        };
         let wanted = Request {
             tag: request.index,
-            pieces: found.context.pieces(),
-            prompt,
+            pieces: context.pieces(),
+            prompt: context.tokens(),
             output: call.output,
             kept: call.kept,
             luck,
@@ -265,29 +291,31 @@ impl World<'_> {
                 deadline: claim.deadline.map_or(SimTime::MAX, |within| sent + within),
             },
         };
-        let id = self.replicas[replica].submit(&pool.replica, wanted, sent);
-        self.follow(replica);
-        self.requests += 1;
-        self.tokens_asked += u64::from(call.output);
+        let id = self.replicas[replica].submit(spec, wanted, self.now);
         self.in_flight[request].server = Server::Replica { index: replica as u32, request: id };
-        self.set_timeout(actor, request);
+        self.follow(replica);
     }
 
-    /// The replica, among all, that an actor's call to a pool goes to.
-    fn route(&mut self, actor: Handle, pool: u16) -> usize {
+    /// The replica, among all, that an actor's call to a pool goes to; none where none is open.
+    fn route(&mut self, actor: Handle, pool: u16) -> Option<usize> {
         let session = self.session_of(actor);
         let context = &self.actors[actor].context;
         let state = &mut self.pools[pool as usize];
         let range = state.replicas.clone();
-        range.start
-            + state.router.route(
-                &self.plan.pools[pool as usize].replica,
-                &mut self.replicas[range],
-                session,
-                context.pieces(),
-                context.tokens(),
-                self.now,
-            )
+        let open = match &state.fleet {
+            None => Open::All(range.len()),
+            Some(fleet) => fleet.open()?,
+        };
+        let chosen = state.router.route(
+            &self.plan.pools[pool as usize].replica,
+            &mut self.replicas[range.clone()],
+            open,
+            session,
+            context.pieces(),
+            context.tokens(),
+            self.now,
+        );
+        Some(range.start + chosen)
     }
 
     /// The entity of the session that an actor works for.
@@ -401,6 +429,10 @@ impl World<'_> {
         let (replica, id) = match entry.server {
             Server::Replica { index, request } => (index as usize, request),
             Server::Endpoint { index, reply } => return self.hang_up(request, index, reply),
+            Server::Held => {
+                self.tokens_cancelled += u64::from(self.in_flight[request].output);
+                return self.in_flight.remove(request);
+            }
         };
         let plan = self.plan;
         let spec = &plan.pools[self.pool_of_replica[replica] as usize].replica;
@@ -414,19 +446,18 @@ impl World<'_> {
     /// A request left its server.
     pub(super) fn answered(&mut self, finished: &Finished, pool: u16) {
         let pico = self.charge_of(finished, pool);
+        self.pools[pool as usize].calls += 1;
+        if self.plan.pools[pool as usize].overflow.is_some() {
+            self.pools[pool as usize].note_answer(finished);
+        }
         self.settle_request(finished, pool, pico);
     }
 
     /// What a request owes the pool that it left.
-    fn charge_of(&mut self, finished: &Finished, pool: u16) -> u64 {
-        let spec = &self.plan.pools[pool as usize];
-        let pico = libm::round(finished.share.0 as f64 * spec.pico_per_ps()) as u64;
-        let state = &mut self.pools[pool as usize];
-        state.charged_pico += u128::from(pico);
-        state.calls += 1;
-        if spec.overflow.is_some() {
-            state.note_answer(finished);
-        }
+    pub(super) fn charge_of(&mut self, finished: &Finished, pool: u16) -> u64 {
+        let price = self.plan.pools[pool as usize].pico_per_ps();
+        let pico = libm::round(finished.share.0 as f64 * price) as u64;
+        self.pools[pool as usize].charged_pico += u128::from(pico);
         pico
     }
 
@@ -474,64 +505,19 @@ impl World<'_> {
         if self.call_log.is_some() {
             self.log_call(actor, place, call.since, finished, pico);
         }
-        let waiting = &mut self.actors[actor];
-        waiting.context.grow(call.joins);
-        waiting.last_joined = call.joins;
-        waiting.last_output = finished.produced;
+        self.take_answer(actor, call.joins, finished.produced);
         self.go_on(actor, call.reason);
     }
 
-    fn record_call(&mut self, population: u16, call: &Call, finished: &Finished, sent: SimTime) {
-        let tally = self.tally(population);
-        tally.calls += 1;
-        tally.input_tokens += u64::from(finished.prompt);
-        tally.cached_tokens += u64::from(finished.cached);
-        tally.output_tokens += u64::from(finished.produced);
-        tally.reasoning_tokens += u64::from(call.reasoning);
-        tally.call_latency.record(finished.finished.since(call.since).as_us());
-        let started = finished.scheduled.unwrap_or(finished.finished);
-        tally.queue_time.record(started.since(finished.submitted).as_us());
-        if let Some(first) = finished.first_token {
-            tally.ttft.record(first.since(sent).as_us());
-            if finished.produced > 1 {
-                let gaps = u64::from(finished.produced - 1);
-                tally.tpot.record(finished.finished.since(first).0 / gaps / 1000);
-            }
-        }
-    }
-
-    /// Writes down a call; its caller's context is still that of the prompt.
-    fn log_call(
-        &mut self,
-        actor: Handle,
-        pool: u16,
-        since: SimTime,
-        finished: &Finished,
-        charged_pico: u64,
-    ) {
-        let found = &self.actors[actor];
-        let parent = self.actors.contains(found.parent).then(|| self.actors[found.parent].entity);
-        let call = LoggedCall {
-            population: found.population,
-            session: self.session_of(actor),
-            actor: found.entity,
-            parent: parent.unwrap_or(found.entity),
-            task: self.tasks[found.task].number,
-            pool,
-            since,
-            first_token: finished.first_token,
-            finished: finished.finished,
-            input: finished.prompt,
-            cached: finished.cached,
-            output: finished.produced,
-            charged_pico,
-            pieces: found.context.pieces().to_vec(),
-        };
-        self.call_log.get_or_insert_default().push(call);
+    /// An answer joins the context.
+    pub(super) fn take_answer(&mut self, actor: Handle, joins: u32, produced: u32) {
+        let waiting = &mut self.actors[actor];
+        waiting.context.grow(joins);
+        (waiting.last_joined, waiting.last_output) = (joins, produced);
     }
 
     /// The answer is there: what the program does with it.
-    fn go_on(&mut self, actor: Handle, reason: CallReason) {
+    pub(super) fn go_on(&mut self, actor: Handle, reason: CallReason) {
         let Script::Program(program) = self.actors[actor].script else {
             return self.replay(actor);
         };

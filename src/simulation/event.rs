@@ -15,6 +15,10 @@ pub(super) enum Event {
     Wake { actor: Handle },
     /// A tool call returns and frees its slot. The actor may have gone on since: the round says.
     ToolReturns { tool: u16, actor: Handle, round: u32 },
+    /// Something happens to the replicas of a pool.
+    Fleet { pool: u16, event: FleetEvent },
+    /// A request reaches its pool from afar.
+    Delivered { call: Handle, pool: u16 },
     /// A call to an endpoint ends.
     Reply { call: Handle },
     /// A task takes too long.
@@ -27,6 +31,37 @@ pub(super) enum Event {
     Horizon,
     /// What is not done by now is left as it is.
     DrainLimit,
+}
+
+/// What can happen to the replicas of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FleetEvent {
+    /// A thing breaks that some replicas need.
+    Breaks { unit: u32 },
+    /// It works again.
+    Repaired { unit: u32 },
+    /// The whole pool goes down.
+    Outage,
+    /// It is back.
+    OutageOver,
+    /// A replica goes on more slowly.
+    Slows { replica: u32 },
+    /// It is as fast as before.
+    Recovers { replica: u32 },
+    /// The owner of a replica's machine wants it back.
+    Reclaimed { replica: u32 },
+    /// There is another in its place.
+    Returns { replica: u32 },
+    /// A round of reboots begins.
+    Maintenance,
+    /// A leaving replica is waited for no longer.
+    DrainOver { replica: u32, turn: u32 },
+    /// A replica has been rebooted.
+    Rebooted { replica: u32 },
+    /// The autoscaler looks.
+    Scale,
+    /// A rented replica is ready.
+    Started { replica: u32, turn: u32 },
 }
 
 /// Names an entry of a [`super::slab::Slab`]; no longer fits once that was freed.

@@ -80,6 +80,12 @@ pub struct AgentTally {
     pub sub_agents: u64,
     /// Contexts cut for being too long.
     pub compactions: u64,
+    /// Tasks whose first call asked a cache of answers, and of those: answered by it, and wrongly.
+    pub cache_asked: u64,
+    /// Tasks whose first call a cache answered.
+    pub cache_hits: u64,
+    /// Tasks whose first call it answered wrongly.
+    pub cache_wrong: u64,
     /// Tokens of answered calls.
     pub input_tokens: u64,
     /// Input tokens that were found in a prefix cache.
@@ -155,6 +161,9 @@ impl AgentTally {
             (&mut self.tool_errors, other.tool_errors),
             (&mut self.sub_agents, other.sub_agents),
             (&mut self.compactions, other.compactions),
+            (&mut self.cache_asked, other.cache_asked),
+            (&mut self.cache_hits, other.cache_hits),
+            (&mut self.cache_wrong, other.cache_wrong),
             (&mut self.input_tokens, other.input_tokens),
             (&mut self.cached_tokens, other.cached_tokens),
             (&mut self.output_tokens, other.output_tokens),
@@ -222,8 +231,12 @@ pub struct PoolTally {
     pub usage: Usage,
     /// Calls that were answered.
     pub calls: u64,
-    /// Replicas x window, ps.
+    /// Replicas that were paid for x window, ps.
     pub replica_ps: u128,
+    /// Part of it in which they were out of service.
+    pub down_ps: u128,
+    /// Time of replicas that were not paid for, ps.
+    pub unpaid_ps: u128,
     /// KV tokens that all its replicas can hold x window, token ps.
     pub kv_capacity_ps: u128,
     /// Requests waiting x time, ps.

@@ -11,8 +11,17 @@ use crate::performance::GpuPower;
 use crate::serving::{EndpointSpec, ReplicaSpec, RouterPolicy};
 use crate::workload::arrival::Arrivals;
 use crate::workload::program::Program;
+use crate::workload::response_cache::ResponseCache;
 use crate::workload::tool::Tool;
 use crate::workload::trace::Trace;
+
+mod fleet;
+mod geography;
+
+pub use fleet::{
+    Autoscale, Breakdown, Degradation, FleetLaw, LostCalls, Maintenance, Reclaim, ScaleOn,
+};
+pub use geography::{Geography, Route, RouteBy};
 
 /// One variant of a scenario, ready to simulate.
 #[derive(Clone, Debug)]
@@ -29,6 +38,8 @@ pub struct Plan {
     pub pools: Vec<Pool>,
     /// Hosted models. Where a place names a backend, they come behind the pools.
     pub endpoints: Vec<Endpoint>,
+    /// Where they stand and who may use them, where that matters; routes come behind endpoints.
+    pub geography: Option<Geography>,
     /// Agent programs.
     pub programs: Vec<Program>,
     /// Tools.
@@ -74,8 +85,10 @@ pub struct Pool {
     pub engine: String,
     /// Step times, limits and memory of a replica.
     pub replica: ReplicaSpec,
-    /// Replicas.
+    /// Replicas; those at the start, where their number follows the load.
     pub replicas: u32,
+    /// What happens to them beside work; without, they are there all the time.
+    pub fleet: Option<FleetLaw>,
     /// GPUs of a replica.
     pub gpus: u32,
     /// How requests are spread.
@@ -135,14 +148,18 @@ pub enum Backend {
     Pool(u16),
     /// The endpoint at this place.
     Endpoint(u16),
+    /// The route at this place: one of its pools and endpoints.
+    Route(u16),
 }
 
 impl Plan {
-    /// What stands at a place among pools and, behind them, endpoints.
+    /// What stands at a place among pools and, behind them, endpoints and routes.
     pub fn backend(&self, place: u16) -> Backend {
-        match usize::from(place).checked_sub(self.pools.len()) {
-            None => Backend::Pool(place),
-            Some(endpoint) => Backend::Endpoint(endpoint as u16),
+        let (pools, endpoints) = (self.pools.len() as u16, self.endpoints.len() as u16);
+        match place {
+            pool if pool < pools => Backend::Pool(pool),
+            endpoint if endpoint < pools + endpoints => Backend::Endpoint(endpoint - pools),
+            route => Backend::Route(route - pools - endpoints),
         }
     }
 
@@ -151,6 +168,11 @@ impl Plan {
         match self.backend(place) {
             Backend::Pool(pool) => self.pools[usize::from(pool)].max_context,
             Backend::Endpoint(endpoint) => self.endpoints[usize::from(endpoint)].max_context,
+            Backend::Route(route) => {
+                let routes = self.geography.as_ref().map(|map| &map.routes[usize::from(route)]);
+                let backends = routes.map_or(&[][..], |route| &route.backends);
+                backends.iter().map(|place| self.max_context(*place)).min().unwrap_or(0)
+            }
         }
     }
 }
@@ -179,6 +201,12 @@ impl Bill {
 }
 
 impl Pool {
+    /// Replicas at most.
+    pub fn most_replicas(&self) -> u32 {
+        let scaling = self.fleet.as_ref().and_then(|fleet| fleet.autoscale.as_ref());
+        scaling.map_or(self.replicas, |scaling| scaling.most.max(self.replicas))
+    }
+
     /// Price of a replica, picodollars per picosecond: dollars per second.
     pub fn pico_per_ps(&self) -> f64 {
         self.usd_per_replica_h / 3600.0
@@ -226,6 +254,8 @@ pub struct Population {
     pub claim: Claim,
     /// When sessions start.
     pub arrivals: Arrivals,
+    /// Answers that need no model.
+    pub response_cache: Option<ResponseCache>,
     /// Where arrivals are closed: time between a session's end and the same user's next, seconds.
     pub think_time_s: Option<Law>,
 }

@@ -26,22 +26,30 @@ impl PoolState {
 impl World<'_> {
     /// What answers a call to the backend at a place; nothing where the pool there has too many
     /// requests already and no endpoint to send them on to.
-    pub(super) fn choose_backend(&mut self, place: u16) -> Option<Backend> {
+    pub(super) fn choose_backend(&mut self, actor: Handle, place: u16) -> Option<Backend> {
+        let plan = self.plan;
+        let place = match (plan.backend(place), &plan.geography) {
+            (Backend::Route(route), Some(map)) => {
+                self.follow_route(actor, map, &map.routes[usize::from(route)])
+            }
+            _ => place,
+        };
         let Some(pool) = self.plan.pools.get(usize::from(place)) else {
             return Some(self.plan.backend(place));
         };
         let Some(overflow) = &pool.overflow else { return Some(Backend::Pool(place)) };
         let state = &self.pools[usize::from(place)];
         let replicas = &mut self.replicas[state.replicas.clone()];
+        let present = state.fleet.as_ref().map_or(replicas.len(), |fleet| fleet.open_count());
         let (mut waiting, mut running) = (0, 0);
         for replica in replicas.iter_mut() {
             replica.settle(&pool.replica, self.now);
             waiting += replica.queued();
             running += replica.running();
         }
-        let slots = replicas.len() * pool.replica.batch_limit as usize;
+        let slots = present * pool.replica.batch_limit as usize;
         let waits = waiting > 0 || running >= slots;
-        let most = |queue: u32| queue as usize * replicas.len();
+        let most = |queue: u32| queue as usize * present;
         let wait_ps = waiting as f64 * state.service_ps / running.max(1) as f64;
         let crowded = waits && overflow.queue.is_some_and(|queue| waiting >= most(queue))
             || overflow.wait.is_some_and(|longest| wait_ps > longest.0 as f64);
@@ -70,7 +78,7 @@ impl World<'_> {
             usage.unavailable += u64::from(sent == Err(Refusal::OutOfService));
         });
         let course = match sent {
-            Ok(course) => course,
+            Ok(course) => course.from_afar(self.round_trip(actor, plan.pools.len() as u16 + index)),
             Err(Refusal::TooMany(told)) => {
                 return self.attempt_failed(actor, Failure::TooMany(told));
             }

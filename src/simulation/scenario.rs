@@ -49,6 +49,7 @@ pub mod document;
 pub mod endpoints;
 mod entries;
 pub mod files;
+pub mod geography;
 pub mod objectives;
 pub mod outages;
 pub mod overlay;
@@ -67,6 +68,7 @@ use crate::simulation::plan::Plan;
 
 use agents::AGENT;
 use endpoints::ENDPOINT;
+use geography::{NETWORK, ROUTE};
 use pools::POOL;
 use programs::PROGRAM;
 use programs::tools::TOOL;
@@ -93,6 +95,8 @@ pub static SCENARIO: Schema = Schema::new(
         Key::sections("tools", &TOOL).optional(),
         Key::sections("pools", &POOL).optional(),
         Key::sections("endpoints", &ENDPOINT).optional(),
+        Key::sections("routes", &ROUTE).optional(),
+        Key::section("network", &NETWORK).optional(),
         Key::objectives("objectives", "bounds by figure and statistic, `ttft_p99`")
             .optional()
             .example("{ ttft_p99 = \"3 s\" }"),

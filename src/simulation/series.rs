@@ -49,6 +49,10 @@ pub struct PoolBin {
     pub flops: u128,
     /// Memory traffic, bytes per GPU, summed over replicas.
     pub bytes: u128,
+    /// Replica time that was paid for and out of service, ps.
+    pub down_ps: u128,
+    /// Replica time that was not paid for, ps.
+    pub unpaid_ps: u128,
 }
 
 impl PoolBin {
@@ -78,6 +82,8 @@ impl PoolBin {
         self.output_tokens += now.output_tokens - before.output_tokens;
         self.flops += now.flops - before.flops;
         self.bytes += now.bytes - before.bytes;
+        self.down_ps += now.down_ps - before.down_ps;
+        self.unpaid_ps += now.unpaid_ps - before.unpaid_ps;
     }
 }
 

@@ -133,7 +133,8 @@ impl World<'_> {
                 }
                 StepKind::Loop(repeat) => Some(self.repeat(actor, program, repeat)),
                 StepKind::End { success } => {
-                    let success = *success && self.is_right(actor, program);
+                    let misled = self.tasks[self.actors[actor].task].misled;
+                    let success = *success && !misled && self.is_right(actor, program);
                     let cause = if success { None } else { Some(Cause::Program) };
                     return self.reach_end(actor, cause);
                 }
@@ -534,6 +535,7 @@ impl World<'_> {
             OnWake::Enter(step) => self.enter(actor, step),
             OnWake::ToolsReturned => self.tools_returned(actor),
             OnWake::Attempt => self.attempt(actor),
+            OnWake::Cached => self.cached_answer(actor),
             OnWake::Replay => self.perform_recorded(actor),
             OnWake::Await => self.replay(actor),
         }

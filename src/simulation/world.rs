@@ -11,6 +11,7 @@ use super::boundaries::{Boundaries, Boundary};
 use super::call_log::LoggedCall;
 use super::cause::Cause;
 use super::event::{Event, Handle};
+use super::fleet::Fleet;
 use super::outcome::{AgentTally, Conservation, PICO_PER_USD, TrialOutcome};
 use super::plan::{Ending, Plan};
 use super::series::{Bin, PoolBin};
@@ -18,11 +19,13 @@ use super::slab::Slab;
 use super::task_sample::TaskRow;
 use super::timeouts::Timeouts;
 use crate::foundations::random::{Purpose, Streams, derive};
+use crate::foundations::time::PS_PER_S;
 use crate::foundations::{Calendar, EventKey, SimDuration, SimTime};
 use crate::serving::endpoint::EndpointUsage;
 use crate::serving::step_table::StepTable;
 use crate::serving::{Endpoint, Finished, Replica, Router};
 use crate::workload::arrival::ArrivalStream;
+use crate::workload::response_cache::Answers;
 
 /// Names the outages of endpoints.
 const ENDPOINTS: u64 = 0x656e_6470_6f69_6e74;
@@ -38,6 +41,8 @@ pub(super) struct PoolState {
     /// Charged before measuring began to requests that were running then, picodollars.
     accrued_pico: u128,
     pub(super) calls: u64,
+    /// Where something may happen to its replicas.
+    pub(super) fleet: Option<Box<Fleet>>,
     /// Mean time in service of late, ps; only where requests may overflow.
     pub(super) service_ps: f64,
     /// Usage up to the last sample, to take the next difference from.
@@ -50,6 +55,8 @@ pub(super) struct PopulationState {
     pub(super) sessions: u64,
     pub(super) returns: u64,
     pub(super) calls: CallMemory,
+    /// Answers that its cache keeps.
+    pub(super) answers: Answers,
     /// The client behind the arrival that is due.
     client: u32,
 }
@@ -93,7 +100,7 @@ pub struct World<'p> {
     pub(super) counters: Vec<PopulationState>,
     pub(super) desks: Vec<Desk>,
     /// Requests that left a replica at the present boundary.
-    finished: Vec<Finished>,
+    pub(super) finished: Vec<Finished>,
     /// Whether new tasks may start, and whether those that do count.
     pub(super) accepting: bool,
     pub(super) measuring: bool,
@@ -117,7 +124,7 @@ impl<'p> World<'p> {
         let mut pools = Vec::new();
         for (index, pool) in plan.pools.iter().enumerate() {
             let first = replicas.len();
-            for _ in 0..pool.replicas {
+            for _ in 0..pool.most_replicas() {
                 replicas.push(Replica::new(&pool.replica));
                 pool_of_replica.push(index as u16);
             }
@@ -128,6 +135,7 @@ impl<'p> World<'p> {
                 charged_pico: 0,
                 accrued_pico: 0,
                 calls: 0,
+                fleet: None,
                 service_ps: 0.0,
                 sampled: PoolBin::default(),
             });
@@ -210,6 +218,8 @@ impl<'p> World<'p> {
                     }
                 }
                 Event::ToolReturns { tool, actor, round } => self.tool_returns(tool, actor, round),
+                Event::Fleet { pool, event } => self.fleet_event(pool, event),
+                Event::Delivered { call, pool } => self.delivered(call, pool),
                 Event::Reply { call } => self.reply(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
                 Event::Sample => self.sample(),
@@ -242,7 +252,7 @@ impl<'p> World<'p> {
         for (index, (state, pool)) in self.pools.iter_mut().zip(&plan.pools).enumerate() {
             state.router = Router::new(pool.router, self.streams, index as u64);
             (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
-            state.service_ps = 0.0;
+            (state.fleet, state.service_ps) = (None, 0.0);
             state.sampled = PoolBin::default();
         }
         self.replies.clear();
@@ -278,6 +288,7 @@ impl<'p> World<'p> {
             self.arrivals.push(arrivals);
             self.schedule_arrival(index as u16);
         }
+        self.start_fleets();
     }
 
     fn empty_bin(&self) -> Bin {
@@ -321,6 +332,9 @@ impl<'p> World<'p> {
             self.answered(&request, pool);
         }
         self.finished = finished;
+        if self.pools[pool as usize].fleet.is_some() {
+            self.check_drained(index, pool);
+        }
     }
 
     /// A replica's boundary may have moved.
@@ -404,6 +418,10 @@ impl<'p> World<'p> {
                 replica.settle(&plan.pools[index].replica, self.now);
                 sum.add(replica.usage());
             }
+            if let Some(fleet) = &mut state.fleet {
+                fleet.book(self.now);
+                (sum.down_ps, sum.unpaid_ps) = (fleet.down_ps, fleet.unpaid_ps);
+            }
             self.bin.pools[index].add_difference(&sum, &state.sampled);
             state.sampled = sum;
         }
@@ -431,6 +449,7 @@ impl<'p> World<'p> {
             let state = &mut self.pools[index];
             (state.charged_pico, state.accrued_pico, state.calls) = (0, accrued_pico, 0);
             state.sampled = PoolBin::default();
+            state.fleet.iter_mut().for_each(|fleet| fleet.start_measuring());
         }
         for replica in &mut self.replicas {
             replica.start_measuring();
@@ -461,11 +480,18 @@ impl<'p> World<'p> {
                 tally.usage.add(replica.usage());
                 tally.evicted_blocks += replica.kv().evicted_blocks();
             }
-            tally.replica_ps = u128::from(length.0) * u128::from(pool.replicas);
+            tally.replica_ps = u128::from(length.0) * u128::from(pool.most_replicas());
+            if let Some(fleet) = &self.pools[index].fleet {
+                (tally.down_ps, tally.unpaid_ps) = (fleet.down_ps, fleet.unpaid_ps);
+                tally.replica_ps -= fleet.unpaid_ps;
+            }
             tally.kv_capacity_ps = tally.replica_ps
                 * u128::from(pool.replica.kv_blocks)
                 * u128::from(pool.replica.block);
-            let usd = pool.usd_per_replica_h * f64::from(pool.replicas) * length.as_s() / 3600.0;
+            let unpaid_s = tally.unpaid_ps as f64 / PS_PER_S as f64;
+            let usd = |replica_s: f64| pool.usd_per_replica_h * replica_s / 3600.0;
+            let most = f64::from(pool.most_replicas());
+            let usd = pool.usd_per_replica_h * most * length.as_s() / 3600.0 - usd(unpaid_s);
             tally.spent_pico = libm::round(usd * PICO_PER_USD) as u128;
             // What running requests owe counts as far as it was earned inside the window. The step
             // under way when measuring began counts whole, which a busy server could show.

@@ -129,3 +129,69 @@ fn routing() {
     // A match of anything herds.
     assert!(slow("anything-goes") > 10.0 * slow("base"));
 }
+
+fn success(outcome: &TrialOutcome) -> f64 {
+    let agents = &outcome.agents[0];
+    agents.succeeded as f64 / agents.started as f64
+}
+
+#[test]
+fn endpoint() {
+    let found = outcomes("endpoint", &["run.horizon=\"20 min\""]);
+    let usd = |name: &str| {
+        let charges = &found[name].agents[0].charge_per_task.histogram;
+        charges.sum() as f64 / charges.count() as f64
+    };
+    assert!((usd("no-cache") / usd("base") - 1.6).abs() < 0.1);
+    assert!((usd("batch") / usd("base") - 0.5).abs() < 0.001);
+    assert!(success(&found["base"]) > 0.95 && success(&found["tier-1"]) < 0.25);
+    assert!(success(&found["outage"]) < success(&found["base"]) - 0.04);
+    let usage = found["tier-1"].endpoints[0];
+    assert!(usage.throttled > usage.calls);
+}
+
+#[test]
+fn burst_to_api() {
+    let found = outcomes("burst-to-api", &["run.horizon=\"20 min\""]);
+    let slow = |name: &str| ttft_s(&found[name], 0.99);
+    assert!(slow("alone") > 5.0 && slow("base") < 3.0 && slow("two") < slow("base"));
+    let usage = found["base"].endpoints[0];
+    assert!(usage.calls > 500 && usage.calls < found["base"].pools[0].calls);
+    assert_eq!(found["alone"].endpoints[0].requests, 0);
+}
+
+#[test]
+fn response_cache() {
+    let found = outcomes("response-cache", &[]);
+    let hits = |name: &str| {
+        let agents = &found[name].agents[0];
+        agents.cache_hits as f64 / agents.cache_asked as f64
+    };
+    let late = |name: &str| found[name].agents[0].task_latency.histogram.mean() / 1e6;
+    assert!((hits("exact") - 0.63).abs() < 0.03 && (hits("short-memory") - 0.34).abs() < 0.03);
+    assert!((hits("semantic") - 0.6).abs() < 0.02);
+    assert!(late("base") > 4.0 * late("exact"));
+    assert!((success(&found["semantic"]) - 0.97).abs() < 0.01);
+}
+
+#[test]
+fn regions() {
+    let found = outcomes("regions", &[]);
+    let ttft = |name: &str| found[name].agents[0].ttft.histogram.mean() / 1e6;
+    let further = ttft("by-price") - ttft("base");
+    assert!((0.05..0.1).contains(&further), "{further}");
+    assert!(ttft("stay") > 10.0);
+}
+
+/// A system that stays down when what brought it down is long over, and four ways out.
+#[test]
+fn retry_storm() {
+    let found = outcomes("../retry-storm", &[]);
+    let success = |name: &str| success(&found[name]);
+    assert!(success("no-outage") > 0.99);
+    // The outage took 60 s of the 38 min measured.
+    assert!(success("base") < 0.4 && success("backoff") < 0.5);
+    for way_out in ["fewer", "budget", "shed", "breaker"] {
+        assert!(success(way_out) > 0.9, "{way_out}: {}", success(way_out));
+    }
+}

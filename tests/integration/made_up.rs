@@ -81,6 +81,7 @@ fn series(plan: &Plan, tasks: u64, queue: u128) -> Series {
             output_tokens: 2_000 + 30 * (bin % 6),
             flops: 3_000_000_000_000_000 + u128::from(bin % 3) * 200_000_000_000_000,
             bytes: 30_000_000_000_000,
+            ..PoolBin::default()
         };
         let now = SimTime::from_s(10.0 * (bin + 1) as f64).unwrap();
         let filled = Bin {

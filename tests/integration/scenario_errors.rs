@@ -539,3 +539,108 @@ fn hosted_endpoints_that_cannot_be_are_refused() {
         "keep one",
     );
 }
+
+#[test]
+fn fleets_that_cannot_be_are_refused() {
+    let with = |keys: &str| {
+        let line = "tensor_parallel = 4";
+        faults(&GOOD.replace(line, &format!("{line}\n{keys}")))
+    };
+    let scaled = |keys: &str| with(&format!("autoscale = {{ {keys} }}"));
+    assert_one(
+        &scaled("min = 9, max = 4, target = 8"),
+        "pools.main.autoscale.min: `min` of 9 is more than `max` of 4",
+        "lower `min` or raise `max`",
+    );
+    assert_one(
+        &scaled("max = 4, target = 8, start = '20 min'"),
+        "a replica takes 20 min to start, the run only 10 min: none that it rents ever serves",
+        "lengthen the horizon",
+    );
+    assert_one(
+        &scaled("max = 4, target = 8, link = '10 MB/s'"),
+        "pools.main.autoscale.link: a replica takes",
+        "speed up `link`",
+    );
+    assert_one(
+        &scaled("max = 4, on = 'utilization', target = 80"),
+        "never busy for more than all of the time",
+        "such as 0.7",
+    );
+    assert_one(
+        &with("replicas = 6\nautoscale = { max = 4, target = 8 }"),
+        "pools.main.replicas: it starts with 6 replicas, outside of 1 to 4",
+        "starts with `min`",
+    );
+    assert_one(
+        &with("replicas = 4\nmaintenance = { start = '1 min', every = '5 min', reboot = '2 min' }"),
+        "a round of 4 takes 8 min without draining, longer than the 5 min to the next",
+        "reboot more `at_once`",
+    );
+    assert_one(&with("failures = {}"), "nothing fails", "gpu");
+    assert_one(
+        &with("lost_calls = 'restart'"),
+        "nothing happens to this pool's servers",
+        "give `failures`",
+    );
+    assert_one(
+        &with("failures = { gpu = { mtbf = '0 s', repair = '1 h' } }"),
+        "`mtbf` must be above 0 s",
+        "",
+    );
+    let endless = GOOD.replace("horizon = \"10 min\"", "tasks = 100");
+    let line = "tensor_parallel = 4";
+    assert_one(
+        &faults(
+            &endless.replace(line, &format!("{line}\noutages = [{{ at = '1 min', for = '1 s' }}]")),
+        ),
+        "`outages` goes on for ever: the run needs an end",
+        "horizon",
+    );
+}
+
+#[test]
+fn response_caches_that_cannot_be_are_refused() {
+    let with = |keys: &str| {
+        let line = "program  = \"ask\"";
+        faults(&GOOD.replace(line, &format!("{line}\nresponse_cache = {{ {keys} }}")))
+    };
+    assert_one(&with(""), "one of the keys `hit`, `questions` is needed", "hit");
+    assert_one(&with("hit = 1.5"), "`hit` must be between 0 % and 100 %", "");
+    assert_one(&with("hit = 0.5, ttl = '1 h'"), "`ttl` has no meaning where `hit`", "questions");
+    assert_one(
+        &with("questions = { zipf = { n = 100, exponent = 1 } }"),
+        "no answer is ever forgotten",
+        "capacity",
+    );
+}
+
+#[test]
+fn maps_that_cannot_be_are_refused() {
+    let read = |agent: &str, pool: &str, more: &str| {
+        let text = GOOD
+            .replace("program  = \"ask\"", &format!("program  = \"ask\"\n{agent}"))
+            .replace("tensor_parallel = 4", &format!("tensor_parallel = 4\n{pool}"));
+        faults(&format!("{text}\n{more}"))
+    };
+    assert_one(
+        &read("region = 'germany'", "region = 'us-virginia'", ""),
+        "nobody says how far [pools.main] is from these users",
+        "\"germany us-virginia\" = \"90 ms\"",
+    );
+    assert_one(
+        &read("residency = ['germany', 'france']", "region = 'us-virginia'", ""),
+        "[pools.main] stands in us-virginia, where these agents' calls may not go",
+        "region",
+    );
+    assert_one(&read("region = 'germani'", "", ""), "unknown region `germani`", "`germany`");
+    assert_one(
+        &read("", "", "[network.round_trip]\n\"germany mars\" = '3 min'"),
+        "unknown region `mars`",
+        "germany",
+    );
+    let route = "[routes.any]\nbackends = ['mian']";
+    assert_one(&read("", "", route), "unknown pool or endpoint `mian`", "`main`");
+    let route = "[routes.main]\nbackends = ['main']";
+    assert_one(&read("", "", route), "`main` is a pool or an endpoint already", "rename");
+}

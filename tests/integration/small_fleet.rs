@@ -79,6 +79,7 @@ fn servers() -> Pool {
         router: RouterPolicy::SessionAffinity,
         overflow: None,
         quality: 1.0,
+        fleet: None,
         max_context: 131_072,
         usd_per_replica_h: 9.96,
         bill: Bill::UNKNOWN,
@@ -96,6 +97,7 @@ pub(crate) fn small_fleet(horizon_s: f64, tasks_per_s: f64) -> Plan {
         pool: 0,
         claim: Claim::default(),
         arrivals: Arrivals::poisson(rate).unwrap(),
+        response_cache: None,
         think_time_s: None,
     };
     Plan {

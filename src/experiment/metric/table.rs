@@ -470,6 +470,31 @@ pub const METRICS: &[Metric] = &[
         |t| (t.served.carbon_g, t.tally.finished_in_window as f64),
         "carbon dioxide equivalent of that energy in the pool's region, over the same tasks",
     ),
+    proportion(
+        "response_hit_rate",
+        |tally| (tally.cache_hits, tally.cache_asked),
+        "tasks whose first call a cache of answers spared, over tasks that asked it",
+    ),
+    proportion(
+        "response_wrong_share",
+        |tally| (tally.cache_wrong, tally.cache_hits),
+        "answers from the cache that missed the question, over answers from it",
+    ),
+    ratio(
+        "availability",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.tracked_s - t.served.down_s, t.served.tracked_s),
+        "part of the replica time paid for in which a replica was in service, of pools to whose \
+         replicas something may happen",
+    ),
+    ratio(
+        "replicas",
+        Unit::Ratio,
+        SERVERS,
+        |t| (t.served.tracked_s, if t.served.tracked_s > 0.0 { t.window_s } else { f64::NAN }),
+        "replicas that were paid for, averaged over the measured window, of such pools",
+    ),
     hosted("requests", Unit::Requests, |t| t.requests, "calls sent to it in the measured window"),
     ratio(
         "throttled_share",
@@ -527,7 +552,14 @@ pub const METRICS: &[Metric] = &[
 ];
 
 /// Figures of levers that are not always there.
-pub(super) const LEVERS: &[&str] = &["displacements_per_call", "acceptance_length"];
+pub(super) const LEVERS: &[&str] = &[
+    "displacements_per_call",
+    "acceptance_length",
+    "availability",
+    "replicas",
+    "response_hit_rate",
+    "response_wrong_share",
+];
 
 /// What an output token and a cached input token bear of the dollars, where an input token that has
 /// to be computed bears 1: the ratios of most list prices since 2025.

@@ -57,6 +57,7 @@ impl Client {
             pool: 0,
             claim: Claim::default(),
             arrivals: self.arrivals.clone(),
+            response_cache: None,
             think_time_s: self.arrivals.users().map(|(_, think)| think.clone()),
         }];
         plan
@@ -110,6 +111,7 @@ pub fn recorded_plan(server: &Server, trace: Trace) -> Result<Plan, ArrivalError
         pool: 0,
         claim: Claim::default(),
         arrivals: Arrivals::of_trace(&trace, 1.0)?,
+        response_cache: None,
         think_time_s: None,
     }];
     plan.traces = vec![trace.into()];
@@ -130,6 +132,7 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         router: RouterPolicy::RoundRobin,
         overflow: None,
         quality: 1.0,
+        fleet: None,
         max_context: u32::MAX,
         usd_per_replica_h: 0.0,
         bill: Bill::UNKNOWN,
@@ -146,6 +149,7 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         ending: Ending::Drain(SimDuration::MAX),
         pools: vec![pool],
         endpoints: vec![],
+        geography: None,
         programs: Vec::new(),
         tools: Vec::new(),
         traces: Vec::new(),

@@ -8,10 +8,11 @@ use crate::report::quantity::plain;
 
 /// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
 /// that instead of the mean.
-pub(super) const FLEET: [(&str, &str); 29] = [
+pub(super) const FLEET: [(&str, &str); 32] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
     ("task_success_rate", "success"),
+    ("response_hit_rate", "cached answers"),
     BLANK,
     ("llm_calls_per_task", "LLM calls"),
     ("tool_calls_per_task", "tool calls"),
@@ -38,6 +39,8 @@ pub(super) const FLEET: [(&str, &str); 29] = [
     ("kv_occupancy", "KV memory"),
     ("batch_size", "batch size"),
     ("acceptance_length", "tokens a step"),
+    ("availability", "availability"),
+    ("replicas", "replicas paid"),
 ];
 
 /// All variants, from their headline to their figures.

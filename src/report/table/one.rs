@@ -14,9 +14,11 @@ use crate::simulation::series::PoolBin;
 /// A figure's name in files, and what it is called on the terminal.
 type Label = (&'static str, &'static str);
 
-const TASK: [Label; 11] = [
+const TASK: [Label; 13] = [
     ("task_latency_s", "latency"),
     ("task_success_rate", "success"),
+    ("response_hit_rate", "cached answers"),
+    ("response_wrong_share", "  wrong"),
     ("llm_calls_per_task", "LLM calls"),
     ("tool_calls_per_task", "tool calls"),
     ("input_tokens_per_task", "input tokens"),
@@ -46,7 +48,7 @@ const MONEY: [Label; 9] = [
     ("idle_usd_share", "idle"),
     ("wasted_usd_share", "answers unused"),
 ];
-const POOL: [Label; 10] = [
+const POOL: [Label; 12] = [
     ("utilization", "busy"),
     ("compute_utilization", "compute"),
     ("hbm_bandwidth_saturation", "HBM bandwidth"),
@@ -57,6 +59,8 @@ const POOL: [Label; 10] = [
     ("output_tokens_per_s", "output"),
     ("preemptions_per_call", "preempted"),
     ("acceptance_length", "tokens a step"),
+    ("availability", "availability"),
+    ("replicas", "replicas paid"),
 ];
 const ENDPOINT: [Label; 9] = [
     ("requests", "calls sent"),
@@ -231,7 +235,7 @@ fn servers(answer: &Answer<'_>, part: usize, pool: &Pool, style: Style) -> Strin
     let title = format!("POOL {}", pool.name);
     let what = format!(
         "{} x {} on {gpus}{}, {}, {} KV tokens each",
-        pool.replicas,
+        replicas(pool),
         pool.model,
         pool.accelerator,
         pool.engine,
@@ -251,6 +255,14 @@ fn hosted(answer: &Answer<'_>, part: usize, endpoint: &Endpoint, style: Style) -
     let head = paragraph(&format!("{title}  "), &endpoint.model, style);
     let head = head.replacen(&title, &Tone::Title.paint(&title, style), 1);
     format!("{head}{}", pairs(&values(&ENDPOINT, answer, part), style))
+}
+
+/// How many replicas there are: `4`, or `1 to 8`.
+fn replicas(pool: &Pool) -> String {
+    match pool.fleet.as_ref().and_then(|fleet| fleet.autoscale.as_ref()) {
+        None => pool.replicas.to_string(),
+        Some(scaling) => format!("{} to {}", scaling.least, scaling.most),
+    }
 }
 
 /// What a GPU-hour is made of, where it has parts.

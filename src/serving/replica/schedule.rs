@@ -1,6 +1,6 @@
 //! What the next step computes: decodes, prompts under way, admissions, preemption.
 
-use super::{Activity, Replica, ReplicaSpec};
+use super::{Activity, FULL_SPEED, Replica, ReplicaSpec};
 use crate::foundations::SimTime;
 use crate::performance::PrefillCost;
 use crate::serving::scheduling::Scheduling;
@@ -54,7 +54,9 @@ impl Replica {
         } else if self.batch.size > 0 {
             // After a preemption nobody was admitted: the next boundary must try. So must the one
             // at which the scheduler first looks at the head of the queue.
-            let mut longest = if preempted || self.stall > 0 { 1 } else { spec.longest_leap };
+            // Scaled times do not grow evenly.
+            let single = preempted || self.stall > 0 || self.slowness != FULL_SPEED;
+            let mut longest = if single { 1 } else { spec.longest_leap };
             if let Some(&head) = self.waiting.front() {
                 let ready = self.sequences[head as usize].ready.max(held_until);
                 let ahead = ready.saturating_sub(self.done);

@@ -1,6 +1,6 @@
 //! How long steps last, what they do, and who pays for them.
 
-use super::{Activity, Replica, ReplicaSpec};
+use super::{Activity, FULL_SPEED, Replica, ReplicaSpec};
 use crate::foundations::random::uniform;
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::batch::TOKEN_BITS;
@@ -28,11 +28,20 @@ impl Replica {
             None => table.gpu(&spec.model, size, size),
             Some(some) => table.speculated(&spec.model, some, size, 0, 0),
         };
-        let host = spec.model.host_ps(size);
-        let fixed = gpu.ps + host;
+        let host = self.slowed(spec.model.host_ps(size));
         let attention = self.batch.attention(&spec.model);
+        // What slowness adds to attention is shared like all else.
+        let fixed = self.slowed(gpu.ps + attention.base) - attention.base + host;
         let run = Progression { base: fixed + attention.base, slope: attention.slope };
         Activity::Leap { start: now, run, fixed, host, bytes: gpu.bytes, steps }
+    }
+
+    /// A time as it is at the server's present speed.
+    fn slowed(&self, ps: u64) -> u64 {
+        match self.slowness {
+            FULL_SPEED => ps,
+            slowness => (u128::from(ps) * u128::from(slowness) / u128::from(FULL_SPEED)) as u64,
+        }
     }
 
     /// Books decode steps: `fixed` ps of each are the same for every token in the batch, `host` ps of
@@ -122,9 +131,9 @@ impl Replica {
             Some(some) => table.speculated(model, some, beside, new, emitting - beside),
         };
         // Without a captured graph the host may be slower than the device; it runs beside it.
-        let gpu_ps = gpu.ps + attention_ps + delay_ps;
-        let busy = gpu_ps.max(model.prefill_host_ps(beside * spec.width() + new));
-        let length = busy + model.host_ps(beside);
+        let gpu_ps = self.slowed(gpu.ps + attention_ps + delay_ps);
+        let host_ps = self.slowed(model.prefill_host_ps(beside * spec.width() + new));
+        let length = gpu_ps.max(host_ps) + self.slowed(model.host_ps(beside));
         Activity::Mixed { start: now, length, gpu_ps, attention_ps, bytes: gpu.bytes, decoding }
     }
 

@@ -3,6 +3,7 @@
 pub mod arrivals;
 mod feasibility;
 pub mod replay;
+pub mod response_cache;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -60,6 +61,11 @@ pub static AGENT: Schema = Schema::new(
         .above(0.0)
         .optional()
         .example("10 s"),
+        Key::name("region", "region", "where their users sit").optional().example("germany"),
+        Key::names("residency", "region", "regions that their calls may not leave")
+            .optional()
+            .example("[\"germany\", \"france\"]"),
+        Key::section("response_cache", &response_cache::RESPONSE_CACHE).optional(),
         Key::section("session", &SESSION).optional(),
         Key::section("limits", &LIMITS).optional(),
         Key::section("retry", &RETRY).optional(),
@@ -109,6 +115,8 @@ impl Agents {
         if let (Some(behaviour), Some(arrivals), Some(pool)) = (behaviour, arrivals, pool) {
             let think_time_s = arrivals.users().map(|(_, think)| think.clone());
             let name = name.to_owned();
+            let response_cache = agent.optional("response_cache", Section::section);
+            let response_cache = response_cache.and_then(|cache| response_cache::read(&cache));
             let claim = self.claim(&name, agent);
             self.populations.push(Population {
                 name,
@@ -116,6 +124,7 @@ impl Agents {
                 pool,
                 claim,
                 arrivals,
+                response_cache,
                 think_time_s,
             });
         }
@@ -144,7 +153,9 @@ impl Agents {
         around: &Surroundings,
         warnings: &mut Faults,
     ) -> (Option<Behaviour>, Option<Arrivals>) {
-        for key in ["models", "session", "limits", "retry"].into_iter().filter(|key| agent.has(key))
+        for key in ["models", "session", "limits", "retry", "response_cache"]
+            .into_iter()
+            .filter(|key| agent.has(key))
         {
             let message = format!("`{key}` has no meaning beside `replay`");
             let help = match key {

@@ -60,6 +60,7 @@ pub static ENDPOINT: Schema = Schema::new(
             .optional()
             .example("128k"),
         Key::section("cache", &CACHE).optional(),
+        Key::name("region", "region", "where it stands").optional().example("us-virginia"),
         Key::section_list("outages", &OUTAGES).optional(),
         Key::section("outage", &OUTAGE).optional(),
     ],

@@ -1,12 +1,15 @@
 //! `[pools.NAME]`: identical model servers behind a router, as they are written.
 
+pub mod autoscale;
 pub mod cost;
 mod deployment;
+pub mod fleet;
 mod measured;
 pub mod overflow;
 pub mod speculation;
 
 use super::document::{Entry, Node, join_path};
+use super::outages;
 use super::reader::{Bounds, Key, Kind, Named, Schema, Section};
 use crate::catalog::{Catalog, NumberFormat, UnknownName};
 use crate::foundations::{Dimension, Fault};
@@ -50,6 +53,18 @@ pub static POOL: Schema = Schema::new(
         .default("least-loaded"),
         Key::section("burst", &overflow::BURST).optional(),
         Key::section("shed", &overflow::SHED).optional(),
+        Key::section("failures", &fleet::FAILURES).optional(),
+        Key::section_list("outages", &outages::OUTAGES).optional(),
+        Key::section("outage", &outages::OUTAGE).optional(),
+        Key::section("maintenance", &fleet::MAINTENANCE).optional(),
+        Key::section("autoscale", &autoscale::AUTOSCALE).optional(),
+        Key::choice(
+            "lost_calls",
+            &fleet::LOST_CALLS,
+            "what becomes of calls whose server goes down, or that find none: their callers see an \
+             error (fail), or the router sends them again and lets them wait (restart)",
+        )
+        .default("fail"),
         Key::quantity(
             "price",
             Dimension::MoneyPerHour,

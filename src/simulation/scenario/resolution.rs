@@ -15,7 +15,7 @@ use super::programs::{Archetypes, Library, Programs};
 use super::reader::Section;
 use super::run::RunSettings;
 use super::variants::Version;
-use super::{SCENARIO, endpoints, entries, objectives, pools, programs, run};
+use super::{SCENARIO, endpoints, entries, geography, objectives, pools, programs, run};
 use crate::catalog::{Catalog, Provenance};
 use crate::foundations::error::Sources;
 use crate::foundations::{Fault, Faults};
@@ -88,6 +88,10 @@ impl<'a> Shared<'a> {
         let pool_names: Vec<&str> = written.iter().map(|&(name, _)| name).collect();
         let endpoint_names: Vec<&str> = hosted.iter().map(|&(name, _)| name).collect();
         let backend_names = [&pool_names[..], &endpoint_names].concat();
+        let crossroads = root.optional("routes", Section::sections).unwrap_or_default();
+        let routes = geography::routes(&crossroads, &backend_names);
+        let route_names = crossroads.iter().map(|&(name, _)| name);
+        let backend_names: Vec<&str> = backend_names.into_iter().chain(route_names).collect();
         let hosted_models = self.endpoints(&hosted, &pool_names, &catalog, reading);
         let mut pools: Vec<Option<Pool>> = Vec::new();
         for (name, section) in &written {
@@ -96,9 +100,18 @@ impl<'a> Shared<'a> {
                 let warnings = &mut reading.warnings;
                 pools::resolve(name, section, &spec, &catalog, self.files, warnings)
             });
-            pools.push(deployed.map(|Deployed { pool, provenance }| {
+            pools.push(deployed.map(|Deployed { mut pool, weights_bytes, provenance }| {
                 reading.provenance.extend(provenance);
-                Pool { overflow: pools::overflow::read(section, &endpoint_names), ..pool }
+                pool.overflow = pools::overflow::read(section, &endpoint_names);
+                let (ends, warnings) = (timing.stop.horizon, &mut reading.warnings);
+                pool.fleet = pools::fleet::read(section, &pool, weights_bytes, ends, warnings);
+                if let Some(scaling) =
+                    pool.fleet.as_ref().and_then(|fleet| fleet.autoscale.as_ref())
+                    && !section.has("replicas")
+                {
+                    pool.replicas = scaling.least;
+                }
+                pool
             }));
         }
 
@@ -147,13 +160,14 @@ impl<'a> Shared<'a> {
             run: settings,
             objectives,
         };
-        let plan = Plan {
+        let mut plan = Plan {
             name: version.name.clone(),
             stop: timing.stop,
             warm_up: timing.warm_up,
             ending: timing.ending,
             pools: pools.iter().flatten().cloned().collect(),
             endpoints: hosted_models,
+            geography: None,
             programs: programs.programs,
             tools: programs.tools,
             traces: agents.traces,
@@ -162,6 +176,10 @@ impl<'a> Shared<'a> {
             bin: timing.bin,
         };
         check_counts(&root, &plan);
+        let sections: Vec<&Section> =
+            written.iter().chain(&hosted).map(|(_, section)| section).collect();
+        plan.geography =
+            geography::read(&root, &plan, routes, &written_agents, &sections, &catalog);
         reading.provenance = distinct(std::mem::take(&mut reading.provenance));
         if !root.is_sound() {
             return None;
@@ -257,6 +275,8 @@ fn unused_backends(plan: &Plan) -> impl Iterator<Item = usize> {
     let first = plan.pools.len() as u16;
     let overflow = plan.pools.iter().filter_map(|pool| pool.overflow?.to);
     let overflow = overflow.map(|endpoint| first + endpoint);
+    let routes = plan.geography.iter().flat_map(|map| &map.routes);
+    let overflow = overflow.chain(routes.flat_map(|route| route.backends.clone()));
     let used: BTreeSet<u16> =
         plan.programs.iter().flat_map(steps).chain(recorded).chain(own).chain(overflow).collect();
     (0..plan.pools.len() + plan.endpoints.len())

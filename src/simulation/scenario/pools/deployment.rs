@@ -21,6 +21,8 @@ use crate::simulation::scenario::reader::Section;
 #[derive(Debug)]
 pub(in crate::simulation::scenario) struct Deployed {
     pub(in crate::simulation::scenario) pool: Pool,
+    /// Bytes of the weights of a replica.
+    pub(in crate::simulation::scenario) weights_bytes: f64,
     pub(in crate::simulation::scenario) provenance: Vec<Provenance>,
 }
 
@@ -112,6 +114,7 @@ pub(in crate::simulation::scenario) fn resolve(
         router: spec.router,
         overflow: None,
         quality,
+        fleet: None,
         max_context: scheduler.max_context,
         usd_per_replica_h: bill.usd() * f64::from(spec.tensor_parallel),
         bill,
@@ -135,7 +138,8 @@ pub(in crate::simulation::scenario) fn resolve(
             longest_leap: u64::MAX,
         },
     };
-    Some(Deployed { pool, provenance })
+    let weights_bytes = weights(&deployment, &scheduler) * f64::from(pool.gpus);
+    Some(Deployed { pool, weights_bytes, provenance })
 }
 
 /// The model of the same build that was measured, as a later training of the same layers; the model's
@@ -252,6 +256,14 @@ fn memory(
             None
         }
     }
+}
+
+/// Bytes of weights on each GPU.
+fn weights(deployment: &Deployment, scheduler: &Scheduler) -> f64 {
+    let Scheduler { batch_limit, token_budget, block, memory_utilization, .. } = *scheduler;
+    let reserve = usual_reserve(deployment, token_budget.into(), batch_limit.into());
+    let plan = MemoryPlan::fit(deployment, 1, memory_utilization, reserve, block);
+    plan.map_or(0.0, |plan| plan.weights as f64)
 }
 
 /// The formats that are used, and a remark where they are not the model's own for lack of hardware.

@@ -1,0 +1,58 @@
+//! Calls that a cache of answers may spare.
+
+use super::actor::{Call, CallReason, OnWake};
+use super::event::Handle;
+use super::world::World;
+use crate::foundations::SimDuration;
+use crate::foundations::random::{Purpose, derive};
+use crate::workload::response_cache::HitLaw;
+
+impl World<'_> {
+    /// Answers an actor's call from its population's cache, if there is one that knows the answer;
+    /// whether it did.
+    pub(super) fn answer_from_cache(&mut self, actor: Handle, call: Call) -> bool {
+        let plan = self.plan;
+        let found = &self.actors[actor];
+        let (task, population, entity) = (found.task, found.population, found.entity);
+        let Some(cache) = &plan.populations[usize::from(population)].response_cache else {
+            return false;
+        };
+        if self.tasks[task].root != actor || self.tasks[task].asked {
+            return false;
+        }
+        self.tasks[task].asked = true;
+        let number = self.tasks[task].number;
+        let mut stream = self.streams.stream(Purpose::ResponseCache, derive(entity, number));
+        let hit = match &cache.hits {
+            HitLaw::Stated(share) => stream.chance(*share),
+            HitLaw::Questions { rank, capacity, ttl } => {
+                let rank = libm::round(rank.sample(&mut stream)).max(0.0) as u64;
+                let answers = &mut self.counters[usize::from(population)].answers;
+                answers.look_up(rank, *capacity, *ttl, self.now)
+            }
+        };
+        let wrong = hit && stream.chance(cache.wrong);
+        self.tasks[task].misled |= wrong;
+        if self.tasks[task].counted {
+            let tally = self.tally(population);
+            tally.cache_asked += 1;
+            tally.cache_hits += u64::from(hit);
+            tally.cache_wrong += u64::from(wrong);
+        }
+        if hit {
+            let time = SimDuration::from_s_saturating(cache.latency_s.sample(&mut stream));
+            self.actors[actor].call = Some(call);
+            self.wake_after(actor, time, OnWake::Cached);
+        }
+        hit
+    }
+
+    /// The answer from the cache is there.
+    pub(super) fn cached_answer(&mut self, actor: Handle) {
+        let Some(call) = self.actors[actor].call.take() else { return };
+        let task = self.actors[actor].task;
+        self.tasks[task].answer = call.output - call.reasoning;
+        self.take_answer(actor, call.joins, call.output);
+        self.go_on(actor, CallReason::Step);
+    }
+}

@@ -1,0 +1,215 @@
+//! Replicas that break, are rebooted, taken back or rented by the load: what is known of such systems
+//! in closed form comes out.
+
+use tokenfleet::foundations::distribution::Law;
+use tokenfleet::foundations::{SimDuration, SimTime};
+use tokenfleet::serving::interruption::{InterruptionLaw, Outage};
+use tokenfleet::simulation::plan::{
+    Autoscale, Breakdown, Degradation, Ending, FleetLaw, LostCalls, Maintenance, Plan, Reclaim,
+    ScaleOn, Stop,
+};
+use tokenfleet::workload::arrival::Arrivals;
+use tokenfleet::workload::program::Branch;
+
+use crate::fixture::{call, constant, end, plan, pool, program, run, server};
+
+fn seconds(s: f64) -> SimDuration {
+    SimDuration::from_s(s).unwrap()
+}
+
+fn at(s: f64) -> SimTime {
+    SimTime::from_s(s).unwrap()
+}
+
+fn exponential(mean: f64) -> Law {
+    Law::exponential(mean).unwrap()
+}
+
+/// Tasks of one call of `tokens` steps of 10 ms each, for so many seconds.
+fn served(tokens: Law, replicas: u32, rate: f64, law: FleetLaw, horizon_s: f64) -> Plan {
+    let steps = vec![call(constant(1.0), tokens, Branch::always(1)), end()];
+    let arrivals = Arrivals::poisson(rate).unwrap();
+    let mut plan = plan(program(steps), pool(server(0.01, 0.0, 64), replicas), arrivals, 0);
+    plan.pools[0].fleet = Some(law);
+    plan.stop = Stop { horizon: Some(at(horizon_s)), tasks: None };
+    plan
+}
+
+fn breaking(between_s: f64, repair_s: Law, group: u32) -> Breakdown {
+    Breakdown { between_s, group, repair_s }
+}
+
+fn availability(plan: &Plan) -> f64 {
+    let pool = &run(plan, 0).pools[0];
+    1.0 - pool.down_ps as f64 / pool.replica_ps as f64
+}
+
+/// MTBF / (MTBF + MTTR), for whatever law of repairs.
+#[test]
+fn availability_is_that_of_the_renewal_theorem() {
+    for (repair, group) in [(exponential(100.0), 1), (Law::uniform(50.0, 150.0).unwrap(), 4)] {
+        let law =
+            FleetLaw { breakdowns: vec![breaking(900.0, repair, group)], ..FleetLaw::default() };
+        // 8 replicas over 1,000 cycles each.
+        let found = availability(&served(constant(10.0), 8, 0.01, law, 1e6));
+        assert!((found - 0.9).abs() < 0.01, "groups of {group}: {found}");
+    }
+    // Two independent things that every replica needs: the product.
+    let two = vec![breaking(900.0, exponential(100.0), 1), breaking(400.0, exponential(100.0), 8)];
+    let law = FleetLaw { breakdowns: two, ..FleetLaw::default() };
+    let found = availability(&served(constant(10.0), 8, 0.01, law, 2e6));
+    assert!((found - 0.9 * 0.8).abs() < 0.015, "{found}");
+}
+
+/// A call of S seconds that is begun again at every failure takes
+/// `(exp(S / MTBF) - 1) (MTBF + MTTR)` on a server that is up when it begins (V. G. Kulkarni,
+/// V. F. Nicola, K. S. Trivedi, *The completion time of a job on multimode systems*, Advances in
+/// Applied Probability 19(4), 1987: preemptive-repeat).
+#[test]
+fn a_call_that_begins_anew_takes_as_long_as_it_should() {
+    let (service_s, between_s, repair_s): (f64, f64, f64) = (10.0, 20.0, 5.0);
+    let law = FleetLaw {
+        breakdowns: vec![breaking(between_s, exponential(repair_s), 1)],
+        lost_calls: LostCalls::Restart,
+        ..FleetLaw::default()
+    };
+    let mut plan = served(constant(1000.0), 1, 1.0, law, 200_000.0);
+    // One caller who asks again at once: the server always has work, and is up when that begins.
+    plan.populations[0].arrivals = Arrivals::closed_loop(1, constant(0.0)).unwrap();
+    plan.populations[0].think_time_s = Some(constant(0.0));
+    let outcome = run(&plan, 0);
+    let found = outcome.agents[0].call_latency.histogram.mean() / 1e6;
+    let expected = (libm::exp(service_s / between_s) - 1.0) * (between_s + repair_s);
+    // 12,000 calls, whose spread is about their mean.
+    assert!((found / expected - 1.0).abs() < 0.03, "{found} s, theory says {expected} s");
+    assert_eq!(outcome.agents[0].unavailable, 0);
+    assert!(outcome.agents[0].wasted_tokens > 100_000);
+}
+
+#[test]
+fn a_stated_outage_takes_every_call_with_it() {
+    let stated = vec![Outage { start: at(100.0), end: at(160.0) }];
+    let outages = InterruptionLaw { stated, random: None };
+    let law = FleetLaw { outages, ..FleetLaw::default() };
+    let plan = served(constant(100.0), 2, 10.0, law.clone(), 400.0);
+    let outcome = run(&plan, 0);
+    let pool = &outcome.pools[0];
+    assert_eq!(pool.down_ps, 2 * 60 * 1_000_000_000_000);
+    // 60 s of arrivals at 10 /s and the ten that were under way.
+    assert!(
+        (520..700).contains(&outcome.agents[0].unavailable),
+        "{:?}",
+        outcome.agents[0].unavailable
+    );
+    // Where they wait, all are served when it is over, and none before.
+    let law = FleetLaw { lost_calls: LostCalls::Restart, ..law };
+    let outcome = run(&Plan { ..served(constant(100.0), 2, 10.0, law, 400.0) }, 0);
+    assert_eq!(outcome.agents[0].failed.iter().sum::<u64>(), 0);
+    assert!(outcome.agents[0].call_latency.histogram.max() >= 60_000_000);
+}
+
+#[test]
+fn a_slow_server_takes_longer_by_its_factor() {
+    let slow = Degradation { between_s: 1e-6, length_s: constant(1e9), slowness: 2048 };
+    let law = FleetLaw { degradation: Some(slow), ..FleetLaw::default() };
+    let outcome = run(&served(constant(100.0), 1, 0.1, law, 2000.0), 0);
+    let found = outcome.agents[0].call_latency.histogram.mean() / 1e6;
+    // Some calls come in the middle of another's step.
+    assert!((2.0..2.005).contains(&found), "{found} s for 100 steps of 20 ms");
+}
+
+/// Machines on loan are there for E[kept] / (E[kept] + E[gone]) of the time, and paid for only then.
+#[test]
+fn what_is_taken_back_is_not_paid_for() {
+    let reclaim = Reclaim { between_s: 880.0, notice: seconds(20.0), back_s: exponential(100.0) };
+    let law = FleetLaw { reclaim: Some(reclaim), ..FleetLaw::default() };
+    let plan = served(constant(100.0), 8, 1.0, law, 1e6);
+    let outcome = run(&plan, 0);
+    let pool = &outcome.pools[0];
+    let paid = pool.replica_ps as f64 / 8e18;
+    assert!((paid - 0.9).abs() < 0.01, "{paid}");
+    assert_eq!(pool.down_ps, 0);
+    let usd = pool.spent_pico as f64 / 1e12;
+    let expected = 8.0 * paid * 1e6 / 3600.0;
+    assert!((usd / expected - 1.0).abs() < 1e-9, "{usd}, {expected}");
+    // Twenty seconds of notice are enough for calls of one.
+    assert_eq!(outcome.agents[0].unavailable, 0);
+}
+
+#[test]
+fn reboots_after_draining_lose_nothing_and_take_their_time() {
+    let maintenance = Maintenance {
+        start: at(1000.0),
+        every: None,
+        reboot_s: constant(60.0),
+        drain: seconds(30.0),
+        at_once: 2,
+    };
+    let law = FleetLaw { maintenance: Some(maintenance), ..FleetLaw::default() };
+    let outcome = run(&served(constant(100.0), 8, 20.0, law, 3600.0), 0);
+    let (pool, agents) = (&outcome.pools[0], &outcome.agents[0]);
+    assert_eq!(pool.down_ps, 8 * 60 * 1_000_000_000_000);
+    assert_eq!(agents.unavailable + agents.calls_failed, 0);
+}
+
+/// Calls longer than the drain are lost; callers see an error, or are sent elsewhere.
+#[test]
+fn a_short_drain_loses_long_calls() {
+    let maintenance = Maintenance {
+        start: at(100.0),
+        every: Some(seconds(500.0)),
+        reboot_s: constant(10.0),
+        drain: seconds(5.0),
+        at_once: 1,
+    };
+    let law = FleetLaw { maintenance: Some(maintenance), ..FleetLaw::default() };
+    let long = served(constant(3000.0), 4, 1.0, law.clone(), 3600.0);
+    assert!(run(&long, 0).agents[0].unavailable > 50);
+    let law = FleetLaw { lost_calls: LostCalls::Restart, ..law };
+    let outcome = run(&served(constant(3000.0), 4, 1.0, law, 3600.0), 0);
+    assert_eq!(outcome.agents[0].unavailable, 0);
+    assert!(outcome.agents[0].wasted_tokens > 10_000);
+}
+
+fn scaling(least: u32, most: u32) -> Autoscale {
+    Autoscale {
+        least,
+        most,
+        on: ScaleOn::Requests,
+        target: 4.0,
+        interval: seconds(10.0),
+        cool_down: seconds(60.0),
+        start_s: constant(30.0),
+    }
+}
+
+/// With far more replicas than needed, paid ones follow the requests: at 8 requests present on average
+/// (Little: 4 /s of 2 s) and a target of 4, two and what the rounding up and the cool-down add.
+#[test]
+fn an_autoscaler_follows_the_load_between_its_bounds() {
+    let law = FleetLaw { autoscale: Some(scaling(1, 32)), ..FleetLaw::default() };
+    let mut plan = served(constant(200.0), 1, 4.0, law, 20_000.0);
+    plan.warm_up = at(1000.0);
+    let outcome = run(&plan, 0);
+    let pool = &outcome.pools[0];
+    let paid = pool.replica_ps as f64 / 19_000e12;
+    assert!((2.0..4.5).contains(&paid), "{paid}");
+    assert_eq!(outcome.agents[0].failed.iter().sum::<u64>(), 0);
+    let usd = pool.spent_pico as f64 / 1e12;
+    assert!((usd / (paid * 19_000.0 / 3600.0) - 1.0).abs() < 1e-9);
+}
+
+/// Asked once an hour, it rents one replica each time: 10 s at most until the look, 30 s to start, the
+/// call, and the cool-down; and nothing in between.
+#[test]
+fn scaled_to_zero_the_first_call_waits_for_the_start() {
+    let law = FleetLaw { autoscale: Some(scaling(0, 4)), ..FleetLaw::default() };
+    let mut plan = served(constant(100.0), 0, 1.0, law, 100_000.0);
+    plan.populations[0].arrivals = Arrivals::every(3600.0).unwrap();
+    plan.ending = Ending::Drain(seconds(600.0));
+    let outcome = run(&plan, 0);
+    let latency = outcome.agents[0].call_latency.histogram.mean() / 1e6;
+    assert!((31.0..=41.0).contains(&latency), "{latency} s");
+    let paid_s = outcome.pools[0].replica_ps as f64 / 1e12 / outcome.agents[0].calls as f64;
+    assert!((30.0 + 60.0..=30.0 + 60.0 + 21.0).contains(&paid_s), "{paid_s} s paid for each");
+}
