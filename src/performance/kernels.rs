@@ -168,6 +168,7 @@ impl<'a> Counter<'a> {
 mod tests {
     use super::*;
     use crate::catalog::{Catalog, Precision};
+    use crate::performance::Wide;
 
     /// Kernels per layer as counted for the fit.
     #[test]
@@ -204,6 +205,7 @@ mod tests {
                 precision,
                 tensor_parallel: 1,
                 expert_parallel: 1,
+                wide: Wide::default(),
             };
             let count = KernelCount::of(&deployment, &deployment.engine.step);
             let layers = deployment.model.layer_count() as f64;

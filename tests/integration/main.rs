@@ -24,6 +24,7 @@ mod measure_gpu;
 mod power;
 mod queueing_theory;
 mod regions;
+mod rack;
 mod report;
 mod scenario_errors;
 mod scenario_plans;
