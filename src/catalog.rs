@@ -195,6 +195,7 @@ impl Catalog {
     /// The part of a score that is kept in all of them.
     pub fn quality_kept(&self, used: &Precision, native: &Precision) -> f64 {
         self.quality_rows(used, native).into_iter().map(|row| row.kept).product()
+    }
 
     /// Published rates of one kind of change, as they are listed.
     pub fn trends(&self, kind: TrendKind) -> impl Iterator<Item = &Trend> + Clone {
