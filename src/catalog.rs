@@ -22,6 +22,7 @@ mod accelerator;
 mod accuracy;
 pub mod agent;
 mod calibration;
+mod economics;
 mod engine;
 mod figure;
 mod model;
@@ -40,6 +41,7 @@ pub use accelerator::{Accelerator, Field, FieldKind, MissingFigure, UnsupportedP
 pub use accuracy::{Accuracy, Basis, ClassError, Latency};
 pub use agent::Agent;
 pub use calibration::{BadCalibration, Calibration, Factor};
+pub use economics::{Trend, TrendKind};
 pub use engine::{Engine, Fit, SchedulerDefaults, StepCoefficients, UtilizationOf};
 pub use figure::{Confidence, Figure, Provenance, Source};
 pub use model::{
@@ -72,6 +74,7 @@ pub struct Catalog {
     prices: OnceLock<Prices>,
     acceptance: OnceLock<Vec<Acceptance>>,
     quality: OnceLock<Vec<QualityRow>>,
+    trends: OnceLock<Vec<Trend>>,
     agents: OnceLock<Shelf<Agent>>,
 }
 
@@ -192,6 +195,12 @@ impl Catalog {
     /// The part of a score that is kept in all of them.
     pub fn quality_kept(&self, used: &Precision, native: &Precision) -> f64 {
         self.quality_rows(used, native).into_iter().map(|row| row.kept).product()
+    }
+
+    /// Published rates of one kind of change, as they are listed.
+    pub fn trends(&self, kind: TrendKind) -> impl Iterator<Item = &Trend> + Clone {
+        let all = self.trends.get_or_init(|| economics::read_all().unwrap_or_else(|e| broken(&e)));
+        all.iter().filter(move |trend| trend.kind == kind)
     }
 
     /// All accelerators.

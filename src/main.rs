@@ -9,8 +9,8 @@ use tokenfleet::cli::arguments::{Arguments, Command};
 use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
 use tokenfleet::cli::{
-    agents, calibrate, catalog, check, compare, drift, explain, export, fit, import, report, run,
-    schema, size, sweep, validate,
+    agents, calibrate, catalog, check, compare, drift, explain, export, fit, forecast, import,
+    report, run, schema, sensitivity, size, sweep, validate,
 };
 
 fn main() -> ExitCode {
@@ -44,6 +44,8 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::Size(arguments) => size::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Sensitivity(arguments) => sensitivity::run(arguments),
+        Command::Forecast(arguments) => forecast::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
         Command::Import(arguments) => import::run(arguments),

@@ -208,7 +208,7 @@ fn generated(pair: &Pair, seed: u64) -> Result<Habits, Failure> {
     );
     let mut sources = Sources::default();
     let source = sources.add_file(pair.archetype, &text);
-    let options = ReadOptions { files: &NoFiles, set: &[], variants: &[] };
+    let options = ReadOptions::new(&NoFiles);
     let scenario = match Scenario::read(source, &mut sources, &options) {
         Ok(scenario) => scenario,
         Err(faults) => return Err(Failure::Scenario { faults, sources }),

@@ -39,6 +39,10 @@ pub enum Command {
     Size(SizeArguments),
     /// Split the difference between two variants over the factors that differ
     Explain(ExplainArguments),
+    /// Say which of the things that are not known drives the answer, and what to measure first
+    Sensitivity(SensitivityArguments),
+    /// Look years ahead by every published rate of price decline: own hardware or an API
+    Forecast(ForecastArguments),
     /// Read scenarios and report every fault; run nothing
     Check(CheckArguments),
     /// Print what a scenario may say: a JSON Schema for editors, or a reference of all keys
@@ -213,6 +217,46 @@ pub struct ExplainArguments {
     /// The machines of a pool are one by themselves
     #[arg(long, value_name = "NAME=PATH,PATH")]
     pub group: Vec<String>,
+}
+
+/// What `tokenfleet sensitivity` is told.
+#[derive(Args, Clone, Debug)]
+pub struct SensitivityArguments {
+    /// What every simulation is told; without `--trials` each point has two
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Look at this variant rather than at the scenario as it stands
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+
+    /// The figure that matters
+    #[arg(long, value_name = "METRIC", default_value = "usd_per_successful_task")]
+    pub metric: String,
+
+    /// Points of the Sobol sequence; simulated are two more than inputs times as many
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = points)]
+    pub points: usize,
+
+    /// Go on with one that was stopped before it was written to `--out`
+    #[arg(long, requires = "out")]
+    pub resume: bool,
+}
+
+/// What `tokenfleet forecast` is told.
+#[derive(Args, Clone, Debug)]
+pub struct ForecastArguments {
+    /// What every simulation is told
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Look at this variant rather than at the scenario as it stands
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+
+    /// Follow this price path only, of `tokenfleet catalog economics`. May be repeated
+    #[arg(long = "path", value_name = "NAME")]
+    pub paths: Vec<String>,
 }
 
 /// What `tokenfleet size` is told.

@@ -50,6 +50,8 @@ pub enum Subject {
     Regions,
     /// Speculative decoding: tokens that a step yields, by model and length of the draft
     Speculation,
+    /// How fast prices, demand and hardware change, by who has published it
+    Economics,
     /// Every figure that is recalled, inferred or a placeholder
     Assumptions,
 }
@@ -92,6 +94,9 @@ pub fn run(
             Some(page) => page.write(*format, out)?,
             None if *subject == Subject::Speculation => {
                 listing::speculation(catalog, Some(name)).write(*format, out)?;
+            }
+            None if *subject == Subject::Economics => {
+                listing::economics(catalog, Some(name)).write(*format, out)?;
             }
             None => listing::assumptions(catalog, Some(name)).write(*format, out)?,
         },

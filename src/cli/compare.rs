@@ -23,7 +23,10 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     if !wanted.is_empty() && !wanted.contains(&arguments.baseline) {
         wanted.insert(0, arguments.baseline.clone());
     }
-    let prepared = Prepared::new(common, &wanted)?;
+    let prepared = match arguments.until {
+        Some(_) => Prepared::with_trials(common, &wanted, arguments.max_trials)?,
+        None => Prepared::new(common, &wanted)?,
+    };
     let baseline = baseline(&prepared, &arguments.baseline)?;
     let folder = common.out.as_deref().map(Folder::begin).transpose()?;
 

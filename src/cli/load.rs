@@ -10,7 +10,9 @@ use crate::foundations::Faults;
 use crate::foundations::error::Sources;
 use crate::report::manifest::Input;
 use crate::simulation::scenario::files::WantedTrace;
-use crate::simulation::scenario::{Files, Folder, Point, ReadOptions, Scenario, Variant, document};
+use crate::simulation::scenario::{
+    Draws, Files, Folder, Point, ReadOptions, Scenario, Variant, document,
+};
 use crate::workload::trace::{Trace, TraceError};
 
 /// What the default scenario is called.
@@ -34,7 +36,7 @@ pub struct Loaded {
 /// # Errors
 /// When the file cannot be read, and all faults in it.
 pub fn load(path: Option<&Path>, set: &[String], variants: &[String]) -> Result<Loaded, Failure> {
-    load_with_points(path, set, variants, &[]).map(|(loaded, _)| loaded)
+    load_with_points(path, set, variants, &[], Draws::default()).map(|(loaded, _)| loaded)
 }
 
 /// What became of each point of an experiment: a variant, or the reason why it cannot be built.
@@ -49,6 +51,7 @@ pub fn load_with_points(
     set: &[String],
     variants: &[String],
     points: &[Point],
+    draws: Draws<'_>,
 ) -> Result<(Loaded, Candidates), Failure> {
     let (name, bytes) = match path {
         None => (QUICKSTART.to_owned(), QUICKSTART_TEXT.as_bytes().to_vec()),
@@ -68,7 +71,7 @@ pub fn load_with_points(
         folder: path.map_or_else(|| PathBuf::from("scenarios"), |path| Folder::of(path).0),
         read: RefCell::default(),
     };
-    let options = ReadOptions { files: &files, set, variants };
+    let options = ReadOptions { files: &files, set, variants, draws };
     match Scenario::read_with_points(source, &mut sources, &options, points) {
         Ok((scenario, candidates)) => {
             let named = files.read.into_inner();

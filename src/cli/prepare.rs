@@ -14,7 +14,7 @@ use crate::experiment::{MonteCarlo, Objective, Watch};
 use crate::foundations::Faults;
 use crate::report::manifest::{self, Input, Origin};
 use crate::simulation::Plan;
-use crate::simulation::scenario::{Point, Variant};
+use crate::simulation::scenario::{Draws, Point, Variant};
 
 /// A scenario that is ready to be simulated.
 #[derive(Debug)]
@@ -48,6 +48,15 @@ impl Prepared {
         Self::with_points(common, variants, &[]).map(|(prepared, _)| prepared)
     }
 
+    /// As [`new`](Self::new), for an experiment that may go on to as many as `most` trials.
+    ///
+    /// # Errors
+    /// See [`with_points`](Self::with_points).
+    pub fn with_trials(common: &Common, variants: &[String], most: u64) -> Result<Self, Failure> {
+        let draws = Draws::OfTrials { trials: Some(most), times: 1, seed: common.seed };
+        Self::with_draws(common, variants, &[], draws).map(|(prepared, _)| prepared)
+    }
+
     /// Reads the scenario, and the plan of each of `points` or why it cannot be built.
     ///
     /// # Errors
@@ -57,8 +66,23 @@ impl Prepared {
         variants: &[String],
         points: &[Point],
     ) -> Result<(Self, Vec<Result<Plan, String>>), Failure> {
+        let draws = Draws::OfTrials { trials: common.trials, times: 1, seed: common.seed };
+        Self::with_draws(common, variants, points, draws)
+    }
+
+    /// As [`with_points`](Self::with_points), with what is uncertain drawn as it is said.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn with_draws(
+        common: &Common,
+        variants: &[String],
+        points: &[Point],
+        draws: Draws<'_>,
+    ) -> Result<(Self, Vec<Result<Plan, String>>), Failure> {
         let path = common.scenario.as_deref();
-        let (loaded, candidates) = load::load_with_points(path, &common.set, variants, points)?;
+        let (loaded, candidates) =
+            load::load_with_points(path, &common.set, variants, points, draws)?;
         let Loaded { scenario, sources, inputs } = loaded;
         if !common.quiet {
             remark(&diagnostic::render_warnings(&scenario.warnings, &sources, fault_style()));

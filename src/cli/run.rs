@@ -9,10 +9,13 @@ use super::process::{cpu_seconds, peak_rss_bytes};
 use super::progress;
 use super::report;
 use super::terminal::{answer_style, print, remark};
-use crate::experiment::Answers;
+use crate::experiment::{Answers, MonteCarlo};
 use crate::report::folder::Folder;
 use crate::report::manifest::{self, Origin};
 use crate::report::{Stats, Summary, csv, table};
+
+/// Trials that get a twin where something is uncertain: enough to tell not knowing from chance.
+const MOST_TWINS: u64 = 40;
 
 /// Simulates a scenario: the exit code.
 ///
@@ -32,6 +35,13 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     if answers.stopped_after() == Some(0) {
         return Err(Failure::Stopped);
     }
+    let answers = match plans.iter().any(|plan| plan.uncertain.is_some()) {
+        true => {
+            let few = MonteCarlo { trials: trials.min(MOST_TWINS), ..monte_carlo };
+            answers.with_twins(few.twins(&watch)?)
+        }
+        false => answers,
+    };
 
     let stats = Stats::new(&answers, cpu_seconds(), peak_rss_bytes());
     if let Some(folder) = folder {

@@ -14,7 +14,7 @@ use crate::report::folder::Folder;
 use crate::report::sizing::{Load, Sizing};
 use crate::report::{manifest, table};
 use crate::simulation::Plan;
-use crate::simulation::scenario::{BASE, Change, Point};
+use crate::simulation::scenario::{BASE, Change, Draws, Point};
 
 /// Sizes a scenario: the exit code.
 ///
@@ -37,7 +37,14 @@ pub fn run(arguments: &SizeArguments) -> Result<u8, Failure> {
         })
         .collect();
     let variant = arguments.variant.as_deref().unwrap_or(BASE);
-    let (prepared, candidates) = Prepared::with_points(common, &[variant.to_owned()], &points)?;
+    // A candidate that is hard to tell gets more trials, each with its draw.
+    let (trials, times) = match arguments.max_trials {
+        Some(most) => (Some(most), 1),
+        None => (common.trials, 8),
+    };
+    let draws = Draws::OfTrials { trials, times, seed: common.seed };
+    let (prepared, candidates) =
+        Prepared::with_draws(common, &[variant.to_owned()], &points, draws)?;
     let plan = &prepared.plans[0];
     let knobs = knobs(plan, &arguments.of).map_err(argument)?;
     let folder = common.out.as_deref().map(Folder::begin).transpose()?;

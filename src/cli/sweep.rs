@@ -1,16 +1,14 @@
 //! `tokenfleet sweep`: a scenario at many points of a space.
 
-use serde_json::json;
-
 use super::arguments::{Design, Format, SweepArguments};
 use super::checkpoint::Checkpoint;
 use super::failure::{FINE, Failure};
-use super::prepare::{Prepared, command_words, stop_on_interrupt};
-use super::progress;
-use super::terminal::{answer_style, print, remark};
+use super::points;
+use super::prepare::{Prepared, command_words};
+use super::terminal::{answer_style, print};
+use crate::experiment::Measure;
 use crate::experiment::design::{Axis, Layout};
-use crate::experiment::sweep::{Outcome, SweepPoint};
-use crate::experiment::{Answers, Measure, MonteCarlo, Watch};
+use crate::experiment::sweep::SweepPoint;
 use crate::foundations::{Fault, Faults};
 use crate::report::folder::Folder;
 use crate::report::manifest::Origin;
@@ -56,20 +54,14 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         .collect();
 
     let folder = common.out.as_deref().map(Folder::begin).transpose()?;
-    let checkpoint = match common.out.as_deref() {
-        Some(out) => {
-            let key = key(&prepared, variant, &common.set);
-            let (checkpoint, done) = Checkpoint::open(out, &key, arguments.resume)?;
-            for (settings, outcome) in done {
-                if let Some(point) = points.iter_mut().find(|point| point.settings == settings) {
-                    point.found.get_or_insert(Ok(outcome));
-                }
-            }
-            Some(checkpoint)
+    let words = command(arguments);
+    let (mut checkpoint, done) = points::begin(common, &prepared, &words, arguments.resume)?;
+    for (settings, outcome) in done {
+        if let Some(point) = points.iter_mut().find(|point| point.settings == settings) {
+            point.found.get_or_insert(Ok(outcome));
         }
-        None => None,
-    };
-    let checkpoint = simulate(&prepared, &candidates, &mut points, checkpoint, !common.quiet)?;
+    }
+    simulate(&prepared, &candidates, &mut points, &mut checkpoint, !common.quiet)?;
     if points.iter().all(|point| point.found.is_none()) {
         return Err(Failure::Stopped);
     }
@@ -87,7 +79,7 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     };
     if stopped == 0 {
         if let Some(folder) = folder {
-            write(&folder, &sweep, &prepared.origin(command(arguments)))?;
+            write(&folder, &sweep, &prepared.origin(words))?;
             folder.commit()?;
         }
         if let Some(checkpoint) = checkpoint {
@@ -98,55 +90,27 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     Ok(FINE)
 }
 
-/// What a sweep is, for telling whether another one goes on with it.
-fn key(prepared: &Prepared, variant: &str, set: &[String]) -> serde_json::Value {
-    let inputs = prepared.origin(Vec::new()).inputs;
-    let inputs: Vec<_> = inputs.into_iter().map(|input| (input.name, input.sha256)).collect();
-    json!({
-        "tokenfleet": env!("CARGO_PKG_VERSION"),
-        "command": "sweep",
-        "inputs": inputs,
-        "variant": variant,
-        "set": set,
-        "seed": prepared.seed,
-        "trials": prepared.trials,
-    })
-}
-
 /// Runs the trials of all points that have no outcome yet, until somebody says to stop.
 fn simulate(
     prepared: &Prepared,
     candidates: &[Result<Plan, String>],
     points: &mut [SweepPoint],
-    mut checkpoint: Option<Checkpoint>,
+    checkpoint: &mut Option<Checkpoint>,
     wanted: bool,
-) -> Result<Option<Checkpoint>, Failure> {
-    let open: Vec<(usize, Plan)> = candidates
+) -> Result<(), Failure> {
+    let is_open = |(at, plan): (usize, &'_ Result<Plan, String>)| {
+        (points[at].found.is_none() && plan.is_ok()).then_some(at)
+    };
+    let open: Vec<usize> = candidates.iter().enumerate().filter_map(is_open).collect();
+    let settings: Vec<Vec<String>> = open.iter().map(|&at| points[at].settings.clone()).collect();
+    let plans: Vec<(&[String], &Plan)> = open
         .iter()
-        .enumerate()
-        .filter(|(at, _)| points[*at].found.is_none())
-        .filter_map(|(at, plan)| Some((at, plan.as_ref().ok()?.clone())))
+        .zip(&settings)
+        .filter_map(|(&at, settings)| Some((&settings[..], candidates[at].as_ref().ok()?)))
         .collect();
-    let plans: Vec<Plan> = open.iter().map(|(_, plan)| plan.clone()).collect();
-    let watch = stop_on_interrupt();
-    progress::shown(wanted, &plans, prepared.trials, &watch, || {
-        for (&(at, _), plan) in open.iter().zip(&plans) {
-            let Some(outcome) = outcome(prepared, plan, &watch)? else { break };
-            if let Some(checkpoint) = &mut checkpoint {
-                checkpoint.add(&points[at].settings, &outcome)?;
-            }
-            points[at].found = Some(Ok(outcome));
-        }
-        Ok(checkpoint)
+    points::simulate(prepared, &plans, checkpoint, wanted, |at, outcome| {
+        points[open[at]].found = Some(Ok(outcome));
     })
-}
-
-/// What all trials of a plan say; none where they were stopped.
-fn outcome(prepared: &Prepared, plan: &Plan, watch: &Watch) -> Result<Option<Outcome>, Failure> {
-    let monte_carlo = MonteCarlo { plans: std::slice::from_ref(plan), ..prepared.monte_carlo() };
-    let found = monte_carlo.run(watch)?;
-    let answers = Answers::new(&prepared.name, &monte_carlo, found, prepared.confidence);
-    Ok(if answers.stopped_after().is_some() { None } else { Outcome::of_only(&answers) })
 }
 
 /// The two measures of a front.
@@ -195,13 +159,7 @@ fn show(
     stopped: usize,
 ) -> Result<(), Failure> {
     let common = &arguments.common;
-    if stopped > 0 {
-        let resume = match &common.out {
-            Some(_) => "; the same command with --resume goes on",
-            None => "; with --out it could be resumed",
-        };
-        remark(&format!("warning: stopped with {stopped} points left{resume}\n"));
-    }
+    points::remark_stopped(stopped, common);
     match common.format {
         Format::Table => {
             let mut text = table::sweep::render(sweep, main, answer_style());

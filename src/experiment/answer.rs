@@ -36,6 +36,8 @@ pub struct Answer<'p> {
     pub series: Series,
     /// A sample of the tasks of all trials.
     pub tasks: TaskSample,
+    /// Twins of the first trials: drawn alike, other chance. Empty where nothing is uncertain.
+    pub twins: Vec<TrialRow>,
 }
 
 impl<'p> Answer<'p> {
@@ -49,7 +51,7 @@ impl<'p> Answer<'p> {
         let Findings { rows, evidence, series, tasks } = findings;
         let parts = parts(plan);
         let stretches = match &rows[..] {
-            [only] => Stretches::new(plan, only.window_s, &series),
+            [only] => Stretches::new(plan.of_trial(only.trial), only.window_s, &series),
             _ => Stretches::default(),
         };
         let agents = plan.populations.len();
@@ -98,6 +100,7 @@ impl<'p> Answer<'p> {
             evidence,
             series,
             tasks,
+            twins: Vec::new(),
         }
     }
 

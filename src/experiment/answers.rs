@@ -48,6 +48,15 @@ impl<'p> Answers<'p> {
         }
     }
 
+    /// With the twins of trials, by variant.
+    #[must_use]
+    pub fn with_twins(mut self, twins: Vec<Findings>) -> Self {
+        for (variant, twins) in self.variants.iter_mut().zip(twins) {
+            variant.twins = twins.rows;
+        }
+        self
+    }
+
     /// What was found, to go on from.
     pub fn into_findings(self) -> Vec<Findings> {
         let found = |answer: Answer<'p>| Findings {

@@ -10,6 +10,7 @@ use super::evidence::QUANTILES;
 use super::figure::Figure;
 use super::metric::{METRICS, Metric, Scope, Unit};
 use super::objective::Statistic;
+use super::split::Split;
 use super::trial::TrialRow;
 
 /// A statistic of a figure of the fleet.
@@ -106,6 +107,16 @@ impl Measure {
             Statistic::Quantile(at) => (value.spread?.quantiles[at], 1.0),
         };
         (top.is_finite() && bottom.is_finite()).then_some((top, bottom))
+    }
+
+    /// How much of what differs between trials is not knowing; none where nothing is uncertain, or
+    /// where there are too few trials.
+    pub fn split(&self, answer: &Answer<'_>, confidence: f64) -> Option<Split> {
+        let value = |row: &TrialRow| self.in_trial(row).map(|(top, bottom)| top / bottom);
+        let pairs = answer.rows.iter().zip(&answer.twins);
+        let pairs: Vec<_> =
+            pairs.filter_map(|(row, twin)| Some((value(row)?, value(twin)?))).collect();
+        Split::new(&pairs, confidence)
     }
 }
 

@@ -15,6 +15,9 @@ use super::evidence::Evidence;
 use super::objective::Objective;
 use super::trial::{Digest, TrialRow};
 
+/// The number of the first trial's twin, beyond those of all trials.
+const FIRST_TWIN: u64 = 1 << 40;
+
 /// What is to be run.
 #[derive(Clone, Copy, Debug)]
 pub struct MonteCarlo<'a> {
@@ -128,7 +131,26 @@ impl MonteCarlo<'_> {
     /// When the operating system gives no threads.
     pub fn run_on(
         &self,
+        found: Vec<Findings>,
+        watch: &Watch,
+    ) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
+        self.simulate(found, 0, watch)
+    }
+
+    /// The twins of all trials: what was drawn for a trial is the same, the rest of its chance is
+    /// another.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn twins(&self, watch: &Watch) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
+        self.simulate(Vec::new(), FIRST_TWIN, watch)
+    }
+
+    /// Runs the trials that are not found yet, each under its number beyond `first`.
+    fn simulate(
+        &self,
         mut found: Vec<Findings>,
+        first: u64,
         watch: &Watch,
     ) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
         found.resize_with(self.plans.len(), Findings::default);
@@ -153,9 +175,13 @@ impl MonteCarlo<'_> {
                     return;
                 }
                 let (trial, variant) = (done + job / variants, (job % variants) as usize);
-                let plan = &self.plans[variant];
-                let world = worlds[variant].get_or_insert_with(|| World::new(plan));
-                if let Some(digest) = self.trial(plan, world, trial, watch) {
+                let plan = self.plans[variant].of_trial(trial);
+                let world = &mut worlds[variant];
+                if self.plans[variant].uncertain.is_some() {
+                    *world = None;
+                }
+                let world = world.get_or_insert_with(|| World::new(plan));
+                if let Some(digest) = self.trial(plan, world, first + trial, watch) {
                     let mut found =
                         findings[variant].lock().unwrap_or_else(PoisonError::into_inner);
                     found.add(digest);

@@ -16,7 +16,10 @@ pub use fleet::{Fleet, FleetFound, Hints};
 pub use load::LoadFound;
 pub use search::{Search, Setup, Stopped};
 
+use std::sync::Arc;
+
 use crate::simulation::Plan;
+use crate::simulation::plan::{Draw, Uncertain};
 use crate::workload::arrival::ArrivalError;
 
 /// A number that may be chosen.
@@ -77,6 +80,14 @@ pub fn candidate(
     load: f64,
 ) -> Result<Plan, ArrivalError> {
     let mut plan = plan.clone();
+    if let Some(uncertain) = &plan.uncertain {
+        let draw = |draw: &Draw| {
+            let plan = candidate(&draw.plan, knobs, counts, load)?;
+            Ok(Draw { values: draw.values.clone(), plan })
+        };
+        let draws = uncertain.draws.iter().map(draw).collect::<Result<_, ArrivalError>>()?;
+        plan.uncertain = Some(Arc::new(Uncertain { inputs: uncertain.inputs.clone(), draws }));
+    }
     for (knob, &count) in knobs.iter().zip(counts) {
         knob.set(&mut plan, count);
     }

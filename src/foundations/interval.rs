@@ -22,6 +22,7 @@
 //! ```
 
 mod batch_means;
+mod fisher;
 mod order_statistics;
 mod student_t;
 mod wilson;
@@ -31,6 +32,7 @@ use super::units::{format_number, format_percent};
 use std::fmt;
 
 pub use batch_means::BatchMeans;
+pub use fisher::fisher_quantile;
 pub use order_statistics::{quantile_interval, quantile_ranks};
 pub use student_t::student_t;
 pub use wilson::wilson;

@@ -180,6 +180,31 @@ impl Dimension {
         }
     }
 
+    /// Prints a value given in the base unit with all its digits: [`parse`](Self::parse) reads back
+    /// the same.
+    ///
+    /// ```
+    /// use tokenfleet::foundations::Dimension;
+    ///
+    /// for (of, text) in [(Dimension::MoneyPerHour, "$2.49 /h"), (Dimension::Time, "0.1 s")] {
+    ///     assert_eq!(of.exact(of.parse(text).unwrap()), text);
+    /// }
+    /// ```
+    pub fn exact(self, value: f64) -> String {
+        match self {
+            Dimension::Tokens | Dimension::Fraction | Dimension::Number => value.to_string(),
+            Dimension::Rate => format!("{value} /s"),
+            Dimension::TokenRate => format!("{value} tok/s"),
+            Dimension::Flops => format!("{value} FLOPS"),
+            _ => match (self.base_unit().strip_prefix("USD"), value < 0.0) {
+                (Some(""), false) => format!("${value}"),
+                (Some(per), false) => format!("${value} {per}"),
+                (Some(per), true) => format!("-${} {per}", -value),
+                (None, _) => format!("{value} {}", self.base_unit()),
+            },
+        }
+    }
+
     /// Prints a value given in the base unit, to three significant digits, so that
     /// [`parse`](Self::parse) reads it back within that rounding.
     pub fn format(self, value: f64) -> String {

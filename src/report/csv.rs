@@ -80,6 +80,28 @@ impl TrialColumn<'_> {
     }
 }
 
+/// What is uncertain in any variant.
+fn unknowns<'a>(answers: &'a Answers<'_>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for uncertain in answers.variants.iter().filter_map(|answer| answer.plan.uncertain.as_ref()) {
+        for input in &uncertain.inputs {
+            if !names.contains(&input.name.as_str()) {
+                names.push(&input.name);
+            }
+        }
+    }
+    names
+}
+
+/// What was drawn for a trial under this name.
+fn drawn(answer: &Answer<'_>, trial: u64, name: &str) -> String {
+    let found = answer.plan.uncertain.as_ref().and_then(|uncertain| {
+        let input = uncertain.inputs.iter().position(|input| input.name == name)?;
+        uncertain.draws.get(trial as usize)?.values.get(input)
+    });
+    found.cloned().unwrap_or_default()
+}
+
 /// `trials.csv`: a row for each variant and trial.
 ///
 /// # Errors
@@ -101,6 +123,7 @@ pub fn trials(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
     let counts = ["variant", "trial", "window_s", "tasks_started", "tasks_succeeded"];
     let fates = Cause::ALL.iter().map(|(_, name)| format!("tasks_failed_{name}"));
     let objectives = answers.objectives.iter().map(|o| format!("objectives.{}", o.name));
+    let unknowns = unknowns(answers);
     let mut out = writer(out);
     out.write_record(
         counts
@@ -109,7 +132,8 @@ pub fn trials(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
             .chain(fates)
             .chain(["tasks_in_flight".to_owned()])
             .chain(objectives)
-            .chain(columns.iter().map(TrialColumn::name)),
+            .chain(columns.iter().map(TrialColumn::name))
+            .chain(unknowns.iter().map(|name| format!("uncertain.{name}"))),
     )?;
     for answer in &answers.variants {
         for (index, row) in answer.rows.iter().enumerate() {
@@ -123,7 +147,9 @@ pub fn trials(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
             let fates = row.failed.iter().chain([&row.in_flight]).map(u64::to_string);
             let objectives = row.objectives.iter().copied().map(number);
             let figures = columns.iter().map(|column| optional(column.value(answer, index)));
-            out.write_record(counts.into_iter().chain(fates).chain(objectives).chain(figures))?;
+            let drawn = unknowns.iter().map(|name| drawn(answer, row.trial, name));
+            let row = counts.into_iter().chain(fates).chain(objectives).chain(figures);
+            out.write_record(row.chain(drawn))?;
         }
     }
     out.flush()?;

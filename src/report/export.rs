@@ -320,7 +320,7 @@ precision = { weights = "fp8", kv = "fp8" }
     fn simulated() -> (Plan, Vec<LoggedCall>) {
         let mut sources = Sources::default();
         let source = sources.add_file("s.toml", SCENARIO);
-        let options = ReadOptions { files: &NoFiles, set: &[], variants: &[] };
+        let options = ReadOptions::new(&NoFiles);
         let mut scenario = Scenario::read(source, &mut sources, &options).unwrap();
         let plan = scenario.variants.remove(0).plan;
         let calls = World::calls_of_trial(&plan, 1, 0, |_, _| true).unwrap();

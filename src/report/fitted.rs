@@ -357,7 +357,7 @@ mod tests {
         );
         let mut sources = crate::foundations::Sources::default();
         let source = sources.add_file("s.toml", &scenario);
-        let options = ReadOptions { files: &NoFiles, set: &[], variants: &[] };
+        let options = ReadOptions::new(&NoFiles);
         let read = Scenario::read(source, &mut sources, &options);
         assert!(read.is_ok(), "{}\n{scenario}", read.unwrap_err());
     }

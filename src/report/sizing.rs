@@ -5,6 +5,7 @@ use std::io::Write;
 
 use crate::experiment::Objective;
 use crate::experiment::sizing::{Assessment, FleetFound, LoadFound, Sure};
+use crate::foundations::Dimension;
 
 use super::csv::{number, writer};
 
@@ -112,6 +113,7 @@ struct FleetSummary<'a> {
 struct CandidateSummary<'a> {
     counts: BTreeMap<&'a str, u32>,
     gpus: u64,
+    watts: Option<f64>,
     usd_per_h: f64,
     trials: u64,
     keeps_up: bool,
@@ -169,6 +171,7 @@ impl Sizing<'_> {
         CandidateSummary {
             counts: self.paths.iter().map(String::as_str).zip(found.counts.clone()).collect(),
             gpus: found.gpus,
+            watts: found.watts.is_finite().then_some(found.watts),
             usd_per_h: found.usd_per_h,
             trials: found.trials,
             keeps_up: found.keeps_up,
@@ -210,6 +213,10 @@ impl Sizing<'_> {
                 let names = names.collect::<Vec<_>>().join(", ");
                 ("out of reach", Some(format!("missed whatever the number: {names}")), Some(found))
             }
+            FleetFound::OutOfPower(limit, found) => {
+                let why = format!("the site has {} only", Dimension::Power.format(*limit));
+                ("out of power", Some(why), Some(found))
+            }
             FleetFound::Unfit(why) => ("cannot be built", Some(why.clone()), None),
             FleetFound::NotTried => ("not tried", None, None),
         };
@@ -246,7 +253,7 @@ impl Sizing<'_> {
     /// When writing fails.
     pub fn to_csv(&self, out: impl Write) -> csv::Result<()> {
         let mut out = writer(out);
-        let fixed = ["load", "gpus", "usd_per_h", "trials", "keeps_up", "meets"];
+        let fixed = ["load", "gpus", "watts", "usd_per_h", "trials", "keeps_up", "meets"];
         let objectives = self.objectives.iter().flat_map(|objective| {
             ["", "_low", "_high"].map(|end| format!("{}{end}", objective.name))
         });
@@ -257,6 +264,7 @@ impl Sizing<'_> {
             let fixed = [
                 number(seen.load),
                 seen.gpus.to_string(),
+                number(seen.watts),
                 number(seen.usd_per_h),
                 seen.trials.to_string(),
                 seen.keeps_up.to_string(),

@@ -3,6 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::table;
+use super::uncertainty::Uncertainty;
 use crate::experiment::model_error::{Band, BandBasis, ModelError, band, share_of};
 use crate::experiment::{Answer, Answers, Figure, Objective, Scope, Verdict};
 use crate::simulation::plan::Pool;
@@ -38,6 +39,9 @@ pub struct VariantSummary<'a> {
     pub objectives: Vec<ObjectiveSummary<'a>>,
     /// Sums that must agree, over all trials.
     pub conservation: ConservationSummary,
+    /// What is not known, where anything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncertainty: Option<Uncertainty<'a>>,
     /// What to beware of.
     pub warnings: &'a [String],
 }
@@ -249,7 +253,7 @@ impl<'a> Summary<'a> {
     /// The summary of these answers.
     pub fn new(answers: &'a Answers<'_>) -> Self {
         let variants = answers.variants.iter();
-        let variants = variants.map(|answer| VariantSummary::new(answer, answers.objectives));
+        let variants = variants.map(|answer| VariantSummary::new(answer, answers));
         Self {
             scenario: answers.scenario,
             answer: table::in_words(answers),
@@ -267,7 +271,8 @@ impl<'a> Summary<'a> {
 }
 
 impl<'a> VariantSummary<'a> {
-    fn new(answer: &'a Answer<'_>, objectives: &'a [Objective]) -> Self {
+    fn new(answer: &'a Answer<'_>, of: &'a Answers<'_>) -> Self {
+        let (objectives, confidence) = (of.objectives, of.confidence);
         let metrics = |part: usize| Metrics { answer, part };
         let named = |scope| {
             let parts = answer.parts_of(scope);
@@ -287,6 +292,7 @@ impl<'a> VariantSummary<'a> {
                 .map(|(objective, verdict)| objective_of(objective, verdict))
                 .collect(),
             conservation: conservation_of(answer),
+            uncertainty: Uncertainty::new(answer, confidence),
             warnings: &answer.warnings,
         }
     }

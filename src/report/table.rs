@@ -9,12 +9,15 @@ pub mod comparison;
 mod errors;
 pub mod explanation;
 pub mod fitting;
+pub mod forecast;
 mod grid;
 mod headline;
 mod many;
 mod one;
+pub mod sensitivity;
 pub mod sizing;
 pub mod sweep;
+mod uncertain;
 
 use std::collections::BTreeMap;
 
@@ -34,9 +37,10 @@ pub fn render(answers: &Answers<'_>, style: Style) -> String {
     text.push('\n');
     match &answers.variants[..] {
         [] => {}
-        [only] => text.push_str(&one::render(only, answers.objectives, style)),
+        [only] => text.push_str(&one::render(only, answers, style)),
         _ => text.push_str(&many::render(answers, style)),
     }
+    text.push_str(&uncertain::render(answers, style));
     text.push_str(&warnings(answers, style));
     text
 }
@@ -44,7 +48,7 @@ pub fn render(answers: &Answers<'_>, style: Style) -> String {
 /// The answer in a sentence or two.
 pub fn in_words(answers: &Answers<'_>) -> String {
     let text = match &answers.variants[..] {
-        [only] => headline::of_one(only, answers.objectives),
+        [only] => headline::of_one(only, answers.objectives, answers.confidence),
         _ => headline::of_many(answers),
     };
     text.replace(grid::UNBROKEN, " ")

@@ -52,6 +52,23 @@ pub struct Plan {
     pub task_rows: usize,
     /// Length of a bin of the time series to begin with; bins double when there are too many.
     pub bin: SimDuration,
+    /// What is not known, and its draws; the plan itself stands on the medians.
+    pub uncertain: Option<Arc<Uncertain>>,
+    /// What is assumed of the years ahead, if anything.
+    pub outlook: Option<Outlook>,
+    /// Power at the meter that its site has at most, W.
+    pub power_limit_w: Option<f64>,
+}
+
+impl Plan {
+    /// What this trial is simulated by: the plan itself, or that of the trial's draw.
+    pub fn of_trial(&self, trial: u64) -> &Plan {
+        let draws = self.uncertain.as_ref().map_or(&[][..], |uncertain| &uncertain.draws);
+        match draws.len() as u64 {
+            0 => self,
+            count => &draws[(trial % count) as usize].plan,
+        }
+    }
 }
 
 /// When new tasks stop to start: whichever comes first.
@@ -207,6 +224,12 @@ impl Pool {
         scaling.map_or(self.replicas, |scaling| scaling.most.max(self.replicas))
     }
 
+    /// Power of all its replicas at the meter, at full load, W; not a number where nobody knows.
+    pub fn watts(&self) -> f64 {
+        let gpus = f64::from(self.gpus) * f64::from(self.replicas);
+        gpus * self.gpu_power.full_w * self.bill.facility_factor
+    }
+
     /// Price of a replica, picodollars per picosecond: dollars per second.
     pub fn pico_per_ps(&self) -> f64 {
         self.usd_per_replica_h / 3600.0
@@ -258,4 +281,96 @@ pub struct Population {
     pub response_cache: Option<ResponseCache>,
     /// Where arrivals are closed: time between a session's end and the same user's next, seconds.
     pub think_time_s: Option<Law>,
+}
+
+/// What a scenario does not know, apart from what varies by chance, and its draws. A price, a speed-up,
+/// a rate of growth may be given as a law of what it could be: it is drawn once for each trial, which
+/// is simulated by the plan that its draw gives. So figures differ between trials for two reasons,
+/// which more trials cannot and can narrow.
+#[derive(Clone, Debug)]
+pub struct Uncertain {
+    /// What is not known.
+    pub inputs: Vec<Unknown>,
+    /// One for each trial.
+    pub draws: Vec<Draw>,
+}
+
+/// One thing that is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    /// Its path in the scenario, or the name that several such share.
+    pub name: String,
+    /// Where it lies, in words: its 5th percentile, median and 95th, or what it is one of.
+    pub range: [String; 3],
+}
+
+/// What is taken for true in a trial.
+#[derive(Clone, Debug)]
+pub struct Draw {
+    /// By input.
+    pub values: Vec<String>,
+    /// The scenario with these values.
+    pub plan: Plan,
+}
+
+/// What is assumed of the years ahead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// The year that the plan is about.
+    pub from: u32,
+    /// How many years ahead.
+    pub years: u32,
+    /// What own hardware is held against.
+    pub api: ApiPrice,
+    /// Times as many tasks after a year, apart from what falling prices bring.
+    pub demand_growth: f64,
+    /// Percent more tasks where prices rise by one.
+    pub elasticity: f64,
+    /// Times as many tokens for the same dollars and watts, from hardware bought a year later.
+    pub hardware_gain: f64,
+    /// Times as many tokens from the same hardware after a year.
+    pub software_gain: f64,
+    /// Years after which hardware is replaced.
+    pub refresh_years: f64,
+    /// Power at the meter that there is at most, W.
+    pub power_limit_w: Option<f64>,
+    /// Cost of a task below which nobody meters it, USD.
+    pub too_cheap_usd: f64,
+}
+
+impl Outlook {
+    /// Five years with usual rates and an API without a price, to build others on.
+    pub const SAMPLE: Self = Self {
+        from: 2026,
+        years: 5,
+        api: ApiPrice {
+            name: String::new(),
+            date: String::new(),
+            input: 0.0,
+            cached: 0.0,
+            output: 0.0,
+        },
+        demand_growth: 2.0,
+        elasticity: -1.11,
+        hardware_gain: 1.49,
+        software_gain: 1.0,
+        refresh_years: 5.0,
+        power_limit_w: None,
+        too_cheap_usd: 0.01,
+    };
+}
+
+/// What a hosted model charges, USD per million tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiPrice {
+    /// Its name in the price list.
+    pub name: String,
+    /// The day from which the price holds; empty where it was stated.
+    pub date: String,
+    /// Prompt tokens.
+    pub input: f64,
+    /// Prompt tokens that it has cached.
+    pub cached: f64,
+    /// Tokens of answers.
+    pub output: f64,
 }

@@ -49,6 +49,7 @@ pub mod document;
 pub mod endpoints;
 mod entries;
 pub mod files;
+pub mod forecast;
 pub mod geography;
 pub mod objectives;
 pub mod outages;
@@ -59,6 +60,8 @@ pub mod programs;
 pub mod reader;
 mod resolution;
 pub mod run;
+pub mod site;
+pub mod uncertain;
 mod variants;
 
 use crate::catalog::Provenance;
@@ -68,6 +71,7 @@ use crate::simulation::plan::Plan;
 
 use agents::AGENT;
 use endpoints::ENDPOINT;
+use forecast::FORECAST;
 use geography::{NETWORK, ROUTE};
 use pools::POOL;
 use programs::PROGRAM;
@@ -75,12 +79,14 @@ use programs::tools::TOOL;
 use reader::{Key, Schema};
 use resolution::{Head, Shared};
 use run::RUN;
+use site::SITE;
 
 pub use archetype::Archetype;
 pub use files::{Files, Folder, NoFiles};
 pub use objectives::{Objective, Part, Statistic};
 pub use point::{Change, Point};
 pub use run::RunSettings;
+pub use uncertain::Draws;
 pub use variants::BASE;
 
 /// Keys of a scenario.
@@ -97,6 +103,8 @@ pub static SCENARIO: Schema = Schema::new(
         Key::sections("endpoints", &ENDPOINT).optional(),
         Key::sections("routes", &ROUTE).optional(),
         Key::section("network", &NETWORK).optional(),
+        Key::section("site", &SITE).optional(),
+        Key::section("forecast", &FORECAST).optional(),
         Key::objectives("objectives", "bounds by figure and statistic, `ttft_p99`")
             .optional()
             .example("{ ttft_p99 = \"3 s\" }"),
@@ -151,12 +159,14 @@ pub struct ReadOptions<'a> {
     pub set: &'a [String],
     /// Variants to read; all of them where none is named.
     pub variants: &'a [String],
+    /// How what is uncertain in it is drawn.
+    pub draws: Draws<'a>,
 }
 
 impl<'a> ReadOptions<'a> {
     /// The scenario as it stands, with all its variants.
     pub fn new(files: &'a dyn Files) -> Self {
-        Self { files, set: &[], variants: &[] }
+        Self { files, set: &[], variants: &[], draws: Draws::default() }
     }
 }
 
@@ -208,7 +218,10 @@ impl Scenario {
         let text = sources.get(source).map(|source| source.text.clone()).unwrap_or_default();
 
         let shared = Shared::new(std::mem::take(sources), options.files);
-        let read: Vec<_> = versions.iter().map(|version| shared.read(version)).collect();
+        let read: Vec<_> = versions
+            .iter()
+            .map(|version| shared.read_with_draws(version, &options.draws))
+            .collect();
         *sources = shared.into_sources();
 
         let (mut warnings, mut whole) = (Faults::default(), None);

@@ -134,6 +134,9 @@ pub(crate) fn plan(program: Program, pool: Pool, arrivals: Arrivals, tasks: u64)
         }],
         task_rows: 0,
         bin: SimDuration::from_s(1000.0).unwrap(),
+        uncertain: None,
+        outlook: None,
+        power_limit_w: None,
     }
 }
 

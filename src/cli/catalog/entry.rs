@@ -24,7 +24,7 @@ pub(super) fn page(
         Subject::Engines => engine(catalog.engine(name)?),
         Subject::Agents => agent::page(catalog.agent(name)?, catalog),
         Subject::Regions => region(catalog.region(name)?),
-        Subject::Speculation | Subject::Assumptions => return Ok(None),
+        Subject::Speculation | Subject::Economics | Subject::Assumptions => return Ok(None),
     }))
 }
 

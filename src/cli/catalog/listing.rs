@@ -6,7 +6,7 @@ use super::agent;
 use super::sheet::{Column, Format, Sheet, number, rounded, text};
 use crate::catalog::{
     Accelerator, Attention, Catalog, Engine, Field, Model, NumberFormat, Price, Provenance,
-    SchedulerDefaults, StepCoefficients,
+    SchedulerDefaults, StepCoefficients, TrendKind,
 };
 
 /// The list of one subject.
@@ -22,6 +22,7 @@ pub(super) fn sheet(subject: Subject, catalog: &Catalog, format: Format) -> Shee
         Subject::Agents => agents(catalog),
         Subject::Regions => regions(catalog),
         Subject::Speculation => speculation(catalog, None),
+        Subject::Economics => economics(catalog, None),
         Subject::Assumptions => assumptions(catalog, None),
     }
 }
@@ -277,6 +278,43 @@ fn regions(catalog: &Catalog) -> Sheet {
             electricity.confidence.to_string(),
             if electricity.assumed { "yes".to_owned() } else { String::new() },
         ]);
+    }
+    sheet
+}
+
+/// How fast things change: all that is published, or what begins so.
+pub(super) fn economics(catalog: &Catalog, name: Option<&str>) -> Sheet {
+    let mut sheet = Sheet::new([
+        text("kind", "WHAT"),
+        text("name", "NAME"),
+        number("value", "A YEAR"),
+        text("from", "FROM"),
+        text("to", "TO"),
+        text("confidence", "TRUST"),
+        text("note", "OF"),
+        text("source", "SOURCE"),
+    ]);
+    let kinds = [
+        TrendKind::PriceDecline,
+        TrendKind::DemandGrowth,
+        TrendKind::Elasticity,
+        TrendKind::HardwareGain,
+        TrendKind::SoftwareGain,
+    ];
+    for trend in kinds.into_iter().flat_map(|kind| catalog.trends(kind)) {
+        let wanted = |name: &str| trend.name.starts_with(name) || trend.kind.text() == name;
+        if name.is_none_or(|name| wanted(&name.to_lowercase())) {
+            sheet.push([
+                trend.kind.text().to_owned(),
+                trend.name.clone(),
+                rounded(Some(trend.value), 2),
+                trend.from.clone(),
+                trend.to.clone(),
+                trend.confidence.to_string(),
+                trend.note.clone(),
+                trend.source.clone(),
+            ]);
+        }
     }
     sheet
 }

@@ -5,6 +5,7 @@ use crate::experiment::figure::Figure;
 use crate::experiment::metric::Scope;
 use crate::experiment::objective::{Objective, Verdict};
 use crate::experiment::sweep::gpus;
+use crate::simulation::plan::Pool;
 
 use super::usd_per_h;
 
@@ -41,6 +42,8 @@ pub struct Assessment {
     pub usd_per_h: f64,
     /// GPUs of all pools.
     pub gpus: u64,
+    /// Power of all pools at the meter, at full load, W; not a number where nobody knows.
+    pub watts: f64,
     /// Trials that were run.
     pub trials: u64,
     /// Whether tasks end as fast as they start.
@@ -79,6 +82,7 @@ impl Assessment {
             load,
             usd_per_h: usd_per_h(answer.plan),
             gpus: gpus(answer.plan),
+            watts: answer.plan.pools.iter().map(Pool::watts).sum(),
             trials: answer.rows.len() as u64,
             keeps_up: answer.keeps_up,
             verdicts: answer.verdicts.clone(),

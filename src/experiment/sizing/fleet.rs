@@ -32,6 +32,8 @@ pub enum FleetFound {
     TooDear(f64),
     /// These objectives, by place, are missed whatever the number; what was seen last.
     OutOfReach(Vec<usize>, Box<Assessment>),
+    /// As many as the site has power for are not enough: the limit in W, and what was seen at it.
+    OutOfPower(f64, Box<Assessment>),
     /// It cannot be built.
     Unfit(String),
     /// As many candidates as were allowed had been simulated before.
@@ -99,9 +101,18 @@ impl Search<'_> {
         let (name, most) = (&fleet.name, self.setup.most_replicas);
         let start: Vec<u32> = knobs.iter().map(|knob| knob.get(plan).unwrap_or(1)).collect();
         let (mut counts, mut least) = (start, vec![1; knobs.len()]);
+        let limit = plan.power_limit_w;
+        // As many in these proportions as there is power for.
+        let powered = |counts: Vec<u32>| -> Vec<u32> {
+            let part = limit.map_or(1.0, |limit| limit / watts(plan, knobs, &counts));
+            match part < 1.0 {
+                true => counts.iter().map(|&n| ((f64::from(n) * part) as u32).max(1)).collect(),
+                false => counts,
+            }
+        };
         if let Some(budget) = budget {
             counts = match affordable(plan, knobs, &counts, budget, most) {
-                Some(counts) => counts,
+                Some(counts) => powered(counts),
                 None => return Ok(FleetFound::TooDear(smallest_usd(plan, knobs))),
             };
         }
@@ -119,7 +130,12 @@ impl Search<'_> {
             }
             doublings -= 1;
             least = counts.iter().map(|&count| count.saturating_add(1).min(most)).collect();
-            counts = counts.iter().map(|&count| count.saturating_mul(2).min(most)).collect();
+            let twice = counts.iter().map(|&count| count.saturating_mul(2).min(most)).collect();
+            let more = powered(twice);
+            if let Some(limit) = limit.filter(|_| more.iter().zip(&counts).all(|(a, b)| a <= b)) {
+                return Ok(FleetFound::OutOfPower(limit, Box::new(found)));
+            }
+            counts = more;
             let bigger = self.assess(name, plan, knobs, &counts, 1.0)?;
             let lost = out_of_reach(self.setup.objectives, &found, &bigger);
             if !lost.is_empty() {
@@ -229,6 +245,18 @@ impl Probes {
         }
         self.last = Some(enough);
     }
+}
+
+/// Power at the meter with these counts, W.
+fn watts(plan: &Plan, knobs: &[Knob], counts: &[u32]) -> f64 {
+    let more = knobs.iter().zip(counts).map(|(knob, &count)| match knob {
+        Knob::Replicas(pool) => {
+            let pool = &plan.pools[*pool];
+            pool.watts() * (f64::from(count) / f64::from(pool.replicas) - 1.0)
+        }
+        Knob::Slots(_) => 0.0,
+    });
+    plan.pools.iter().map(Pool::watts).sum::<f64>() + more.sum::<f64>()
 }
 
 /// Dollars per hour with one of each.

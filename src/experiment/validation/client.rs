@@ -156,6 +156,9 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         populations: Vec::new(),
         task_rows: usize::try_from(requests).unwrap_or(usize::MAX),
         bin: SimDuration::from_s_saturating(BIN_S),
+        uncertain: None,
+        outlook: None,
+        power_limit_w: None,
     }
 }
 

@@ -21,6 +21,7 @@ pub fn json(catalog: &Catalog) -> Value {
     let quantities = Dimension::ALL.into_iter();
     let quantities =
         quantities.map(|of| (of.noun().replace(' ', "_"), any_quantity(of, Bounds::ALL)));
+    let quantities = quantities.chain([("uncertain".to_owned(), uncertain())]);
     let mut writer =
         Writer { catalog, lenient: Vec::new(), names: Vec::new(), defs: quantities.collect() };
     inheriting(&SCENARIO, false, &mut writer.lenient, &mut Vec::new());
@@ -146,14 +147,14 @@ impl Writer<'_> {
     fn kind(&mut self, kind: &Kind, path: &str) -> Value {
         match *kind {
             Kind::Any => json!({}),
-            Kind::Text => json!({ "type": "string" }),
-            Kind::Boolean => json!({ "type": "boolean" }),
+            Kind::Text => or_uncertain(json!({ "type": "string" })),
+            Kind::Boolean => or_uncertain(json!({ "type": "boolean" })),
             Kind::Integer(low, high) => {
-                json!({ "type": "integer", "minimum": low, "maximum": high })
+                or_uncertain(json!({ "type": "integer", "minimum": low, "maximum": high }))
             }
             Kind::Quantity(of, bounds) => quantity(of, bounds),
             Kind::Law(of, _) => self.law(of),
-            Kind::Choice(words) => json!({ "enum": words }),
+            Kind::Choice(words) => or_uncertain(json!({ "enum": words })),
             Kind::Name(what) => self.name(what),
             Kind::Names(what) => json!({ "type": "array", "items": self.name(what) }),
             Kind::NamedNames(what) => {
@@ -188,7 +189,9 @@ impl Writer<'_> {
         match known_names(what, self.catalog) {
             names if names.is_empty() => json!({ "type": "string" }),
             names if what == "number format" => json!({ "enum": names }),
-            names => json!({ "anyOf": [{ "enum": names }, { "type": "string" }] }),
+            names => json!({
+                "anyOf": [{ "enum": names }, { "type": "string" }, reference_to_uncertain()],
+            }),
         }
     }
 
@@ -241,7 +244,45 @@ fn any_quantity(of: Dimension, bounds: Bounds) -> Value {
         number["maximum"] = json!(bounds.high);
     }
     let text = json!({ "type": "string", "pattern": "[0-9]", "examples": of.examples() });
-    json!({ "anyOf": [text, number] })
+    json!({ "anyOf": [text, number, reference_to_uncertain()] })
+}
+
+/// A value, or what is not known of it.
+fn or_uncertain(value: Value) -> Value {
+    json!({ "anyOf": [value, reference_to_uncertain()] })
+}
+
+fn reference_to_uncertain() -> Value {
+    json!({ "$ref": "#/$defs/uncertain" })
+}
+
+/// What stands in place of a value that is not known.
+fn uncertain() -> Value {
+    let laws =
+        LAWS.iter().map(|law| (law.name.to_owned(), described(json!({}), sentence(law.doc))));
+    let modifiers =
+        MODIFIERS.iter().map(|&(name, doc)| (name.to_owned(), described(json!({}), sentence(doc))));
+    let law = json!({
+        "type": "object",
+        "properties": Map::from_iter(laws.chain(modifiers)),
+        "additionalProperties": false,
+    });
+    json!({
+        "type": "object",
+        "description": "What is not known: drawn once for each trial.",
+        "properties": {
+            "uncertain": {
+                "anyOf": [law, { "type": "array", "minItems": 2 }],
+                "description": "A law of what it could be, or a list of what it is one of.",
+            },
+            "as": {
+                "type": "string",
+                "description": "A name by which several values move together; by default its path.",
+            },
+        },
+        "required": ["uncertain"],
+        "additionalProperties": false,
+    })
 }
 
 /// A table that names one law, with what may stand beside it.

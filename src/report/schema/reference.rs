@@ -20,6 +20,21 @@ quantity stands for a constant, and a table draws it anew each time: see [Laws](
 capitals are yours to choose.
 ";
 
+const UNCERTAIN: &str = "
+## What is not known
+
+A law says what varies from use to use. What is the same for all but not known, a price or a rate, is \
+marked `uncertain`, in place of any number or name outside `[run]` and `[objectives]`: it is drawn once \
+for each trial, and trial 3 has the same unknowns in every variant.
+
+```toml
+price    = { uncertain = { lognormal = { median = \"$3 /h\", p90 = \"$5 /h\" } } }
+replicas = { uncertain = { uniform = [4, 8], round = true } }
+cost     = { uncertain = [\"on-demand\", \"reserved\"] }              # one of these, equally likely
+latency  = { uncertain = { uniform = [\"1 s\", \"3 s\"] }, as = \"search\" } # moves with all that go by this name
+```
+";
+
 /// The page, with the names that the catalog knows.
 pub fn reference(catalog: &Catalog) -> String {
     let mut page = Page { text: HEAD.to_owned(), catalog, seen: Vec::new() };
@@ -170,6 +185,7 @@ impl Page<'_> {
         for (name, doc) in MODIFIERS {
             self.line(&format!("| `{name}` | {doc} |"));
         }
+        self.line(UNCERTAIN);
     }
 
     fn units(&mut self) {

@@ -1,6 +1,7 @@
 //! The answer in a sentence or two.
 
 use super::grid::UNBROKEN;
+use super::uncertain;
 use crate::experiment::{Answer, Answers, Metric, Objective, Scope, Unit, Verdict};
 use crate::report::quantity::{plain, roughly, with_interval};
 
@@ -25,7 +26,7 @@ fn about(answer: &Answer<'_>, key: &str) -> String {
 }
 
 /// What one variant comes to.
-pub(super) fn of_one(answer: &Answer<'_>, objectives: &[Objective]) -> String {
+pub(super) fn of_one(answer: &Answer<'_>, objectives: &[Objective], confidence: f64) -> String {
     let latency = answer.fleet("task_latency_s");
     if answer.fleet("llm_calls_per_task").n == 0 {
         return "No task ended in the measured window.".to_owned();
@@ -53,6 +54,7 @@ pub(super) fn of_one(answer: &Answer<'_>, objectives: &[Objective]) -> String {
         sure(answer, "usd_per_task"),
         unbroken(plain(Unit::Share, answer.fleet("task_success_rate").mean)),
     ));
+    text.push_str(&uncertain::in_words(answer, confidence));
     if !objectives.is_empty() {
         text.push(' ');
         text.push_str(&demands(answer, objectives));

@@ -3,7 +3,7 @@
 use super::columns::{BLANK, labelled, quantile, side_by_side};
 use super::grid::{Cell, Grid, Style, Tone, pairs, paragraph};
 use super::headline;
-use crate::experiment::{Answer, Metric, ModelError, Objective, Scope, Unit, Verdict};
+use crate::experiment::{Answer, Answers, Metric, ModelError, Objective, Scope, Unit, Verdict};
 use crate::foundations::units::{format_count, format_percent};
 use crate::foundations::{Histogram, Interval};
 use crate::report::quantity::{plain, with_interval};
@@ -96,8 +96,10 @@ const AGENT: [Label; 16] = [
 const BARS: usize = 12;
 
 /// One variant, from its headline to its servers.
-pub(super) fn render(answer: &Answer<'_>, objectives: &[Objective], style: Style) -> String {
-    let mut text = paragraph("  ", &headline::of_one(answer, objectives), style);
+pub(super) fn render(answer: &Answer<'_>, of: &Answers<'_>, style: Style) -> String {
+    let objectives = of.objectives;
+    let headline = headline::of_one(answer, objectives, of.confidence);
+    let mut text = paragraph("  ", &headline, style);
     if answer.rows.is_empty() {
         return text;
     }

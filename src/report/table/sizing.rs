@@ -121,6 +121,7 @@ fn carries(sizing: &Sizing<'_>, found: &LoadFound) -> String {
     } else {
         text.push_str(&format!("; beyond, {} breaks first", sizing.breaks_first(found).join(", ")));
     }
+    text.push_str(&yields(sizing, most));
     if let Some(full) = most.fullness.first() {
         text.push_str(&format!(
             ". Fullest then is {} of pool {}, {}",
@@ -130,6 +131,29 @@ fn carries(sizing: &Sizing<'_>, found: &LoadFound) -> String {
         ));
     }
     text + "."
+}
+
+/// The load that a fleet carries by GPU, by megawatt and by dollars; empty where several kinds of
+/// agents share it.
+fn yields(sizing: &Sizing<'_>, most: &Assessment) -> String {
+    let [only] = &sizing.load[..] else { return String::new() };
+    let amount = match (only.per_s, only.users) {
+        (Some(rate), _) => rate * most.load,
+        (None, Some(users)) => libm::round(f64::from(users) * most.load),
+        (None, None) => return String::new(),
+    };
+    let show = |amount: f64| match only.per_s {
+        Some(_) => format_rate(amount),
+        None => format!("{} users", format_number(amount)),
+    };
+    let of = [
+        (amount / most.gpus as f64, "per GPU"),
+        (amount / most.watts * 1e6, "per MW at full load"),
+        (amount / most.usd_per_h, "per $/h"),
+    ];
+    let known = of.into_iter().filter(|(amount, _)| amount.is_finite());
+    let each = known.map(|(amount, per)| unbroken(format!("{} {per}", show(amount))));
+    format!(". That is {}", each.collect::<Vec<_>>().join(", "))
 }
 
 fn cheapest(sizing: &Sizing<'_>) -> String {
@@ -171,6 +195,14 @@ fn why(sizing: &Sizing<'_>, found: &FleetFound) -> String {
         }
         FleetFound::OutOfReach(names, seen) => {
             format!("out of reach at any number: {}", missed(sizing, names.clone(), seen))
+        }
+        FleetFound::OutOfPower(limit, seen) => {
+            let limit = unbroken(plain(Unit::Watts, Some(*limit)));
+            format!(
+                "power is the bottleneck: {} are all that {limit} feed, and miss {}",
+                described(sizing, seen),
+                missed(sizing, seen.not_met().collect(), seen)
+            )
         }
         FleetFound::Unfit(why) => why.clone(),
         FleetFound::NotTried => "not tried: raise --max-candidates".to_owned(),

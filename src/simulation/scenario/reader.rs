@@ -55,6 +55,7 @@ use crate::foundations::Dimension;
 use crate::foundations::error::{Place, Sources, shortened};
 
 pub use check::problems;
+pub(super) use law::read_law;
 pub use law::{Form, LAWS, LawSyntax, MODIFIERS, Of, Parameters};
 pub use schema::{Bounds, Key, Kind, Presence, Schema, Tag};
 pub use section::Section;

@@ -15,7 +15,9 @@ use super::programs::{Archetypes, Library, Programs};
 use super::reader::Section;
 use super::run::RunSettings;
 use super::variants::Version;
-use super::{SCENARIO, endpoints, entries, geography, objectives, pools, programs, run};
+use super::{
+    SCENARIO, endpoints, entries, forecast, geography, objectives, pools, programs, run, site,
+};
 use crate::catalog::{Catalog, Provenance};
 use crate::foundations::error::Sources;
 use crate::foundations::{Fault, Faults};
@@ -115,6 +117,10 @@ impl<'a> Shared<'a> {
             }));
         }
 
+        let power_limit_w = root
+            .optional("site", Section::section)
+            .map(|section| site::power_limit(&section, &mut pools));
+
         let tools = root.optional("tools", Section::sections).unwrap_or_default();
         let tools = tools.iter().map(|(name, tool)| programs::tools::read(name, tool)).collect();
         let own = root.node("programs").and_then(Node::as_table).unwrap_or(Table::EMPTY);
@@ -154,6 +160,8 @@ impl<'a> Shared<'a> {
             run::check_end(&run, &timing.stop, ends);
         }
 
+        let outlook = root.optional("forecast", Section::section);
+        let outlook = outlook.and_then(|section| forecast::read(&section, &catalog, power_limit_w));
         let head = Head {
             name: root.text("name").to_owned(),
             description: root.text("description").to_owned(),
@@ -174,6 +182,9 @@ impl<'a> Shared<'a> {
             populations: agents.populations,
             task_rows: timing.task_rows,
             bin: timing.bin,
+            uncertain: None,
+            outlook,
+            power_limit_w,
         };
         check_counts(&root, &plan);
         let sections: Vec<&Section> =

@@ -55,6 +55,16 @@ fn zero() -> Law {
     Law::constant(0.0).expect("zero is a finite number")
 }
 
+/// Reads a law of values in the dimension `of`, which stands under no key of a schema.
+pub(in crate::simulation::scenario) fn read_law(
+    node: &Node,
+    path: String,
+    of: Dimension,
+    faults: &RefCell<Faults>,
+) -> Option<Law> {
+    read(node, path, of, Bounds::ALL, faults)
+}
+
 /// Reads a law of values in the dimension `of` and within bounds; `None` where it has a fault.
 fn read(
     node: &Node,

@@ -1,0 +1,134 @@
+//! `tokenfleet sensitivity`: which of the things that are not known drives the answer.
+
+use super::arguments::{Format, SensitivityArguments};
+use super::failure::{FINE, Failure};
+use super::points;
+use super::prepare::{Prepared, command_words};
+use super::terminal::{answer_style, print};
+use crate::experiment::Measure;
+use crate::experiment::sensitivity::{Design, MOST_INPUTS};
+use crate::experiment::sweep::Outcome;
+use crate::foundations::{Fault, Faults};
+use crate::report::folder::Folder;
+use crate::report::sensitivity::Driven;
+use crate::report::{manifest, table};
+use crate::simulation::Plan;
+use crate::simulation::plan::Draw;
+use crate::simulation::scenario::{BASE, Draws};
+
+/// Trials at each point where nothing else is said: they are the same at all points, so their chance
+/// hardly shows in what differs between points.
+const USUAL_TRIALS: u64 = 2;
+
+/// Says what drives a figure of a scenario: the exit code.
+///
+/// # Errors
+/// Bad input, and whatever keeps the answer from being given.
+pub fn run(arguments: &SensitivityArguments) -> Result<u8, Failure> {
+    let common = &arguments.common;
+    let argument = |fault: Fault| Failure::Argument(Faults::from(fault));
+    let measure = Measure::parse(&arguments.metric).map_err(argument)?;
+    let variant = [arguments.variant.clone().unwrap_or_else(|| BASE.to_owned())];
+    let read = |draws| Prepared::with_draws(common, &variant, &[], draws).map(|(found, _)| found);
+
+    let first = read(Draws::At(&[]))?;
+    let unknown = first.plans[0].uncertain.as_ref().map_or(0, |found| found.inputs.len());
+    if unknown == 0 || unknown > MOST_INPUTS {
+        let message = format!(
+            "{unknown} inputs of `{}` are uncertain, from 1 to {MOST_INPUTS} can be told apart",
+            variant[0]
+        );
+        let help = "mark what you do not know: `price = { uncertain = { uniform = [\"$2 /h\", \"$4 \
+                    /h\"] } }`";
+        return Err(argument(Fault::new(message).help(help)));
+    }
+    let design = Design::new(unknown, arguments.points, first.seed);
+    let mut prepared = read(Draws::At(design.rows()))?;
+    prepared.trials = common.trials.unwrap_or(USUAL_TRIALS);
+    let uncertain = prepared.plans[0].uncertain.clone();
+    let (inputs, draws) = uncertain
+        .as_ref()
+        .map_or((&[][..], &[][..]), |found| (&found.inputs[..], &found.draws[..]));
+
+    let folder = common.out.as_deref().map(Folder::begin).transpose()?;
+    let words = command(arguments);
+    let (mut checkpoint, done) = points::begin(common, &prepared, &words, arguments.resume)?;
+    let known = |draw: &Draw| {
+        let done = done.iter().find(|(values, _)| *values == draw.values);
+        done.map(|(_, outcome)| outcome.clone())
+    };
+    let mut outcomes: Vec<Option<Outcome>> = draws.iter().map(known).collect();
+    let open: Vec<usize> = (0..draws.len()).filter(|&at| outcomes[at].is_none()).collect();
+    let points: Vec<(&[String], &Plan)> =
+        open.iter().map(|&at| (&draws[at].values[..], &draws[at].plan)).collect();
+    points::simulate(&prepared, &points, &mut checkpoint, !common.quiet, |at, outcome| {
+        outcomes[open[at]] = Some(outcome);
+    })?;
+    let left = outcomes.iter().filter(|outcome| outcome.is_none()).count();
+    if left > 0 {
+        points::remark_stopped(left, common);
+        return Err(Failure::Stopped);
+    }
+
+    let value = |outcome: &Outcome| measure.of(&outcome.figures).0.unwrap_or(f64::NAN);
+    let values: Vec<f64> = outcomes.iter().flatten().map(value).collect();
+    if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        let named = inputs.iter().zip(&draws[at].values);
+        let named: Vec<String> =
+            named.map(|(input, value)| format!("{} = {value}", input.name)).collect();
+        let message = format!("{measure} is not known where {}", named.join(", "));
+        return Err(argument(Fault::new(message).help("simulate longer, or narrow the laws")));
+    }
+    let found = design.conclude(&values, prepared.confidence).ok_or_else(|| {
+        let message = format!("{measure} is the same whatever the uncertain inputs are");
+        argument(Fault::new(message).help("ask for another metric: `--metric usd_per_task`"))
+    })?;
+    let driven = Driven {
+        scenario: &prepared.name,
+        variant: &variant[0],
+        measure,
+        seed: prepared.seed,
+        trials: prepared.trials,
+        points: values.len(),
+        confidence: prepared.confidence,
+        inputs,
+        found,
+    };
+    let mut csv = Vec::new();
+    driven.to_csv(&mut csv).map_err(std::io::Error::other)?;
+    let json = driven.to_json()?;
+    if let Some(folder) = folder {
+        let origin = prepared.origin(words);
+        let about =
+            manifest::of_experiment(&prepared.name, prepared.seed, prepared.trials, &origin)?;
+        folder.file("manifest.json", |out| out.write_all(about.as_bytes()))?;
+        folder.file("sensitivity.json", |out| out.write_all(json.as_bytes()))?;
+        folder.file("sensitivity.csv", |out| out.write_all(&csv))?;
+        folder.commit()?;
+    }
+    if let Some(checkpoint) = checkpoint {
+        checkpoint.finish()?;
+    }
+    match common.format {
+        Format::Table => {
+            let mut text = table::sensitivity::render(&driven, answer_style());
+            if let Some(out) = &common.out {
+                text.push_str(&format!("\nwritten to {}\n", out.display()));
+            }
+            print(&text)?;
+        }
+        Format::Json => print(&json)?,
+        Format::Csv => print(&String::from_utf8_lossy(&csv))?,
+    }
+    Ok(FINE)
+}
+
+/// The words that give this result again.
+fn command(arguments: &SensitivityArguments) -> Vec<String> {
+    let mut words = command_words("sensitivity", &arguments.common);
+    let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    arguments.variant.iter().for_each(|name| flag("--variant", name.clone()));
+    flag("--metric", arguments.metric.clone());
+    flag("--points", arguments.points.to_string());
+    words
+}

@@ -1,0 +1,148 @@
+//! What to measure first, and what the years bring.
+
+use std::fs;
+
+use serde_json::Value;
+use tokenfleet::foundations::Sources;
+use tokenfleet::simulation::scenario::{NoFiles, ReadOptions, Scenario};
+
+use crate::command_line::{folder, tokenfleet};
+
+/// One server that is hardly used: a task costs the price of its time over the tasks in it.
+const SCENARIO: &str = r#"
+[run]
+horizon = "5 min"
+trials  = 2
+[agents.service]
+program  = "plain"
+model    = "main"
+arrivals = { poisson = { uncertain = { uniform = ["1.9 /s", "2.1 /s"] } } }
+[pools.main]
+model              = "llama-3.1-8b"
+accelerator        = "h100-sxm"
+precision          = "fp8"
+price              = { uncertain = { uniform = ["$1 /h", "$3 /h"] } }
+memory_utilization = { uncertain = { uniform = ["80 %", "95 %"] } }
+[objectives]
+ttft_p95 = "2 s"
+[forecast]
+api_input   = "$0.10 /Mtok"
+api_output  = "$0.40 /Mtok"
+power_limit = { uncertain = { uniform = ["50 kW", "60 kW"] } }
+"#;
+
+fn written(dir: &std::path::Path, file: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(dir.join("out").join(file)).unwrap()).unwrap()
+}
+
+/// Dollars go with the price and hardly with the rest: f = P / N has relative variances of 1/12 and
+/// of 1/1200, so 99 % of what is not known is the price.
+#[test]
+fn a_price_drives_what_a_task_costs() {
+    let dir = folder();
+    let scenario = dir.path().join("test.toml");
+    fs::write(&scenario, SCENARIO).unwrap();
+    let words =
+        ["sensitivity", "test.toml", "--points", "32", "--trials", "1", "--out", "out", "--quiet"];
+    let ran = tokenfleet(dir.path(), &words);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("Measure pools.main.price first"), "{}", ran.stdout);
+    let found = written(dir.path(), "sensitivity.json");
+    assert_eq!(found["points"], 32 * 6 + 9);
+    let price = &found["inputs"][0];
+    assert_eq!(price["input"], "pools.main.price");
+    assert!((price["total"].as_f64().unwrap() - 0.99).abs() < 0.05, "{price}");
+    let (low, high) = (price["at_p5"].as_f64().unwrap(), price["at_p95"].as_f64().unwrap());
+    assert!((high / low - 2.9 / 1.1).abs() < 1e-6, "{price}");
+    assert!(found["inputs"][2]["total"].as_f64().unwrap() < 0.01);
+    assert!(dir.path().join("out/sensitivity.csv").exists());
+    assert!(!dir.path().join("out.progress.jsonl").exists());
+
+    fs::write(&scenario, SCENARIO.replace("uncertain = {", "bogus = {")).unwrap();
+    assert_eq!(tokenfleet(dir.path(), &["sensitivity", "test.toml"]).code, 2);
+    let ran = tokenfleet(dir.path(), &["sensitivity", "small.toml"]);
+    assert!(ran.code == 2 && ran.stderr.contains("mark what you do not know"), "{}", ran.stderr);
+}
+
+/// The API's price falls as published; what own hardware costs is today's price over what it carries.
+#[test]
+fn years_follow_every_published_rate() {
+    let dir = folder();
+    fs::write(dir.path().join("test.toml"), SCENARIO).unwrap();
+    let ran = tokenfleet(dir.path(), &["forecast", "test.toml", "--out", "out", "--quiet"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("on own hardware and"), "{}", ran.stdout);
+    let found = written(dir.path(), "forecast.json");
+    let paths = found["paths"].as_array().unwrap();
+    assert_eq!(paths.len(), 8);
+    let rates: Vec<f64> =
+        paths.iter().map(|path| path["times_cheaper_per_year"].as_f64().unwrap()).collect();
+    assert!(rates.is_sorted() && rates[7] / rates[0] > 10.0, "{rates:?}");
+    for (path, rate) in paths.iter().zip(rates) {
+        let years = path["years"].as_array().unwrap();
+        let usd = |year: usize| years[year]["api_usd_per_task"].as_f64().unwrap();
+        assert!((usd(0) / usd(1) / rate - 1.0).abs() < 1e-9);
+        // Two times a year carries them nowhere near the limit, 200 times beyond it.
+        let carried = years[5]["carried"].as_f64().unwrap();
+        assert!(years[5]["watts"].as_f64().unwrap() <= 55e3);
+        assert!(if rate == 1.0 { carried == 1.0 } else { rate < 100.0 || carried < 1.0 });
+    }
+    let today = &found["today"];
+    let tokens = |key: &str| today[key].as_f64().unwrap();
+    let usd =
+        (tokens("input_tokens_per_task") * 0.1 + tokens("output_tokens_per_task") * 0.4) / 1e6;
+    let told = paths[0]["years"][0]["api_usd_per_task"].as_f64().unwrap();
+    assert!((told / usd - 1.0).abs() < 1e-9);
+
+    let ran = tokenfleet(dir.path(), &["forecast", "small.toml"]);
+    assert!(ran.code == 2 && ran.stderr.contains("[forecast]"), "{}", ran.stderr);
+    let ran = tokenfleet(dir.path(), &["forecast", "test.toml", "--path", "a16"]);
+    assert!(ran.code == 2 && ran.stderr.contains("did you mean `a16z`"), "{}", ran.stderr);
+}
+
+const SITE: &str = r#"
+[run]
+horizon = "1 min"
+trials  = 2
+[agents.service]
+program  = "plain"
+model    = "main"
+arrivals = { poisson = "150 /s" }
+[pools.main]
+model       = "llama-3.1-8b"
+accelerator = "h100-sxm"
+precision   = "fp8"
+[objectives]
+ttft_p95 = "500 ms"
+tpot_p95 = "20 ms"
+[site]
+power_limit = "4 kW"
+"#;
+
+/// A GPU of a DGX H100 takes 1275 W (10.2 kW for eight, NVIDIA's data sheet), times the region's PUE
+/// of 1.49: two of them are all that 4 kW feed.
+#[test]
+fn power_is_a_bottleneck() {
+    let dir = folder();
+    let file = dir.path().join("test.toml");
+    let run = |text: &str, words: &[&str]| {
+        fs::write(&file, text).unwrap();
+        tokenfleet(dir.path(), &[&[words[0], "test.toml"], &words[1..]].concat())
+    };
+    let ran = run(SITE, &["size", "--find", "fleet", "--quiet"]);
+    let told = ran.stdout.replace('\n', " ");
+    assert!(told.contains("power is the bottleneck: 2 replicas of main"), "{told}");
+    let ran = run(SITE, &["run", "--set", "pools.main.replicas=3"]);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("2 replicas of `main` would fit"),
+        "{}",
+        ran.stderr
+    );
+    let filled = SITE.replace("4 kW\"", "1 MW\"\nfill = true");
+    let mut sources = Sources::default();
+    let source = sources.add_file("test.toml", filled);
+    let read = Scenario::read(source, &mut sources, &ReadOptions::new(&NoFiles)).unwrap();
+    let pool = &read.variants[0].plan.pools[0];
+    assert_eq!(pool.replicas, (1e6 / (1275.0 * 1.49)) as u32);
+    assert!(pool.watts() <= 1e6 && pool.watts() > 0.998e6);
+}
