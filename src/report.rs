@@ -3,8 +3,10 @@
 pub mod accuracy;
 pub mod comparison;
 pub mod csv;
+pub mod example;
 pub mod explanation;
 pub mod export;
+pub mod first_scenario;
 pub mod fitted;
 pub mod folder;
 pub mod html;
@@ -20,6 +22,7 @@ pub mod stats;
 pub mod summary;
 pub mod sweep;
 pub mod table;
+pub mod timeline;
 pub mod validation;
 
 pub use comparison::ComparisonSummary;

@@ -6,6 +6,7 @@ mod call;
 pub mod call_log;
 pub mod cause;
 mod event;
+mod logging;
 pub mod outcome;
 pub mod plan;
 mod remote;

@@ -7,6 +7,7 @@ use super::checkpoint::Checkpoint;
 use super::failure::{FINE, Failure};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
 use super::progress;
+use super::report;
 use super::terminal::{answer_style, print, remark};
 use crate::experiment::design::{Axis, Layout};
 use crate::experiment::sweep::{Outcome, SweepPoint};
@@ -87,7 +88,7 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     };
     if stopped == 0 {
         if let Some(folder) = folder {
-            write(&folder, &sweep, &prepared.origin(command(arguments)))?;
+            write(&folder, &sweep, &main, &prepared.origin(command(arguments)))?;
             folder.commit()?;
         }
         if let Some(checkpoint) = checkpoint {
@@ -180,12 +181,19 @@ fn command(arguments: &SweepArguments) -> Vec<String> {
     words
 }
 
-fn write(folder: &Folder, sweep: &Sweep<'_>, origin: &Origin) -> Result<(), Failure> {
+fn write(
+    folder: &Folder,
+    sweep: &Sweep<'_>,
+    main: &Measure,
+    origin: &Origin,
+) -> Result<(), Failure> {
     let json = manifest::of_experiment(sweep.scenario, sweep.seed, sweep.trials, origin)?;
     folder.file("manifest.json", |out| out.write_all(json.as_bytes()))?;
     let json = sweep.to_json()?;
     folder.file("sweep.json", |out| out.write_all(json.as_bytes()))?;
-    Ok(folder.file("points.csv", |out| sweep.to_csv(out))?)
+    folder.file("points.csv", |out| sweep.to_csv(out))?;
+    let answer = table::sweep::render(sweep, main, table::Style::PLAIN);
+    report::add_with_answer(folder, sweep.scenario, &answer)
 }
 
 fn show(

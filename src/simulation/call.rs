@@ -1,11 +1,10 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
 use super::actor::{Actor, Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
-use super::call_log::LoggedCall;
 use super::cause::Cause;
 use super::event::Handle;
 use super::outcome::PICO_PER_USD;
-use super::plan::{Backend, Plan};
+use super::plan::Backend;
 use super::slab::Slab;
 use super::walk::count;
 use super::world::World;
@@ -25,22 +24,6 @@ pub(super) enum Failure {
     TooMany(Option<SimDuration>),
     /// Nobody was there, or left in the middle of it.
     Unavailable,
-}
-
-impl<'p> World<'p> {
-    /// Runs one trial of a plan and returns its answered calls in the order of their answers.
-    /// `proceed` is asked as in [`World::run`]; a trial that is stopped gives nothing.
-    pub fn calls_of_trial(
-        plan: &'p Plan,
-        seed: u64,
-        trial: u64,
-        proceed: impl FnMut(SimTime, u64) -> bool,
-    ) -> Option<Vec<LoggedCall>> {
-        let mut world = Self::new(plan);
-        world.call_log = Some(Vec::new());
-        world.run(seed, trial, proceed)?;
-        world.call_log
-    }
 }
 
 impl World<'_> {
@@ -436,7 +419,7 @@ impl World<'_> {
         let request = self.in_flight.handle_at(finished.tag);
         let entry = &self.in_flight[request];
         let (actor, task, population) = (entry.actor, entry.task, entry.population);
-        let sent = entry.sent;
+        let (sent, server) = (entry.sent, entry.server);
         let (counted, asked) = (entry.counted, entry.output);
         self.in_flight.remove(request);
         self.tokens_produced += u64::from(finished.produced);
@@ -471,8 +454,8 @@ impl World<'_> {
         if counted {
             self.record_call(population, &call, finished, sent);
         }
-        if self.call_log.is_some() {
-            self.log_call(actor, place, call.since, finished, pico);
+        if self.log.is_some() {
+            self.log_call(actor, place, server, &call, finished, pico);
         }
         let waiting = &mut self.actors[actor];
         waiting.context.grow(call.joins);
@@ -498,36 +481,6 @@ impl World<'_> {
                 tally.tpot.record(finished.finished.since(first).0 / gaps / 1000);
             }
         }
-    }
-
-    /// Writes down a call; its caller's context is still that of the prompt.
-    fn log_call(
-        &mut self,
-        actor: Handle,
-        pool: u16,
-        since: SimTime,
-        finished: &Finished,
-        charged_pico: u64,
-    ) {
-        let found = &self.actors[actor];
-        let parent = self.actors.contains(found.parent).then(|| self.actors[found.parent].entity);
-        let call = LoggedCall {
-            population: found.population,
-            session: self.session_of(actor),
-            actor: found.entity,
-            parent: parent.unwrap_or(found.entity),
-            task: self.tasks[found.task].number,
-            pool,
-            since,
-            first_token: finished.first_token,
-            finished: finished.finished,
-            input: finished.prompt,
-            cached: finished.cached,
-            output: finished.produced,
-            charged_pico,
-            pieces: found.context.pieces().to_vec(),
-        };
-        self.call_log.get_or_insert_default().push(call);
     }
 
     /// The answer is there: what the program does with it.
