@@ -20,6 +20,8 @@ pub const FILES: &[&str] = &[
     "candidates.csv",
     "explanation.json",
     "explanation.csv",
+    "answer.txt",
+    "example.json",
     "trials.csv",
     "tasks.csv",
     "distributions.csv",

@@ -103,7 +103,7 @@ impl Browser {
     pub(crate) fn wait_for(&mut self, expression: &str) {
         let mut left = PATIENCE.as_millis() / PAUSE.as_millis();
         while self.value(expression) != true {
-            let state = self.value("document.documentElement.outerHTML.slice(0, 300)");
+            let state = self.value("document.documentElement?.outerHTML.slice(0, 300)");
             assert!(left > 0, "{expression} does not come: {state}");
             left -= 1;
             std::thread::sleep(PAUSE);

@@ -192,7 +192,7 @@ fn a_slider_is_followed() {
     let url = format!("http://{}/", server.address);
     for (width, height) in [(1400, 900), (390, 844)] {
         let Some(mut browser) = Browser::open(&url, width, height) else { return };
-        let data = "document.documentElement.dataset";
+        let data = "(document.documentElement?.dataset ?? {})";
         browser.wait_for(&format!("{data}.done === '1'"));
         let words = "document.getElementById('words').textContent";
         let before = browser.value(words);
