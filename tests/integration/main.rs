@@ -11,6 +11,7 @@ mod command_line;
 mod compare;
 mod conservation;
 mod determinism;
+mod documents;
 mod endpoints;
 mod example;
 mod expectation;
