@@ -186,51 +186,60 @@ fn examples(plan: &Plan, log: &TrialLog, ended: &Ended) -> Vec<Value> {
     plan.populations.iter().enumerate().filter_map(example).collect()
 }
 
+/// Something that a caller did in a task.
+struct Done<'l> {
+    is_sub_agent: bool,
+    from: SimTime,
+    actor: u64,
+    to: SimTime,
+    part: &'static str,
+    name: &'l str,
+    call: Option<&'l LoggedCall>,
+}
+
 /// What is done in a task, in the order of its beginning; callers are numbered from 0, the session's
 /// agent first.
 fn spans(plan: &Plan, log: &TrialLog, task: u64, start: SimTime) -> Vec<Value> {
-    let mut found: Vec<(SimTime, SimTime, u64, bool, &str, String, Option<&LoggedCall>)> =
-        Vec::new();
+    let mut found: Vec<Done<'_>> = Vec::new();
     for call in log.calls.iter().filter(|call| call.task == task) {
-        for (part, (from, to)) in timeline::parts(call) {
-            let name = timeline::name(plan, call).to_owned();
-            found.push((from, to, call.actor, call.actor != call.session, part, name, Some(call)));
-        }
+        found.extend(timeline::parts(call).map(|(part, (from, to))| Done {
+            is_sub_agent: call.actor != call.session,
+            from,
+            actor: call.actor,
+            to,
+            part,
+            name: timeline::name(plan, call),
+            call: Some(call),
+        }));
     }
-    for tools in log.tools.iter().filter(|tools| tools.task == task && tools.finished > tools.since)
-    {
-        let name = plan.tools[usize::from(tools.tool)].name.clone();
-        let is_sub = tools.actor != tools.session;
-        found.push((tools.since, tools.finished, tools.actor, is_sub, "tool", name, None));
-    }
-    found.sort_by(|one, other| {
-        (one.3, one.0, one.2, one.1).cmp(&(other.3, other.0, other.2, other.1))
-    });
+    let returned = log.tools.iter().filter(|tools| tools.task == task);
+    found.extend(returned.filter(|tools| tools.finished > tools.since).map(|tools| Done {
+        is_sub_agent: tools.actor != tools.session,
+        from: tools.since,
+        actor: tools.actor,
+        to: tools.finished,
+        part: "tool",
+        name: &plan.tools[usize::from(tools.tool)].name,
+        call: None,
+    }));
+    found.sort_by_key(|done| (done.is_sub_agent, done.from, done.actor, done.to));
     let mut callers: Vec<u64> = Vec::new();
-    let span = |(from, to, actor, _, part, name, call): (
-        SimTime,
-        SimTime,
-        u64,
-        bool,
-        &str,
-        String,
-        Option<&LoggedCall>,
-    )| {
-        let known = callers.iter().position(|known| *known == actor);
+    let tell = |done: &Done<'_>| {
+        let known = callers.iter().position(|known| *known == done.actor);
         let caller = known.unwrap_or_else(|| {
-            callers.push(actor);
+            callers.push(done.actor);
             callers.len() - 1
         });
         json!({
             "caller": caller,
-            "part": part,
-            "name": name,
-            "start_s": from.since(start).as_s(),
-            "end_s": to.since(start).as_s(),
-            "input_tokens": call.map(|call| call.input),
-            "cached_tokens": call.map(|call| call.cached),
-            "output_tokens": call.map(|call| call.output),
+            "part": done.part,
+            "name": done.name,
+            "start_s": done.from.since(start).as_s(),
+            "end_s": done.to.since(start).as_s(),
+            "input_tokens": done.call.map(|call| call.input),
+            "cached_tokens": done.call.map(|call| call.cached),
+            "output_tokens": done.call.map(|call| call.output),
         })
     };
-    found.into_iter().take(MOST_SPANS).map(span).collect()
+    found.iter().take(MOST_SPANS).map(tell).collect()
 }
