@@ -226,7 +226,7 @@
         tooltip: { ...base().tooltip, formatter: ({ treePathInfo, value }) =>
           `${treePathInfo.slice(1).map((part) => part.name).join(" › ")}<br>${show(value, "USD/h")}, ${trimmed(value / whole * 100)} %` },
         series: [{ type: "treemap", data, roam: false, top: 8, bottom: 34, left: 8, right: 8, visibleMin: 1,
-          label: { formatter: text, overflow: "break" }, upperLabel: { show: true, height: 22, color: "#fff", textBorderColor: "transparent" },
+          label: { formatter: text, overflow: "truncate", lineHeight: 18 }, upperLabel: { show: true, height: 22, color: "#fff", textBorderColor: "transparent" },
           breadcrumb: { bottom: 4, itemStyle: { color: css("--panel"), textStyle: { color: css("--ink") } } },
           levels: [{ itemStyle: { gapWidth: 3 }, upperLabel: { show: false } }, { itemStyle: { gapWidth: 2, borderWidth: 2 } },
             { itemStyle: { gapWidth: 1, borderWidth: 1 }, colorSaturation: [0.35, 0.6] }, { colorSaturation: [0.35, 0.6] }] }],
@@ -294,12 +294,12 @@
       option: {
         tooltip: { ...base().tooltip, formatter: ({ dataType, data }) => dataType === "edge"
           ? `${data.source} → ${data.target}: ${trimmed(data.value)} times a task` : `${data.name} (${kinds[data.category]}): ${trimmed(data.value)} times a task` },
-        series: [{ type: "graph", layout: "none", left: 60, right: 60, top: 60, bottom: 40, edgeSymbol: ["none", "arrow"], edgeSymbolSize: 8,
+        series: [{ type: "graph", layout: "none", preserveAspect: "contain", left: 60, right: 60, top: 60, bottom: 40, edgeSymbol: ["none", "arrow"], edgeSymbolSize: 8,
           autoCurveness: true, categories: kinds.map((name) => ({ name })),
           data: placed.map(({ step, kind, visits, layer, place }) => ({ name: step, value: visits, category: kinds.indexOf(kind), x: layer * 100,
             y: (place - (layers.get(layer) + 1) / 2) * 80, symbolSize: 14 + 30 * Math.sqrt(visits / most) })),
           links: edges.map(({ from, to, visits }) => ({ source: from, target: to, value: visits, lineStyle: { width: 1 + 4 * visits / most } })),
-          label: { show: true, position: "bottom", color: css("--ink"), formatter: ({ name, value }) => `${name}\n${trimmed(value)}×` },
+          label: { show: true, position: "bottom", color: css("--ink"), lineHeight: 16, formatter: ({ name, value }) => `${name}\n${trimmed(value)}×` },
           lineStyle: { color: css("--faint"), opacity: 0.8, curveness: 0.15 }, emphasis: { focus: "adjacency" } }],
       },
       rows: [["step", "kind", "visits_per_task"], ...nodes.map(({ step, kind, visits }) => [step, kind, visits]),
