@@ -10,7 +10,7 @@ use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
 use tokenfleet::cli::{
     agents, calibrate, catalog, check, compare, drift, explain, export, fit, forecast, import,
-    report, run, schema, sensitivity, size, sweep, validate,
+    init, man, report, run, schema, sensitivity, serve, size, sweep, validate,
 };
 
 fn main() -> ExitCode {
@@ -39,6 +39,8 @@ fn main() -> ExitCode {
 
 fn perform(command: &Command) -> Result<u8, Failure> {
     match command {
+        Command::Init(arguments) => init::run(arguments),
+        Command::Man(arguments) => man::run(arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
@@ -61,6 +63,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         }
         Command::Report(arguments) => report::run(arguments),
         Command::Validate(arguments) => validate::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Completions(arguments) => {
             let mut text = Vec::new();
             let mut command = Arguments::command();

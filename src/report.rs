@@ -3,8 +3,10 @@
 pub mod accuracy;
 pub mod comparison;
 pub mod csv;
+pub mod example;
 pub mod explanation;
 pub mod export;
+pub mod first_scenario;
 pub mod fitted;
 pub mod folder;
 pub mod forecast;
@@ -22,6 +24,7 @@ pub mod stats;
 pub mod summary;
 pub mod sweep;
 pub mod table;
+pub mod timeline;
 pub mod uncertainty;
 pub mod validation;
 

@@ -9,7 +9,10 @@ use super::catalog::CatalogArguments;
 use super::drift::DriftArguments;
 use super::export::ExportArguments;
 use super::import::ImportArguments;
+use super::init::InitArguments;
+use super::man::ManArguments;
 use super::schema::SchemaArguments;
+use super::serve::ServeArguments;
 use crate::foundations::Dimension;
 
 /// Fleets of AI agents on fleets of LLM servers, simulated.
@@ -29,6 +32,8 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 an objective was missed and --ch
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Write a first scenario, from flags or a few questions
+    Init(InitArguments),
     /// Simulate a scenario and its variants
     Run(RunArguments),
     /// Hold variants against one of them, trial by trial: what differs, and how sure that is
@@ -65,8 +70,12 @@ pub enum Command {
     Validate(ValidateArguments),
     /// Show results, alone or side by side, as a page to read and to send
     Report(ReportArguments),
+    /// Show a page on this machine to play with: knobs, a checked editor, results as they come in
+    Serve(ServeArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
+    /// Write manual pages
+    Man(ManArguments),
 }
 
 /// What every command that simulates is told.

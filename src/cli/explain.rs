@@ -4,6 +4,7 @@ use super::arguments::{ExplainArguments, Format};
 use super::failure::{FINE, Failure};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
 use super::progress;
+use super::report;
 use super::terminal::{answer_style, print};
 use crate::experiment::explanation::{Explanation, MOST_FACTORS};
 use crate::experiment::{Answers, Measure, MonteCarlo};
@@ -173,6 +174,8 @@ fn conclude(
         folder.file("manifest.json", |out| out.write_all(manifest.as_bytes()))?;
         folder.file("explanation.json", |out| out.write_all(json.as_bytes()))?;
         folder.file("explanation.csv", |out| out.write_all(&csv))?;
+        let answer = table::explanation::render(explained, table::Style::PLAIN);
+        report::add_with_answer(&folder, explained.scenario, &answer)?;
         folder.commit()?;
     }
     match arguments.common.format {

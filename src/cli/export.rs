@@ -1,4 +1,5 @@
-//! `tokenfleet export`: what a scenario simulates as a trace that others can replay.
+//! `tokenfleet export`: what a scenario simulates, as a trace that others can replay or as a timeline
+//! to look at.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -10,10 +11,10 @@ use super::failure::{FINE, Failure};
 use super::load;
 use super::terminal::{print, remark};
 use crate::foundations::units::format_count;
-use crate::report::export;
+use crate::report::{export, timeline};
 use crate::simulation::Plan;
 use crate::simulation::World;
-use crate::simulation::call_log::LoggedCall;
+use crate::simulation::call_log::{LoggedCall, TrialLog};
 use crate::workload::trace::KeyScope;
 use crate::workload::trace::TraceError;
 use crate::workload::trace::recording::{Ending, Header, Sink, VERSION, Writer};
@@ -63,6 +64,8 @@ pub enum ExportFormat {
     AgenticMooncake,
     /// Sessions with their pauses, for `replay` of a scenario
     Tokenfleet,
+    /// A timeline of agents, calls, tools and servers, for ui.perfetto.dev or chrome://tracing
+    Perfetto,
 }
 
 /// Simulates one trial and writes its calls: the exit code.
@@ -79,13 +82,20 @@ pub fn run(arguments: &ExportArguments) -> Result<u8, Failure> {
         return Err(Failure::Usage("the scenario has no variant to export".to_owned()));
     };
     let plan = variant.plan;
-    let calls =
-        World::calls_of_trial(&plan, seed, arguments.trial, |_, _| true).unwrap_or_default();
+    let trial = arguments.trial;
+    let log = match arguments.format {
+        ExportFormat::Perfetto => World::log_of_trial(&plan, seed, trial, |_, _| true),
+        _ => {
+            let calls = World::calls_of_trial(&plan, seed, trial, |_, _| true);
+            TrialLog { calls: calls.unwrap_or_default(), ..TrialLog::default() }
+        }
+    };
+    let calls = &log.calls;
     if calls.is_empty() {
         return Err(Failure::Usage("no call was answered: there is nothing to export".to_owned()));
     }
     let part = arguments.out.with_extension("part");
-    let written = write(&part, arguments.format, &plan, &calls);
+    let written = write(&part, arguments.format, &plan, &log);
     if let Err(error) = written.and_then(|()| Ok(fs::rename(&part, &arguments.out)?)) {
         let _ = fs::remove_file(&part);
         return Err(error);
@@ -104,16 +114,13 @@ pub fn run(arguments: &ExportArguments) -> Result<u8, Failure> {
     Ok(FINE)
 }
 
-fn write(
-    path: &Path,
-    format: ExportFormat,
-    plan: &Plan,
-    calls: &[LoggedCall],
-) -> Result<(), Failure> {
+fn write(path: &Path, format: ExportFormat, plan: &Plan, log: &TrialLog) -> Result<(), Failure> {
+    let calls = &log.calls;
     let mut out = BufWriter::new(File::create(path)?);
     match format {
         ExportFormat::Mooncake => export::mooncake(calls, &mut out)?,
         ExportFormat::AgenticMooncake => export::agentic_mooncake(plan, calls, &mut out)?,
+        ExportFormat::Perfetto => timeline::perfetto(plan, log, &mut out)?,
         ExportFormat::Tokenfleet => own(&path.display().to_string(), calls, &mut out)?,
     }
     Ok(out.flush()?)

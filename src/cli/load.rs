@@ -57,20 +57,47 @@ pub fn load_with_points(
         None => (QUICKSTART.to_owned(), QUICKSTART_TEXT.as_bytes().to_vec()),
         Some(path) => (path.display().to_string(), read(path)?),
     };
-    let mut sources = Sources::default();
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
+            let mut sources = Sources::default();
             let mut faults = Faults::default();
             document::parse_bytes(&name, error.as_bytes(), &mut sources, &mut faults);
             return Err(Failure::Scenario { faults, sources });
         }
     };
+    let folder = path.map_or_else(|| PathBuf::from("scenarios"), |path| Folder::of(path).0);
+    read_text(name, text, folder, set, variants, points, draws)
+}
+
+/// Reads the text of a scenario that no file holds yet; files that it names lie in `folder`.
+///
+/// # Errors
+/// All faults in it.
+pub fn load_text(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    set: &[String],
+    variants: &[String],
+) -> Result<Loaded, Failure> {
+    let (name, text, folder) = (name.to_owned(), text.to_owned(), folder.to_owned());
+    let read = read_text(name, text, folder, set, variants, &[], Draws::default());
+    read.map(|(loaded, _)| loaded)
+}
+
+fn read_text(
+    name: String,
+    text: String,
+    folder: PathBuf,
+    set: &[String],
+    variants: &[String],
+    points: &[Point],
+    draws: Draws<'_>,
+) -> Result<(Loaded, Candidates), Failure> {
+    let mut sources = Sources::default();
     let source = sources.add_file(&name, &text);
-    let files = Noted {
-        folder: path.map_or_else(|| PathBuf::from("scenarios"), |path| Folder::of(path).0),
-        read: RefCell::default(),
-    };
+    let files = Noted { folder, read: RefCell::default() };
     let options = ReadOptions { files: &files, set, variants, draws };
     match Scenario::read_with_points(source, &mut sources, &options, points) {
         Ok((scenario, candidates)) => {

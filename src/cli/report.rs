@@ -30,6 +30,19 @@ pub fn run(arguments: &ReportArguments) -> Result<u8, Failure> {
     Ok(FINE)
 }
 
+/// Adds what an experiment said on the terminal, and its page, once all its other files are there.
+///
+/// # Errors
+/// When writing fails.
+pub(super) fn add_with_answer(
+    folder: &Folder,
+    scenario: &str,
+    answer: &str,
+) -> Result<(), Failure> {
+    folder.file("answer.txt", |out| out.write_all(answer.as_bytes()))?;
+    add(folder, scenario)
+}
+
 /// Adds the page of a result to it, once all its other files are there.
 ///
 /// # Errors

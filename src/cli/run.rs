@@ -1,5 +1,6 @@
 //! `tokenfleet run`: the main job.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use super::arguments::{Format, RunArguments};
@@ -12,7 +13,11 @@ use super::terminal::{answer_style, print, remark};
 use crate::experiment::{Answers, MonteCarlo};
 use crate::report::folder::Folder;
 use crate::report::manifest::{self, Origin};
-use crate::report::{Stats, Summary, csv, table};
+use crate::report::{Stats, Summary, csv, example, table};
+use crate::simulation::World;
+
+/// Variants of which tasks are looked at closely.
+const MOST_EXAMPLES: usize = 12;
 
 /// Trials that get a twin where something is uncertain: enough to tell not knowing from chance.
 const MOST_TWINS: u64 = 40;
@@ -81,7 +86,13 @@ pub(super) fn write(
     folder.file("trials.csv", |out| csv::trials(answers, out))?;
     folder.file("tasks.csv", |out| csv::tasks(answers, out))?;
     folder.file("distributions.csv", |out| csv::distributions(answers, out))?;
-    Ok(folder.file("timeseries.csv", |out| csv::timeseries(answers, out))?)
+    folder.file("timeseries.csv", |out| csv::timeseries(answers, out))?;
+    let examples = answers.variants.iter().take(MOST_EXAMPLES).map(|answer| {
+        let log = World::log_of_trial(answer.plan, answers.seed, 0, example::proceed(answer.plan));
+        (answer.plan.name.clone(), example::describe(answer.plan, &log))
+    });
+    let json = serde_json::to_string(&examples.collect::<BTreeMap<_, _>>())? + "\n";
+    Ok(folder.file("example.json", |out| out.write_all(json.as_bytes()))?)
 }
 
 fn show(answers: &Answers<'_>, arguments: &RunArguments, stats: &Stats) -> Result<(), Failure> {

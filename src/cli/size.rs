@@ -3,6 +3,7 @@
 use super::arguments::{Common, Find, Format, SizeArguments};
 use super::failure::{FINE, Failure};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
+use super::report;
 use super::terminal::{answer_style, print, remark};
 use crate::experiment::design::{Axis, Layout};
 use crate::experiment::sizing::{
@@ -120,6 +121,8 @@ pub fn run(arguments: &SizeArguments) -> Result<u8, Failure> {
         let json = sizing.to_json()?;
         folder.file("size.json", |out| out.write_all(json.as_bytes()))?;
         folder.file("candidates.csv", |out| sizing.to_csv(out))?;
+        let answer = answer(&sizing, arguments, &settings, table::Style::PLAIN);
+        report::add_with_answer(&folder, sizing.scenario, &answer)?;
         folder.commit()?;
     }
     show(&sizing, arguments, &settings)?;
@@ -196,6 +199,29 @@ fn command(arguments: &SizeArguments) -> Vec<String> {
     words
 }
 
+/// The answer for people, with the command that runs the cheapest fleet.
+fn answer(
+    sizing: &Sizing<'_>,
+    arguments: &SizeArguments,
+    settings: &[Vec<String>],
+    style: table::Style,
+) -> String {
+    let by_itself = sizing.cheapest().map(|(name, fleet)| {
+        let kind = settings.iter().find(|settings| kind(settings) == name);
+        let counts = sizing.paths.iter().zip(&fleet.counts);
+        let counts: Vec<String> = counts.map(|(path, count)| format!("{path}={count}")).collect();
+        let as_many = Common { trials: Some(fleet.trials), ..arguments.common.clone() };
+        let mut words = command_words("run", &as_many);
+        let variant = arguments.variant.as_deref().unwrap_or(BASE);
+        words.extend(["--variant".to_owned(), variant.to_owned()]);
+        for set in kind.into_iter().flatten().chain(&counts) {
+            words.extend(["--set".to_owned(), set.clone()]);
+        }
+        words.join(" ")
+    });
+    table::sizing::render(sizing, by_itself.as_deref(), style)
+}
+
 fn show(
     sizing: &Sizing<'_>,
     arguments: &SizeArguments,
@@ -204,21 +230,7 @@ fn show(
     let common = &arguments.common;
     match common.format {
         Format::Table => {
-            let by_itself = sizing.cheapest().map(|(name, fleet)| {
-                let kind = settings.iter().find(|settings| kind(settings) == name);
-                let counts = sizing.paths.iter().zip(&fleet.counts);
-                let counts: Vec<String> =
-                    counts.map(|(path, count)| format!("{path}={count}")).collect();
-                let as_many = Common { trials: Some(fleet.trials), ..common.clone() };
-                let mut words = command_words("run", &as_many);
-                let variant = arguments.variant.as_deref().unwrap_or(BASE);
-                words.extend(["--variant".to_owned(), variant.to_owned()]);
-                for set in kind.into_iter().flatten().chain(&counts) {
-                    words.extend(["--set".to_owned(), set.clone()]);
-                }
-                words.join(" ")
-            });
-            let mut text = table::sizing::render(sizing, by_itself.as_deref(), answer_style());
+            let mut text = answer(sizing, arguments, settings, answer_style());
             if let Some(out) = &common.out {
                 text.push_str(&format!("\nwritten to {}\n", out.display()));
             }

@@ -5,6 +5,7 @@ use super::checkpoint::Checkpoint;
 use super::failure::{FINE, Failure};
 use super::points;
 use super::prepare::{Prepared, command_words};
+use super::report;
 use super::terminal::{answer_style, print};
 use crate::experiment::Measure;
 use crate::experiment::design::{Axis, Layout};
@@ -79,7 +80,7 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     };
     if stopped == 0 {
         if let Some(folder) = folder {
-            write(&folder, &sweep, &prepared.origin(words))?;
+            write(&folder, &sweep, &main, &prepared.origin(words))?;
             folder.commit()?;
         }
         if let Some(checkpoint) = checkpoint {
@@ -144,12 +145,19 @@ fn command(arguments: &SweepArguments) -> Vec<String> {
     words
 }
 
-fn write(folder: &Folder, sweep: &Sweep<'_>, origin: &Origin) -> Result<(), Failure> {
+fn write(
+    folder: &Folder,
+    sweep: &Sweep<'_>,
+    main: &Measure,
+    origin: &Origin,
+) -> Result<(), Failure> {
     let json = manifest::of_experiment(sweep.scenario, sweep.seed, sweep.trials, origin)?;
     folder.file("manifest.json", |out| out.write_all(json.as_bytes()))?;
     let json = sweep.to_json()?;
     folder.file("sweep.json", |out| out.write_all(json.as_bytes()))?;
-    Ok(folder.file("points.csv", |out| sweep.to_csv(out))?)
+    folder.file("points.csv", |out| sweep.to_csv(out))?;
+    let answer = table::sweep::render(sweep, main, table::Style::PLAIN);
+    report::add_with_answer(folder, sweep.scenario, &answer)
 }
 
 fn show(

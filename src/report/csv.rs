@@ -238,7 +238,7 @@ pub fn distributions(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> 
 }
 
 /// Every fiftieth, and closer at the ends.
-fn fractions() -> impl Iterator<Item = f64> {
+pub fn fractions() -> impl Iterator<Item = f64> {
     let middle = (1..50).map(|step| f64::from(step) / 50.0);
     [0.001, 0.005, 0.01].into_iter().chain(middle).chain([0.99, 0.995, 0.999])
 }

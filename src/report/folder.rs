@@ -24,6 +24,8 @@ pub const FILES: &[&str] = &[
     "sensitivity.csv",
     "forecast.json",
     "forecast.csv",
+    "answer.txt",
+    "example.json",
     "trials.csv",
     "tasks.csv",
     "distributions.csv",

@@ -14,9 +14,16 @@ mod columns;
 mod page;
 
 /// The chart library (Apache ECharts 6.1.0, Apache-2.0; its notice lies beside it).
-const ECHARTS: &str = include_str!("html/echarts.min.js");
-const STYLE: &str = include_str!("html/page.css");
+pub const ECHARTS: &str = include_str!("html/echarts.min.js");
+/// Colours and type.
+pub const STYLE: &str = include_str!("html/page.css");
+/// How figures are written and drawn, for this page and for that of `tokenfleet serve`.
+pub const SHARED: &str = include_str!("html/shared.js");
 const PROGRAM: &str = include_str!("html/page.js");
+
+/// Files that experiments over many points leave.
+const EXPERIMENTS: [(&str, &str); 3] =
+    [("sweep", "sweep.json"), ("size", "size.json"), ("explain", "explanation.json")];
 
 /// Trials whose figures are in the page; more would only thicken the marks.
 const MOST_TRIALS: usize = 400;
@@ -39,8 +46,15 @@ pub enum ReportError {
 pub struct ResultData {
     name: String,
     manifest: Value,
+    /// Figures of variants; null for an experiment over many points.
     summary: Value,
     comparison: Option<Value>,
+    /// Tasks looked at closely, by variant.
+    example: Option<Value>,
+    /// What an experiment found, by its kind.
+    experiment: Option<(&'static str, Value)>,
+    /// What an experiment said on the terminal.
+    answer: String,
     trials: Value,
     distributions: Value,
     series: Value,
@@ -66,6 +80,29 @@ impl ResultData {
         let table = |file: &str, most: usize| {
             columns::by_variant(&text(file)?, most).map_err(|reason| failed(file, reason))
         };
+        let optional = |file: &str| match folder.join(file).exists() {
+            true => json(file).map(|mut value: Value| {
+                columns::shorten(&mut value);
+                Some(value)
+            }),
+            false => Ok(None),
+        };
+        for (kind, file) in EXPERIMENTS {
+            if let Some(found) = optional(file)? {
+                return Ok(Self {
+                    name: name.to_owned(),
+                    manifest: json("manifest.json")?,
+                    summary: Value::Null,
+                    comparison: None,
+                    example: None,
+                    experiment: Some((kind, found)),
+                    answer: text("answer.txt")?,
+                    trials: Value::Null,
+                    distributions: Value::Null,
+                    series: Value::Null,
+                });
+            }
+        }
         let mut summary: Value = json("summary.json")?;
         if !summary["variants"].is_array() {
             return Err(failed("summary.json", "it has no variants".to_owned()));
@@ -77,6 +114,9 @@ impl ResultData {
             manifest: json("manifest.json")?,
             summary,
             comparison: comparison.exists().then(|| json("comparison.json")).transpose()?,
+            example: optional("example.json")?,
+            experiment: None,
+            answer: String::new(),
             trials: table("trials.csv", MOST_TRIALS)?,
             distributions: table("distributions.csv", usize::MAX)?,
             series: table("timeseries.csv", usize::MAX)?,
@@ -89,6 +129,10 @@ impl ResultData {
             "manifest": self.manifest,
             "summary": self.summary,
             "comparison": self.comparison,
+            "example": self.example,
+            "experiment": self.experiment.as_ref().map(|(kind, found)| {
+                json!({ "kind": kind, "found": found })
+            }),
             "trials": self.trials,
             "distributions": self.distributions,
             "series": self.series,
@@ -112,7 +156,7 @@ pub fn render(results: &[ResultData]) -> String {
          <link rel=\"icon\" href=\"data:,\">\n\
          <title>{title} · tokenfleet</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n{body}\
          <script type=\"application/json\" id=\"data\">{data}</script>\n\
-         <script>{ECHARTS}</script>\n<script>\n{PROGRAM}</script>\n</body>\n</html>\n",
+         <script>{ECHARTS}</script>\n<script>\n{SHARED}</script>\n<script>\n{PROGRAM}</script>\n</body>\n</html>\n",
         version = env!("CARGO_PKG_VERSION"),
         title = page::escape(&title),
         body = page::body(results),

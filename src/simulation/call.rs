@@ -1,11 +1,10 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
 use super::actor::{Actor, Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
-use super::call_log::LoggedCall;
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::outcome::PICO_PER_USD;
-use super::plan::{Backend, Plan};
+use super::plan::Backend;
 use super::slab::Slab;
 use super::walk::count;
 use super::world::World;
@@ -25,22 +24,6 @@ pub(super) enum Failure {
     TooMany(Option<SimDuration>),
     /// Nobody was there, or left in the middle of it.
     Unavailable,
-}
-
-impl<'p> World<'p> {
-    /// Runs one trial of a plan and returns its answered calls in the order of their answers.
-    /// `proceed` is asked as in [`World::run`]; a trial that is stopped gives nothing.
-    pub fn calls_of_trial(
-        plan: &'p Plan,
-        seed: u64,
-        trial: u64,
-        proceed: impl FnMut(SimTime, u64) -> bool,
-    ) -> Option<Vec<LoggedCall>> {
-        let mut world = Self::new(plan);
-        world.call_log = Some(Vec::new());
-        world.run(seed, trial, proceed)?;
-        world.call_log
-    }
 }
 
 impl World<'_> {
@@ -467,7 +450,7 @@ impl World<'_> {
         let request = self.in_flight.handle_at(finished.tag);
         let entry = &self.in_flight[request];
         let (actor, task, population) = (entry.actor, entry.task, entry.population);
-        let sent = entry.sent;
+        let (sent, server) = (entry.sent, entry.server);
         let (counted, asked) = (entry.counted, entry.output);
         self.in_flight.remove(request);
         self.tokens_produced += u64::from(finished.produced);
@@ -502,8 +485,8 @@ impl World<'_> {
         if counted {
             self.record_call(population, &call, finished, sent);
         }
-        if self.call_log.is_some() {
-            self.log_call(actor, place, call.since, finished, pico);
+        if self.log.is_some() {
+            self.log_call(actor, place, server, &call, finished, pico);
         }
         self.take_answer(actor, call.joins, finished.produced);
         self.go_on(actor, call.reason);

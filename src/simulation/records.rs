@@ -1,8 +1,6 @@
-//! What is written down of a call that was answered.
+//! What is counted of a call that was answered.
 
 use super::actor::Call;
-use super::call_log::LoggedCall;
-use super::event::Handle;
 use super::world::World;
 use crate::foundations::SimTime;
 use crate::serving::Finished;
@@ -32,35 +30,5 @@ impl World<'_> {
                 tally.tpot.record(finished.finished.since(first).0 / gaps / 1000);
             }
         }
-    }
-
-    /// Writes down a call; its caller's context is still that of the prompt.
-    pub(super) fn log_call(
-        &mut self,
-        actor: Handle,
-        pool: u16,
-        since: SimTime,
-        finished: &Finished,
-        charged_pico: u64,
-    ) {
-        let found = &self.actors[actor];
-        let parent = self.actors.contains(found.parent).then(|| self.actors[found.parent].entity);
-        let call = LoggedCall {
-            population: found.population,
-            session: self.session_of(actor),
-            actor: found.entity,
-            parent: parent.unwrap_or(found.entity),
-            task: self.tasks[found.task].number,
-            pool,
-            since,
-            first_token: finished.first_token,
-            finished: finished.finished,
-            input: finished.prompt,
-            cached: finished.cached,
-            output: finished.produced,
-            charged_pico,
-            pieces: found.context.pieces().to_vec(),
-        };
-        self.call_log.get_or_insert_default().push(call);
     }
 }

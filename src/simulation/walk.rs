@@ -120,6 +120,9 @@ impl World<'_> {
         let mut step = step;
         for _ in 0..MOST_IDLE_STEPS {
             self.actors[actor].step = step;
+            if self.log.is_some() {
+                self.log_visit(actor, step);
+            }
             let next = match &program.steps[step as usize].kind {
                 StepKind::Llm(call) => return self.begin_call(actor, program, call),
                 StepKind::Check(check) => return self.begin_call(actor, program, &check.call),
@@ -279,6 +282,9 @@ impl World<'_> {
         let (population, counted) = self.whose(actor);
         if counted {
             self.tally(population).tool_time.record(spent);
+        }
+        if self.log.is_some() {
+            self.log_tools(actor, step.tool);
         }
         match step.on_error {
             Some(next) if self.actors[actor].tool_failed => next,

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::actor::{Actor, CallMemory, InFlight, Reply, Task};
 use super::boundaries::{Boundaries, Boundary};
-use super::call_log::LoggedCall;
+use super::call_log::TrialLog;
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::fleet::Fleet;
@@ -110,8 +110,8 @@ pub struct World<'p> {
     pub(super) tokens_produced: u64,
     pub(super) tokens_cancelled: u64,
     pub(super) bin: Bin,
-    /// Answered calls one by one, where somebody asked for them.
-    pub(super) call_log: Option<Vec<LoggedCall>>,
+    /// What happened one by one, where somebody asked for it.
+    pub(super) log: Option<Box<TrialLog>>,
     window: (SimTime, SimTime),
     outcome: TrialOutcome,
 }
@@ -167,7 +167,7 @@ impl<'p> World<'p> {
             tokens_produced: 0,
             tokens_cancelled: 0,
             bin: Bin::default(),
-            call_log: None,
+            log: None,
             window: (SimTime::ZERO, SimTime::MAX),
             outcome: TrialOutcome::empty(plan, 0),
         }

@@ -69,6 +69,7 @@ fn a_result_is_a_folder_of_documented_files() {
     names.sort();
     let expected = [
         "distributions.csv",
+        "example.json",
         "manifest.json",
         "report.html",
         "stats.json",

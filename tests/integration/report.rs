@@ -79,13 +79,47 @@ fn every_chart_is_drawn() {
     let dir = compared();
     let page = in_browser(&dir.path().join("first/report.html"), browser);
     assert!(!page.contains("data-errors"), "{}", &page[..400]);
-    assert!(page.contains("data-ready=\"7\""), "{}", &page[..400]);
-    let charts =
-        ["distribution", "series", "money", "time", "amplification", "front", "difference"];
+    assert!(page.contains("data-ready=\"10\""), "{}", &page[..400]);
+    are_drawn(
+        &page,
+        &[
+            "distribution",
+            "series",
+            "money",
+            "time",
+            "spend",
+            "task",
+            "program",
+            "amplification",
+            "front",
+            "difference",
+        ],
+    );
+
+    // Experiments over many points have pages of their own.
+    let over = ["--over", "pools.main.replicas=1,2", "--quiet"];
+    let made = [
+        (vec!["sweep", "small.toml", "--out", "sweep"], "points", "points"),
+        (vec!["explain", "small.toml", "--to", "two", "--out", "explain"], "waterfall", "times"),
+        (vec!["size", "small.toml", "--find", "fleet", "--out", "size"], "fleets", "GPU"),
+    ];
+    for (mut words, chart, said) in made {
+        words.extend(if words[0] == "sweep" { &over[..] } else { &over[2..] });
+        let ran = tokenfleet(dir.path(), &words);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let page = in_browser(&dir.path().join(words[0]).join("report.html"), browser);
+        assert!(page.contains("data-ready=\"1\""), "{}", &page[..400]);
+        are_drawn(&page, &[chart]);
+        assert!(page[..page.find("<figure").unwrap()].contains(said), "{}", words[0]);
+    }
+}
+
+fn are_drawn(page: &str, charts: &[&str]) {
+    assert!(!page.contains("data-errors"), "{}", &page[..400]);
     for chart in charts {
         let at = page.find(&format!("<figure id=\"{chart}\"")).unwrap();
         let figure = &page[at..at + page[at..].find("</figure>").unwrap()];
         assert!(figure.contains("data-drawn=\"yes\""), "{chart} is not drawn");
-        assert!(figure.matches("<path").count() > 5, "{chart} is empty");
+        assert!(figure.matches("<path").count() > 2, "{chart} is empty");
     }
 }

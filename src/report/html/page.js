@@ -10,7 +10,7 @@
   const results = JSON.parse(document.getElementById("data").textContent);
   const several = results.length > 1;
   // One row for each variant of each result, with all that is known of it.
-  const variants = results.flatMap((result) =>
+  const variants = results.filter((result) => result.summary).flatMap((result) =>
     result.summary.variants.map((summary) => ({
       label: several ? `${result.name}: ${summary.name}` : summary.name,
       name: summary.name,
@@ -19,6 +19,7 @@
       trials: result.trials[summary.name] ?? {},
       distributions: result.distributions[summary.name] ?? {},
       series: result.series[summary.name] ?? {},
+      example: result.example?.[summary.name],
     })));
 
   // ---- words and numbers ------------------------------------------------------------------------
@@ -30,52 +31,9 @@
     }
     return /_s$/.test(bare) ? "s" : /^usd/.test(bare) ? "USD" : "";
   };
-  const trimmed = (value) => String(Number(value.toPrecision(3)));
-  const show = (value, unit) => {
-    if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-    const size = Math.abs(value);
-    if (unit === "s") {
-      if (size === 0) return "0 s";
-      if (size < 1e-3) return `${trimmed(value * 1e6)} µs`;
-      if (size < 1) return `${trimmed(value * 1e3)} ms`;
-      if (size < 120) return `${trimmed(value)} s`;
-      if (size < 7200) return `${trimmed(value / 60)} min`;
-      return `${trimmed(value / 3600)} h`;
-    }
-    if (unit === "share") return `${trimmed(value * 100)} %`;
-    const [factor, mark] = size >= 1e9 ? [1e-9, " B"] : size >= 1e6 ? [1e-6, " M"] : size >= 1e4 ? [1e-3, " k"] : [1, ""];
-    const number = trimmed(value * factor) + mark;
-    if (/^USD/.test(unit)) return size > 0 && size < 0.1 ? `${trimmed(value * 100)} ¢${unit.slice(3)}` : `$${number}${unit.slice(3)}`;
-    return unit && unit !== "ratio" ? `${number} ${unit}` : number;
-  };
-  const words = (key) => key.replace(/_s$/, "").replace(/usd/g, "dollars").replace(/_/g, " ")
-    .replace(/\b(ttft|tpot|itl|llm|kv|hbm)\b/g, (word) => word.toUpperCase());
+  const { trimmed, show, words, dark, css, palette, base, axis } = tokenfleet;
 
   // ---- charts -----------------------------------------------------------------------------------
-  const dark = () => document.documentElement.dataset.theme === "dark";
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  // Okabe and Ito's colours, which remain apart for the colour-blind; lighter on dark paper.
-  const palette = () => dark()
-    ? ["#79b8ff", "#ffb454", "#56d3a5", "#f7a8d8", "#f0e68c", "#ff8a70", "#b9a6ff", "#c4ccd6"]
-    : ["#0072b2", "#d55e00", "#007a5a", "#b5478c", "#8a6d00", "#5b4fb3", "#2f7fb8", "#57606a"];
-  const base = () => ({
-    animation: false,
-    aria: { enabled: true },
-    color: palette(),
-    textStyle: { color: css("--ink"), fontFamily: getComputedStyle(document.body).fontFamily },
-    grid: { left: 12, right: 24, top: 40, bottom: 12, containLabel: true },
-    legend: { type: "scroll", top: 4, textStyle: { color: css("--ink") }, pageTextStyle: { color: css("--ink") } },
-    tooltip: { confine: true, backgroundColor: css("--panel"), borderColor: css("--line"), textStyle: { color: css("--ink") } },
-  });
-  const axis = (unit, more = {}) => ({
-    type: "value",
-    scale: true,
-    axisLabel: { color: css("--faint"), hideOverlap: true, formatter: (value) => show(value, unit) },
-    axisLine: { lineStyle: { color: css("--line") } },
-    splitLine: { lineStyle: { color: css("--line"), opacity: 0.6 } },
-    nameTextStyle: { color: css("--faint") },
-    ...more,
-  });
   const names = (data, more = {}) => axis("", {
     type: "category", data, scale: undefined, splitLine: { show: false },
     axisLabel: { color: css("--ink"), width: 130, overflow: "break" }, ...more,
@@ -86,7 +44,8 @@
     select.replaceChildren(...options.map(([value, label]) => new Option(label, value, false, value === chosen)));
   };
   /** Registers a figure: `choices` fills its controls, `draw` gives an option and rows to download. */
-  const figure = (id, choices, draw) => {
+  const figure = (id, choices, draw, about = variants) => {
+    if (about.length === 0) return;
     const element = document.getElementById(id);
     const controls = Object.fromEntries(
       [...element.querySelectorAll("[data-control]")].map((select) => [select.dataset.control, select]));
@@ -245,6 +204,109 @@
     };
   });
 
+  // What the dollars are charged for.
+  const looked = variants.filter(({ example }) => example?.tasks > 0);
+  figure("spend", ({ variant }) => {
+    fill(variant, looked.map(({ label }, at) => [String(at), label]), "0");
+  }, ({ variant }) => {
+    const { label, summary: { metrics }, example: { spend } } = looked[Number(variant)];
+    const whole = metrics.usd_per_h?.mean ?? 0, idle = whole * (metrics.idle_usd_share?.mean ?? 0);
+    const sample = spend.reduce((sum, { usd }) => sum + usd, 0);
+    const rows = spend.map((row) => ({ ...row, value: sample > 0 ? row.usd / sample * (whole - idle) : 0 }));
+    const tree = (parts, [key, ...more]) => [...new Set(parts.map((part) => part[key]))].map((name) => {
+      const own = parts.filter((part) => part[key] === name);
+      return { name, value: own.reduce((sum, { value }) => sum + value, 0), ...(more.length ? { children: tree(own, more) } : {}) };
+    });
+    const data = [...tree(rows, ["agent", "model", "step"]), { name: "idle time", value: idle, itemStyle: { color: css("--faint") } }];
+    const text = ({ name, value }) => `${name}\n${show(value, "USD/h")}`;
+    return {
+      label: `Dollars per hour of ${label}: ` + data.map(({ name, value }) => `${name} ${show(value, "USD/h")}`).join(", "),
+      option: {
+        legend: { show: false },
+        tooltip: { ...base().tooltip, formatter: ({ treePathInfo, value }) =>
+          `${treePathInfo.slice(1).map((part) => part.name).join(" › ")}<br>${show(value, "USD/h")}, ${trimmed(value / whole * 100)} %` },
+        series: [{ type: "treemap", data, roam: false, top: 8, bottom: 34, left: 8, right: 8, visibleMin: 1,
+          label: { formatter: text, overflow: "truncate", lineHeight: 18 }, upperLabel: { show: true, height: 22, color: "#fff", textBorderColor: "transparent" },
+          breadcrumb: { bottom: 4, itemStyle: { color: css("--panel"), textStyle: { color: css("--ink") } } },
+          levels: [{ itemStyle: { gapWidth: 3 }, upperLabel: { show: false } }, { itemStyle: { gapWidth: 2, borderWidth: 2 } },
+            { itemStyle: { gapWidth: 1, borderWidth: 1 }, colorSaturation: [0.35, 0.6] }, { colorSaturation: [0.35, 0.6] }] }],
+      },
+      rows: [["agent", "model", "step", "usd_per_h"], ...rows.map(({ agent, model, step, value }) => [agent, model, step, value]), ["", "", "idle", idle]],
+    };
+  }, looked);
+
+  // One task, call by call.
+  const tasks = looked.flatMap(({ label, example }) => example.examples.map((task) => ({ ...task, label: `${label}: ${task.agent}` })));
+  figure("task", ({ which }) => {
+    fill(which, tasks.map(({ label }, at) => [String(at), label]), "0");
+  }, ({ which }) => {
+    const { label, latency_s: latency, spans } = tasks[Number(which)];
+    const callers = Array.from({ length: 1 + Math.max(0, ...spans.map(({ caller }) => caller)) }, (_, at) => at === 0 ? "agent" : `sub-agent ${at}`);
+    const series = ["queue", "prompt", "answer", "tool"].map((part) => ({
+      name: part, type: "custom", encode: { x: [1, 2], y: 0 },
+      data: spans.filter((span) => span.part === part).map((span) => ({ value: [span.caller, span.start_s, span.end_s], span })),
+      renderItem: (_, api) => {
+        const [start, end] = [1, 2].map((at) => api.coord([api.value(at), api.value(0)]));
+        const height = Math.min(34, api.size([0, 1])[1] * 0.7);
+        return { type: "rect", shape: { x: start[0], y: start[1] - height / 2, width: Math.max(1, end[0] - start[0]), height }, style: { fill: api.visual("color") } };
+      },
+    }));
+    return {
+      label: `One task of ${label} takes ${show(latency, "s")} in ${new Set(spans.filter(({ part }) => part === "answer").map(({ start_s }) => start_s)).size} calls`,
+      option: {
+        tooltip: { ...base().tooltip, formatter: ({ seriesName, data: { span } }) => `${span.name}: ${seriesName}, ${show(span.end_s - span.start_s, "s")} from ${show(span.start_s, "s")}`
+          + (span.input_tokens === null ? "" : `<br>${show(span.input_tokens, "")} tokens in (${show(span.cached_tokens, "")} cached), ${show(span.output_tokens, "")} out`) },
+        grid: { ...base().grid, bottom: 48 },
+        dataZoom: [{ type: "inside", filterMode: "weakFilter" }, { type: "slider", height: 18, bottom: 8, filterMode: "weakFilter", labelFormatter: (v) => show(v, "s") }],
+        xAxis: axis("s", { scale: false, min: 0, max: latency }), yAxis: names(callers, { inverse: true }), series,
+      },
+      rows: [["caller", "name", "part", "start_s", "end_s", "input_tokens", "cached_tokens", "output_tokens"],
+        ...spans.map((s) => [callers[s.caller], s.name, s.part, s.start_s, s.end_s, s.input_tokens, s.cached_tokens, s.output_tokens])],
+    };
+  }, tasks);
+
+  // The agent's program as a graph.
+  const programs = looked.flatMap(({ label, example }) => example.programs.map((program) => ({ ...program,
+    label: `${label}: ${program.agent}${program.program === program.agent ? "" : `, ${program.program}`}` })));
+  figure("program", ({ which }) => {
+    fill(which, programs.map(({ label }, at) => [String(at), label]), "0");
+  }, ({ which }) => {
+    const { label, start, nodes, edges } = programs[Number(which)];
+    // Layers by the least number of ways from the start.
+    const depth = new Map([[start, 0]]);
+    for (const queue = [start]; queue.length > 0;) {
+      const from = queue.shift();
+      for (const { to } of edges.filter((edge) => edge.from === from && !depth.has(edge.to))) {
+        depth.set(to, depth.get(from) + 1);
+        queue.push(to);
+      }
+    }
+    const layers = new Map();
+    const placed = nodes.map((node) => {
+      const layer = depth.get(node.step) ?? 0;
+      layers.set(layer, (layers.get(layer) ?? 0) + 1);
+      return { ...node, layer, place: layers.get(layer) };
+    });
+    const kinds = [...new Set(nodes.map(({ kind }) => kind))];
+    const most = Math.max(...nodes.map(({ visits }) => visits), ...edges.map(({ visits }) => visits));
+    return {
+      label: `Program of ${label}: ` + nodes.map(({ step, visits }) => `${step} ${trimmed(visits)} times`).join(", "),
+      option: {
+        tooltip: { ...base().tooltip, formatter: ({ dataType, data }) => dataType === "edge"
+          ? `${data.source} → ${data.target}: ${trimmed(data.value)} times a task` : `${data.name} (${kinds[data.category]}): ${trimmed(data.value)} times a task` },
+        series: [{ type: "graph", layout: "none", preserveAspect: "contain", left: 60, right: 60, top: 60, bottom: 40, edgeSymbol: ["none", "arrow"], edgeSymbolSize: 8,
+          autoCurveness: true, categories: kinds.map((name) => ({ name })),
+          data: placed.map(({ step, kind, visits, layer, place }) => ({ name: step, value: visits, category: kinds.indexOf(kind), x: layer * 100,
+            y: (place - (layers.get(layer) + 1) / 2) * 80, symbolSize: 14 + 30 * Math.sqrt(visits / most) })),
+          links: edges.map(({ from, to, visits }) => ({ source: from, target: to, value: visits, lineStyle: { width: 1 + 4 * visits / most } })),
+          label: { show: true, position: "bottom", color: css("--ink"), lineHeight: 16, formatter: ({ name, value }) => `${name}\n${trimmed(value)}×` },
+          lineStyle: { color: css("--faint"), opacity: 0.8, curveness: 0.15 }, emphasis: { focus: "adjacency" } }],
+      },
+      rows: [["step", "kind", "visits_per_task"], ...nodes.map(({ step, kind, visits }) => [step, kind, visits]),
+        ["from", "to", "visits_per_task"], ...edges.map(({ from, to, visits }) => [from, to, visits])],
+    };
+  }, programs);
+
   // From one prompt to a task.
   figure("amplification", () => known("amplification") ? undefined : false, () => {
     const steps = ["plain prompt and answer", "prompts, computed", "prompts, from the cache", "answers", "reasoning"];
@@ -329,6 +391,85 @@
       rows: [["pair", "ratio", "low", "high"], ...rows.map((row) => [row.name, row.ratio, row.ratio_low, row.ratio_high])],
     };
   });
+
+  // ---- experiments over many points ---------------------------------------------------------------
+  const found = (kind) => results.filter(({ experiment }) => experiment?.kind === kind).map(({ name, experiment }) => ({ name, ...experiment.found }));
+  const explained = found("explain");
+  figure("waterfall", () => undefined, () => {
+    const { from, to, metric, unit, value_from: first, value_to: last, factors } = explained[0];
+    let level = first;
+    const steps = factors.map(({ factor, times, low, high }) => {
+      const before = level;
+      level *= times;
+      return { factor, times, low, high, before, after: level };
+    });
+    const bars = [{ name: from, base: 0, size: first }, ...steps.map(({ factor, before, after }) => ({ name: factor, base: Math.min(before, after), size: Math.abs(after - before), up: after > before })), { name: to, base: 0, size: last }];
+    return {
+      label: `${words(metric)}: ${show(first, unit)} in ${from}, ` + steps.map(({ factor, times }) => `${factor} times ${trimmed(times)}`).join(", ") + `, ${show(last, unit)} in ${to}`,
+      option: {
+        legend: { show: false },
+        tooltip: { ...base().tooltip, formatter: ({ dataIndex: at }) => at === 0 || at > steps.length ? `${bars[at].name}: ${show(bars[at].size, unit)}`
+          : `${bars[at].name}: ${trimmed(steps[at - 1].times)} times (${trimmed(steps[at - 1].low)} to ${trimmed(steps[at - 1].high)})` },
+        xAxis: names(bars.map(({ name }) => name)), yAxis: axis(unit, { scale: false }),
+        series: [
+          { type: "bar", stack: "all", silent: true, itemStyle: { color: "transparent" }, data: bars.map(({ base: low }) => low), tooltip: { show: false } },
+          { type: "bar", stack: "all", barMaxWidth: 60, label: { show: true, position: "top", color: css("--ink"),
+            formatter: ({ dataIndex: at }) => at === 0 || at > steps.length ? show(bars[at].size, unit) : `× ${trimmed(steps[at - 1].times)}` },
+            data: bars.map(({ size, up }) => ({ value: size, itemStyle: { color: up === undefined ? palette()[0] : up ? palette()[1] : palette()[2] } })) },
+        ],
+      },
+      rows: [["factor", "times", "low", "high", "before", "after"], ...steps.map(({ factor, times, low, high, before, after }) => [factor, times, low, high, before, after])],
+    };
+  }, explained);
+
+  const swept = found("sweep");
+  figure("points", ({ x, y }) => {
+    const keys = [...new Set(swept.flatMap(({ points }) => points.flatMap(({ metrics }) => Object.keys(metrics ?? {}))))].sort();
+    if (keys.length === 0) return false;
+    const options = keys.map((key) => [key, words(key)]);
+    fill(x, options, swept[0].pareto[0]);
+    fill(y, options, swept[0].pareto[1]);
+  }, ({ x, y }) => {
+    const points = swept.flatMap(({ points: all }) => all).filter(({ metrics }) => Number.isFinite(metrics?.[x]?.value) && Number.isFinite(metrics[y]?.value));
+    const told = ({ settings }) => Object.entries(settings).map(([path, value]) => `${path.split(".").at(-1)} ${value}`).join(", ");
+    const front = x === swept[0].pareto[0] && y === swept[0].pareto[1] ? points.filter((point) => point.pareto_front) : [];
+    const place = ({ metrics }) => [metrics[x].value, metrics[y].value];
+    const [ux, uy] = points.length > 0 ? [points[0].metrics[x].unit, points[0].metrics[y].unit] : ["", ""];
+    const meets = ({ objectives_met: met }) => Object.values(met ?? {}).every(Boolean);
+    return {
+      label: `${words(x)} against ${words(y)} at ${points.length} points` + (front.length ? `; not beaten: ${front.map(told).join("; ")}` : ""),
+      option: {
+        legend: { show: false },
+        tooltip: { ...base().tooltip, formatter: ({ data: { point } }) => `${told(point)}<br>${show(point.metrics[x].value, ux)}, ${show(point.metrics[y].value, uy)}${meets(point) ? "" : "<br>misses an objective"}` },
+        xAxis: axis(ux), yAxis: axis(uy), dataZoom: [{ type: "inside" }],
+        series: [
+          { type: "line", data: front.map(place).sort((a, b) => a[0] - b[0]), silent: true, symbol: "none", lineStyle: { type: "dashed" }, tooltip: { show: false } },
+          { type: "scatter", symbolSize: 12, data: points.map((point) => ({ value: place(point), point,
+            itemStyle: meets(point) ? { color: palette()[0] } : { color: "transparent", borderColor: palette()[1], borderWidth: 2 } })),
+            label: { show: points.length <= 24, position: "right", color: css("--ink"), formatter: ({ data: { point } }) => told(point) }, labelLayout: { hideOverlap: true } },
+        ],
+      },
+      rows: [["settings", x, y, "meets_all"], ...points.map((point) => [told(point), ...place(point), meets(point)])],
+    };
+  }, swept);
+
+  const sized = found("size").filter(({ fleets }) => fleets.length > 0);
+  figure("fleets", () => undefined, () => {
+    const fleets = sized.flatMap(({ fleets: all }) => all);
+    const name = (one) => one.name || "as it stands";
+    return {
+      label: fleets.map((one) => `${name(one)}: ${one.fleet ? show(one.fleet.usd_per_h, "USD/h") : one.why ?? one.found}`).join(", "),
+      option: {
+        legend: { show: false },
+        tooltip: { ...base().tooltip, formatter: ({ dataIndex: at }) => { const { fleet, why, found: how } = fleets[at];
+          return fleet ? `${name(fleets[at])}: ${Object.entries(fleet.counts).map(([path, count]) => `${count} ${path}`).join(", ")}, ${fleet.gpus} GPUs, ${show(fleet.usd_per_h, "USD/h")}` : `${name(fleets[at])}: ${why ?? how}`; } },
+        xAxis: axis("USD/h", { scale: false }), yAxis: names(fleets.map(name), { inverse: true }),
+        series: [{ type: "bar", barMaxWidth: 40, color: palette()[0], data: fleets.map(({ fleet }) => fleet?.usd_per_h ?? 0),
+          label: { show: true, position: "right", color: css("--ink"), formatter: ({ dataIndex: at }) => fleets[at].fleet ? `${fleets[at].fleet.gpus} GPUs` : fleets[at].why ?? fleets[at].found } }],
+      },
+      rows: [["fleet", "gpus", "usd_per_h", "found"], ...fleets.map((one) => [name(one), one.fleet?.gpus, one.fleet?.usd_per_h, one.found])],
+    };
+  }, sized);
 
   // ---- theme, size, print -----------------------------------------------------------------------
   const button = document.getElementById("theme");

@@ -35,7 +35,7 @@ struct Chart {
     controls: &'static [(&'static str, &'static str)],
 }
 
-const CHARTS: [Chart; 7] = [
+const CHARTS: [Chart; 13] = [
     Chart {
         id: "distribution",
         title: "Distributions",
@@ -65,6 +65,27 @@ const CHARTS: [Chart; 7] = [
         controls: &[],
     },
     Chart {
+        id: "spend",
+        title: "What the dollars are charged for",
+        about: "Dollars per hour by agent, model and step of the program, from tasks of one trial; \
+                idle time beside them. Select a part to look closer.",
+        controls: &[("variant", "variant")],
+    },
+    Chart {
+        id: "task",
+        title: "One task",
+        about: "The task of median latency, call by call: in the queue, reading the prompt, writing \
+                the answer, in tools. Each caller has a line of its own; drag or scroll to zoom.",
+        controls: &[("which", "agent")],
+    },
+    Chart {
+        id: "program",
+        title: "The agent's program",
+        about: "Its steps, with how often a task comes to each and takes each way, from tasks of \
+                one trial.",
+        controls: &[("which", "program")],
+    },
+    Chart {
         id: "amplification",
         title: "From one prompt to a task",
         about: "Tokens of one plain prompt and answer, and of the task that stands in its place.",
@@ -82,6 +103,26 @@ const CHARTS: [Chart; 7] = [
         about: "Each variant against the baseline on the same tasks, as a ratio with its interval. \
                 An interval that crosses 1 tells no difference.",
         controls: &[("metric", "figure")],
+    },
+    Chart {
+        id: "waterfall",
+        title: "Which factor brings how much",
+        about: "From one variant to the other: each factor multiplies what stands before it.",
+        controls: &[],
+    },
+    Chart {
+        id: "points",
+        title: "All points",
+        about: "Each point by two figures. The line joins those that no other one beats in both; \
+                points that miss an objective are hollow.",
+        controls: &[("x", "across"), ("y", "up")],
+    },
+    Chart {
+        id: "fleets",
+        title: "The cheapest fleet of each kind",
+        about: "Dollars per hour of the fewest machines that meet all objectives; kinds that cannot \
+                meet them have no bar.",
+        controls: &[],
     },
 ];
 
@@ -134,6 +175,16 @@ pub(super) fn body(results: &[ResultData]) -> String {
 }
 
 fn answer(html: &mut String, result: &ResultData, several: bool) {
+    if result.experiment.is_some() {
+        let _ = write!(
+            html,
+            "<section>\n<h1>{} <small>{}</small></h1>\n<pre tabindex=\"0\">{}</pre>\n</section>\n",
+            escape(text(&result.manifest, "scenario")),
+            escape(&result.name),
+            escape(&result.answer),
+        );
+        return;
+    }
     let variants = items(&result.summary["variants"]);
     let (seed, trials) = (&result.manifest["seed"], &result.manifest["trials_finished"]);
     let level = result.manifest["confidence"].as_f64().map_or_else(String::new, format_percent);
@@ -314,7 +365,11 @@ fn provenance(html: &mut String, result: &ResultData) {
 fn again(html: &mut String, result: &ResultData) {
     let words = items(&result.manifest["command"]).iter().filter_map(Value::as_str);
     let command = words.map(quoted).collect::<Vec<_>>().join(" ");
-    let scenario = &result.manifest["scenario"];
+    // An experiment's manifest has the scenario among its inputs.
+    let scenario = match result.manifest["scenario"].is_object() {
+        true => &result.manifest["scenario"],
+        false => &result.manifest["inputs"][0],
+    };
     let _ = write!(
         html,
         "<p>With tokenfleet {} and the scenario below (SHA-256 {}), this gives the same bytes:</p>\n\
