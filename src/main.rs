@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 fn perform(command: &Command) -> Result<u8, Failure> {
     match command {
         Command::Init(arguments) => init::run(arguments),
-        Command::Man(arguments) => man::run(arguments),
+        Command::Man(arguments) => man::run(arguments, Arguments::command()),
         Command::Run(arguments) => run::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),

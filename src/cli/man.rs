@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 
-use super::arguments::Arguments;
 use super::failure::{FINE, Failure};
 use super::terminal::{print, remark};
 
@@ -17,12 +16,11 @@ pub struct ManArguments {
     pub out: Option<PathBuf>,
 }
 
-/// Writes the pages: the exit code.
+/// Writes the pages of a command line: the exit code.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn run(arguments: &ManArguments) -> Result<u8, Failure> {
-    let command = Arguments::command();
+pub fn run(arguments: &ManArguments, command: Command) -> Result<u8, Failure> {
     let Some(folder) = &arguments.out else {
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;

@@ -1,7 +1,7 @@
 //! `tokenfleet serve`: a page on this machine, on the same engine, to play with.
 //!
 //! The page edits a scenario, turns knobs, which are `--set` values, and shows what comes of it while
-//! trials come in. [`gate`] says who may ask, [`api`] what is answered, [`simulation`] runs trials
+//! trials come in. `gate` says who may ask, `api` what is answered, `simulation` runs trials
 //! until nobody waits for them any more.
 
 mod api;

@@ -1,6 +1,6 @@
 //! What a scenario may say, for editors and for readers, from the declarations that read it.
 //!
-//! [`json`] gives a JSON Schema, by which an editor completes and underlines; [`reference`] a page.
+//! [`json()`] gives a JSON Schema, by which an editor completes and underlines; [`reference()`] a page.
 //! Both walk [`SCENARIO`](crate::simulation::scenario::SCENARIO), so a key that is declared for the
 //! reader is in both. The reader stays the judge: what depends on several values at once, such as a
 //! model that does not fit, only it can say.
