@@ -32,6 +32,7 @@
 //!     precision: Precision::of(NumberFormat::Fp8),
 //!     tensor_parallel: 4,
 //!     expert_parallel: 1,
+//!     wide: Default::default(),
 //! };
 //! let step = StepModel::compile(&deployment)?;
 //! // One request alone: no faster than reading 71 GB of weights over four GPUs.
@@ -68,14 +69,14 @@ mod tests;
 pub use attention::{ContextCost, PrefillCost, PromptState, PromptStream, WindowCost};
 pub use calibration::Factors;
 pub use closed_loop::{ClosedLoop, Latencies};
-pub use collectives::AllReduce;
-pub use deployment::Deployment;
+pub use collectives::{AllReduce, AllToAll};
+pub use deployment::{Deployment, Wide};
 pub use does_not_fit::{DoesNotFit, Mend};
 pub use error::PerformanceError;
 pub use host::HostProfile;
 pub use measured_steps::{MeasuredStep, MeasuredSteps, UnusableSteps};
 pub use memory::{MemoryPlan, usual_reserve};
-pub use mixture_of_experts::{ExpertGroup, coverage};
+pub use mixture_of_experts::{ExpertGroup, busiest, coverage};
 pub use power::GpuPower;
 pub use smooth_max::SmoothMax;
 pub use speculation::Speculation;

@@ -86,7 +86,7 @@ fn scaled(ps: u64, factor: f64) -> u64 {
 mod tests {
     use super::*;
     use crate::catalog::{Catalog, NumberFormat, Precision};
-    use crate::performance::Deployment;
+    use crate::performance::{Deployment, Wide};
 
     fn qwen() -> StepModel {
         let catalog = Catalog::embedded();
@@ -97,6 +97,7 @@ mod tests {
             precision: Precision::of(NumberFormat::Bf16),
             tensor_parallel: 2,
             expert_parallel: 1,
+            wide: Wide::default(),
         };
         StepModel::compile(&deployment).unwrap()
     }

@@ -19,6 +19,28 @@ pub struct Deployment<'a> {
     /// Groups of GPUs that the routed experts are dealt to; 1 where each expert is spread over all
     /// GPUs. Divides `tensor_parallel`.
     pub expert_parallel: u32,
+    /// Whether experts are shared by more GPUs than attention is spread over.
+    pub wide: Wide,
+}
+
+/// Experts that several attention groups share. Each group of `tensor_parallel` GPUs has sequences,
+/// a cache and attention weights of its own; routed experts are dealt over all of them, and tokens
+/// travel there and back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wide {
+    /// Attention groups that share the experts; 1 where they do not.
+    pub data_parallel: u32,
+    /// How the popularity of experts falls: as rank to the power of minus this; the engine's fitted
+    /// imbalance where `None`.
+    pub expert_skew: Option<f64>,
+    /// Further copies of the most popular experts of each layer.
+    pub redundant_experts: u32,
+}
+
+impl Default for Wide {
+    fn default() -> Self {
+        Self { data_parallel: 1, expert_skew: None, redundant_experts: 0 }
+    }
 }
 
 impl Deployment<'_> {
@@ -41,6 +63,12 @@ impl Deployment<'_> {
                 .collect();
         faults.extend(self.check_figures());
         faults
+    }
+
+    /// GPUs that hold the model once: all attention groups that share its experts.
+    #[must_use]
+    pub fn gpus(&self) -> u32 {
+        self.tensor_parallel.saturating_mul(self.wide.data_parallel.max(1))
     }
 
     /// Degrees of tensor parallelism that divide the model's heads and stay within the links.
@@ -116,14 +144,16 @@ impl Deployment<'_> {
     }
 
     fn check_expert_parallel(&self) -> Result<(), PerformanceError> {
-        let (ranks, groups) = (self.tensor_parallel, self.expert_parallel);
+        let (ranks, groups, sharing) = (self.gpus(), self.expert_parallel, self.wide.data_parallel);
         let experts =
             super::mixture_of_experts::mixtures(self.model).map(|(_, moe)| moe.experts).min();
+        let copies = u64::from(self.wide.redundant_experts);
         let fits = |groups: u32| {
-            groups == 1
+            groups == 1 && sharing == 1 && copies == 0
                 || groups > 1
                     && ranks.is_multiple_of(groups)
-                    && experts.is_some_and(|experts| experts.is_multiple_of(u64::from(groups)))
+                    && groups.is_multiple_of(sharing)
+                    && experts.is_some_and(|n| (n + copies).is_multiple_of(u64::from(groups)))
         };
         if fits(groups) {
             return Ok(());
@@ -133,6 +163,8 @@ impl Deployment<'_> {
             experts,
             groups,
             ranks,
+            sharing,
+            redundant: copies,
             valid: (1..=ranks).filter(|&groups| fits(groups)).collect(),
         })
     }
@@ -149,6 +181,12 @@ impl Deployment<'_> {
             vec![Field::Memory, Field::MemoryBandwidth, Field::peak(ComputeFormat::Bf16)];
         if self.tensor_parallel > 1 {
             needed.push(self.link_field());
+        }
+        if self.wide.data_parallel > 1 {
+            needed.push(Field::LinkBandwidth);
+            if self.gpus() > self.accelerator.link_domain() {
+                needed.push(Field::ScaleOutBandwidth);
+            }
         }
         let wrong = |field| match self.accelerator.value(field) {
             Err(missing) => Some(PerformanceError::Missing(missing)),

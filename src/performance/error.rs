@@ -58,8 +58,12 @@ pub enum PerformanceError {
         experts: Option<u64>,
         /// Expert parallelism asked for.
         groups: u32,
-        /// Tensor parallelism.
+        /// GPUs that share them.
         ranks: u32,
+        /// Attention groups among these.
+        sharing: u32,
+        /// Further copies of popular experts.
+        redundant: u64,
         /// Expert parallelism that is possible.
         valid: Vec<u32>,
     },
@@ -79,13 +83,19 @@ impl PerformanceError {
             Self::Indivisible { valid, .. } | Self::BeyondDomain { valid, .. } => {
                 vec![format!("tensor_parallel can be {}", list(valid))]
             }
+            Self::ExpertParallel { experts: None, sharing: 2.., .. } => {
+                vec!["leave data_parallel out: without experts to share, add replicas".to_owned()]
+            }
             Self::ExpertParallel { experts: None, .. } => {
                 vec!["leave expert_parallel at 1: the model has no routed experts".to_owned()]
             }
             Self::ExpertParallel { valid, .. } => vec![
-                format!("expert_parallel can be {}", list(valid)),
-                "it must divide tensor_parallel and the number of experts; experts spread over \
-                 more GPUs than attention are not modelled"
+                match valid[..] {
+                    [] => "no expert_parallel does; change the other three".to_owned(),
+                    _ => format!("expert_parallel can be {}", list(valid)),
+                },
+                "it must divide tensor_parallel x data_parallel, be a multiple of data_parallel, and \
+                 deal out experts and redundant_experts evenly"
                     .to_owned(),
             ],
             Self::DoesNotFit(fault) => fault.help(),
@@ -135,11 +145,25 @@ impl fmt::Display for PerformanceError {
             Self::ExpertParallel { model, experts: None, groups, .. } => {
                 write!(f, "expert_parallel = {groups}, but `{model}` has no routed experts")
             }
-            Self::ExpertParallel { model, experts: Some(experts), groups, ranks, .. } => write!(
-                f,
-                "the {experts} experts of `{model}` cannot be dealt to {groups} groups of {ranks} \
-                 GPUs"
-            ),
+            Self::ExpertParallel {
+                model,
+                experts: Some(experts),
+                groups,
+                ranks,
+                sharing,
+                redundant,
+                ..
+            } => {
+                write!(f, "the {experts} experts of `{model}`")?;
+                if *redundant > 0 {
+                    write!(f, " and {redundant} copies")?;
+                }
+                write!(f, " cannot be dealt to {groups} groups of {ranks} GPUs")?;
+                match sharing {
+                    1 => Ok(()),
+                    _ => write!(f, " in {sharing} attention groups"),
+                }
+            }
             Self::DoesNotFit(error) => error.fmt(f),
         }
     }

@@ -6,7 +6,7 @@
 //! latency of their own.
 
 use super::chip::{Chip, scales_in_blocks};
-use super::deployment::Deployment;
+use super::deployment::{Deployment, Wide};
 use crate::catalog::{
     Attention, ComputeFormat, FeedForward, Heads, LayerGroup, Moe, NumberFormat, StepCoefficients,
 };
@@ -204,6 +204,7 @@ mod tests {
                 precision,
                 tensor_parallel: 1,
                 expert_parallel: 1,
+                wide: Wide::default(),
             };
             let count = KernelCount::of(&deployment, &deployment.engine.step);
             let layers = deployment.model.layer_count() as f64;

@@ -28,6 +28,10 @@ pub(super) struct Layout {
     pub(super) head: f64,
     /// Attentions and feed-forward networks: each ends in an all-reduce.
     pub(super) parts: f64,
+    /// Mixtures of experts whose tokens travel to GPUs beyond those: an all-to-all instead.
+    pub(super) exchanges: f64,
+    /// Bytes that a token's copies take on these ways, on each GPU.
+    pub(super) exchanged: f64,
     /// Bytes per new token that the kernels between matrix products move: additions, norms,
     /// quantisation, activation functions, rotation, gathering and scattering for experts.
     pub(super) activations: f64,
@@ -35,7 +39,8 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn of(deployment: &Deployment<'_>) -> Self {
-        let Deployment { model, tensor_parallel, expert_parallel, .. } = *deployment;
+        let Deployment { model, tensor_parallel, expert_parallel, wide, .. } = *deployment;
+        let sharing = f64::from(wide.data_parallel);
         let ranks = f64::from(tensor_parallel);
         let hidden = model.hidden as f64;
         let whole = model.parameters();
@@ -60,13 +65,19 @@ impl Layout {
                     layout.activations += count * 6.0 * dim;
                 }
                 FeedForward::Moe(moe) => {
-                    layout.parts += count;
+                    if wide.data_parallel > 1 {
+                        layout.exchanges += count;
+                        layout.exchanged += count * copies(moe, deployment) / ranks;
+                    } else {
+                        layout.parts += count;
+                    }
                     layout.router += count * moe.router_weights(model.hidden) as f64;
                     let latent = (2 * model.hidden * moe.latent_dim) as f64;
                     let shared = moe.shared_weights(model.hidden) as f64 - latent;
                     layout.linear += count * (shared / ranks + latent);
                     let expert = moe.expert_weights(model.hidden) as f64 / ranks;
-                    layout.experts += count * moe.experts as f64 * expert;
+                    let held = (moe.experts + u64::from(wide.redundant_experts)) as f64;
+                    layout.experts += count * held * expert / sharing;
                     layout.visited += count * moe.active as f64 * expert;
                     let traffic = expert_traffic(moe, hidden, ranks, f64::from(expert_parallel));
                     layout.activations += count * traffic;
@@ -75,7 +86,7 @@ impl Layout {
             }
         }
         // Residual addition, norm and quantisation before each part, on every rank.
-        layout.activations += 12.0 * hidden * layout.parts;
+        layout.activations += 12.0 * hidden * (layout.parts + layout.exchanges);
         layout
     }
 }
@@ -148,6 +159,14 @@ fn expert_traffic(moe: &Moe, hidden: f64, ranks: f64, groups: f64) -> f64 {
     let width = if moe.latent_dim == 0 { hidden } else { moe.latent_dim as f64 };
     let routed = 8.0 * width / groups + 6.0 * moe.expert_dim as f64 / ranks;
     moe.active as f64 * routed + 6.0 * moe.shared_dim as f64 / ranks
+}
+
+/// Bytes of one token's way to its experts, in the format that these multiply, and back in 16 bits.
+fn copies(moe: &Moe, deployment: &Deployment<'_>) -> f64 {
+    let Deployment { model, precision, .. } = deployment;
+    let width = if moe.latent_dim == 0 { model.hidden } else { moe.latent_dim };
+    let there = precision.activations.bytes_per_element().clamp(1.0, 2.0);
+    (moe.active * width) as f64 * (there + 2.0)
 }
 
 /// Inner width of the widest network of a layer that one token meets.

@@ -41,13 +41,16 @@ pub struct ExpertGroup {
     pub memory_s: f64,
     /// Bytes of these weights.
     pub bytes: f64,
+    /// Groups with batches of their own that share the experts: each as large as this one's.
+    pub sharing: f64,
 }
 
 impl ExpertGroup {
-    /// Experts of a layer that `tokens` tokens visit.
+    /// Experts of a layer that `tokens` tokens visit, those of each sharing group; of the experts that
+    /// all visit together, this group's part.
     #[must_use]
     pub fn visited(&self, tokens: f64) -> f64 {
-        coverage(self.experts, self.active, tokens * self.spread)
+        coverage(self.experts, self.active, tokens * self.spread * self.sharing) / self.sharing
     }
 
     /// Seconds and bytes for `tokens` tokens.
@@ -56,6 +59,39 @@ impl ExpertGroup {
         let rows = tokens * self.active + self.padding * visited;
         (bend.of(rows * self.compute_s, visited * self.memory_s), visited * self.bytes)
     }
+}
+
+/// Load of the busiest of `groups` of GPUs over the mean, where the popularity of experts falls by
+/// rank as `rank^-skew`. The `redundant` further copies go to the experts whose copies are loaded most,
+/// one by one, and copies are dealt out the most popular first, each to the least loaded group with a
+/// place left, as balancers such as EPLB do.
+#[must_use]
+pub fn busiest(experts: u32, groups: u32, skew: f64, redundant: u32) -> f64 {
+    let weights: Vec<f64> =
+        (1..=experts).map(|rank| libm::pow(f64::from(rank), -skew)).collect();
+    let total: f64 = weights.iter().sum();
+    let mut copies = vec![1.0; weights.len()];
+    for _ in 0..redundant {
+        let load = |at: &usize| weights[*at] / copies[*at];
+        let hottest = (0..weights.len()).max_by(|a, b| load(a).total_cmp(&load(b)));
+        if let Some(hottest) = hottest {
+            copies[hottest] += 1.0;
+        }
+    }
+    let loads = weights.iter().zip(&copies);
+    let mut loads: Vec<f64> = loads
+        .flat_map(|(weight, &copies)| std::iter::repeat_n(weight / copies / total, copies as usize))
+        .collect();
+    loads.sort_by(|a, b| b.total_cmp(a));
+    let places = loads.len().div_ceil(groups.max(1) as usize);
+    let mut dealt = vec![(0.0, 0); groups.max(1) as usize];
+    for load in loads {
+        let open = dealt.iter_mut().filter(|(_, held)| *held < places);
+        if let Some(least) = open.min_by(|a, b| a.0.total_cmp(&b.0)) {
+            *least = (least.0 + load, least.1 + 1);
+        }
+    }
+    dealt.iter().map(|(load, _)| load).fold(0.0, f64::max) * f64::from(groups.max(1))
 }
 
 /// Layers with routed experts: how many of each shape.
@@ -87,6 +123,20 @@ mod tests {
         let both = pairs.iter().flat_map(|a| pairs.iter().map(move |b| (a | b).count_ones()));
         let mean = f64::from(both.sum::<u32>()) / (pairs.len() * pairs.len()) as f64;
         assert!((coverage(4.0, 2.0, 2.0) - mean).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_busiest_group_has_the_hottest_expert() {
+        assert!((busiest(256, 64, 0.0, 0) - 1.0).abs() < 1e-12);
+        // Two experts, two groups, the first twice as popular: 2/3 of the load on one of them. A third
+        // copy cannot be dealt evenly to two groups, a further two can: 1/3 each, and halves of 1/3.
+        assert!((busiest(2, 2, 1.0, 0) - 4.0 / 3.0).abs() < 1e-12);
+        let weights: f64 = (1..=256).map(|rank| 1.0 / f64::from(rank)).sum();
+        // Alone in its group, the hottest of 256 experts on 256 GPUs carries its own popularity.
+        assert!((busiest(256, 256, 1.0, 0) - 256.0 / weights).abs() < 1e-9);
+        let without = busiest(256, 64, 0.7, 0);
+        assert!(busiest(256, 64, 0.7, 32) < 0.6 * without);
+        assert!(busiest(256, 8, 0.7, 0) < without);
     }
 
     proptest! {

@@ -18,16 +18,16 @@
 use super::attention::{
     AttentionCost, ContextCost, PrefillCost, PromptState, PromptStream, WindowCost, pairs,
 };
-use super::collectives::AllReduce;
+use super::collectives::{AllReduce, AllToAll};
 use super::deployment::Deployment;
 use super::error::PerformanceError;
 use super::kernels::KernelCount;
 use super::layout::Layout;
 use super::measured_steps::{FormulaParts, MeasuredStep, MeasuredSteps, Shares, UnusableSteps};
-use super::mixture_of_experts::{ExpertGroup, mixtures};
+use super::mixture_of_experts::{ExpertGroup, busiest, mixtures};
 use super::rates::Rates;
 use super::smooth_max::SmoothMax;
-use crate::catalog::StepCoefficients;
+use crate::catalog::{Field, StepCoefficients};
 
 /// Time and memory traffic of one part of a step, on each GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,6 +148,7 @@ impl StepModel {
             bytes: head_bytes,
         };
         let all_reduce = all_reduce(deployment, &c)?;
+        let exchange = exchange(deployment)?;
         let [linear_flops, expert_flops, head_flops] =
             [layout.linear + layout.router, layout.visited, layout.head].map(|n| 2.0 * n);
         let ideal = linear_flops / rates.linear_peak
@@ -160,8 +161,10 @@ impl StepModel {
             linear,
             experts: experts(deployment, &rates, &c),
             head,
-            communication_s: layout.parts * all_reduce.latency_s,
-            communication_token_s: layout.parts * all_reduce.byte_s * 2.0 * model.hidden as f64,
+            communication_s: layout.parts * all_reduce.latency_s
+                + layout.exchanges * exchange.latency_s,
+            communication_token_s: layout.parts * all_reduce.byte_s * 2.0 * model.hidden as f64
+                + layout.exchanged * exchange.byte_s,
             activation_token_s: layout.activations / rates.activations,
             activation_token_bytes: layout.activations,
             launch_s: kernels.replayed * c.kernel_launch_s,
@@ -340,12 +343,30 @@ fn all_reduce(
     Ok(AllReduce::new(ranks, link, c.all_reduce_latency_s, c.all_reduce_slowdown))
 }
 
+/// The all-to-all around each mixture; nothing where experts lie where attention does.
+fn exchange(deployment: &Deployment<'_>) -> Result<AllToAll, PerformanceError> {
+    let gpus = deployment.gpus();
+    if deployment.wide.data_parallel <= 1 {
+        return Ok(AllToAll::default());
+    }
+    let accelerator = deployment.accelerator;
+    let domain = accelerator.link_domain();
+    let link = accelerator.value(Field::LinkBandwidth)?;
+    let beyond = gpus > domain;
+    let network = if beyond { accelerator.value(Field::ScaleOutBandwidth)? } else { 0.0 };
+    Ok(AllToAll::new(gpus, domain, link, network))
+}
+
 /// Routed experts of each shape.
 fn experts(deployment: &Deployment<'_>, rates: &Rates, c: &StepCoefficients) -> Vec<ExpertGroup> {
     let ranks = f64::from(deployment.tensor_parallel);
+    let wide = deployment.wide;
     // The busiest rank decides where experts are dealt out whole.
-    let busiest =
-        if deployment.expert_parallel > 1 { 1.0 + c.expert_parallel_imbalance } else { 1.0 };
+    let busiest = |experts: u64| match (deployment.expert_parallel, wide.expert_skew) {
+        (1, _) => 1.0,
+        (_, None) => 1.0 + c.expert_parallel_imbalance,
+        (groups, Some(skew)) => busiest(experts as u32, groups, skew, wide.redundant_experts),
+    };
     let mut groups: Vec<ExpertGroup> = Vec::new();
     for (layers, moe) in mixtures(deployment.model) {
         let parameters = layers as f64 * moe.expert_weights(deployment.model.hidden) as f64 / ranks;
@@ -354,10 +375,11 @@ fn experts(deployment: &Deployment<'_>, rates: &Rates, c: &StepCoefficients) -> 
             experts: moe.experts as f64,
             active: moe.active as f64,
             spread: c.moe_routing_spread,
-            compute_s: busiest * 2.0 * parameters / rates.experts,
+            compute_s: busiest(moe.experts) * 2.0 * parameters / rates.experts,
             padding: c.moe_padding_rows,
-            memory_s: busiest * bytes / rates.expert_weights,
+            memory_s: busiest(moe.experts) * bytes / rates.expert_weights,
             bytes,
+            sharing: f64::from(wide.data_parallel),
         };
         let alike =
             |held: &&mut ExpertGroup| held.experts == next.experts && held.active == next.active;

@@ -5,6 +5,7 @@ mod reference;
 mod refusals;
 
 use std::sync::OnceLock;
+use crate::performance::Wide;
 
 use proptest::prelude::*;
 
@@ -49,6 +50,7 @@ fn smallest<'a>(
         precision,
         tensor_parallel,
         expert_parallel: 1,
+        wide: Wide::default(),
     };
     [1, 2, 4, 8].map(of).into_iter().find_map(|deployment| {
         let plan = MemoryPlan::usual(&deployment, 8192).ok()?;
@@ -145,6 +147,7 @@ fn a_step_of_one_is_the_sum_of_its_parts_by_hand() {
         precision: Precision::of(NumberFormat::Bf16),
         tensor_parallel: 1,
         expert_parallel: 1,
+        wide: Wide::default(),
     };
     let c = deployment.engine.step;
     let step = StepModel::compile(&deployment).unwrap();
@@ -193,6 +196,7 @@ fn tensor_parallelism_adds_its_all_reduces() {
         precision: Precision::of(NumberFormat::Fp8),
         tensor_parallel,
         expert_parallel: 1,
+        wide: Wide::default(),
     };
     let c = of(4).engine.step;
     let step = StepModel::compile(&of(4)).unwrap();
@@ -236,6 +240,7 @@ fn the_peak_is_that_of_the_formats_in_use() {
             precision,
             tensor_parallel: 4,
             expert_parallel: 1,
+            wide: Wide::default(),
         };
         StepModel::compile(&deployment).unwrap().peak_flops()
     };

@@ -3,7 +3,7 @@
 
 use tokenfleet::catalog::{Catalog, NumberFormat, Precision};
 use tokenfleet::foundations::SimTime;
-use tokenfleet::performance::{Deployment, HostProfile, StepModel};
+use tokenfleet::performance::{Deployment, HostProfile, StepModel, Wide};
 use tokenfleet::serving::{ReplicaSpec, Scheduling};
 use tokenfleet::simulation::plan::{Ending, Stop};
 use tokenfleet::workload::arrival::Arrivals;
@@ -40,6 +40,7 @@ fn an_overloaded_server_reaches_its_capacity_and_no_more() {
             precision: Precision::of(format),
             tensor_parallel,
             expert_parallel: 1,
+            wide: Wide::default(),
         };
         let spec = ReplicaSpec {
             model: StepModel::compile(&deployment).unwrap(),

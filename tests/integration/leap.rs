@@ -666,6 +666,7 @@ fn random_model(stream: &mut Stream) -> StepModel {
         padding: 10.0,
         memory_s: stream.uniform() * 1e-5,
         bytes: 1e7,
+        sharing: 1.0,
     });
     StepModel {
         linear: group(stream),

@@ -26,6 +26,7 @@ mod made_up;
 mod measure_gpu;
 mod power;
 mod queueing_theory;
+mod rack;
 mod report;
 mod scenario_errors;
 mod scenario_plans;

@@ -184,6 +184,25 @@ fn scheduling_is_known() {
 }
 
 #[test]
+fn experts_must_find_their_places() {
+    let pool = |keys: &str| {
+        let text = GOOD.replace("llama-3.3-70b", "deepseek-r1").replace("h100-sxm", "b200-sxm");
+        let text = text.replace("tensor_parallel = 4", keys);
+        faults(&text.replace("precision       = { weights = \"fp8\", kv = \"fp8\" }", ""))
+    };
+    let wide = "tensor_parallel = 1\ndata_parallel = 72\n";
+    let message = "the 256 experts of `deepseek-r1` cannot be dealt to 72 groups of 72 GPUs";
+    assert_one(&pool(&format!("{wide}expert_parallel = 72")), message, "no expert_parallel does");
+    let some = "and 8 copies cannot be dealt to 72 groups";
+    let keys = format!("{wide}expert_parallel = 72\nredundant_experts = 8");
+    assert_one(&pool(&keys), some, "deal out experts and redundant_experts evenly");
+    let apart = pool("tensor_parallel = 8\ndata_parallel = 2");
+    assert_one(&apart, "to 1 groups of 16 GPUs in 2 attention groups", "can be 2, 4, 8 or 16");
+    let dense = after("tensor_parallel = 4", "tensor_parallel = 4\ndata_parallel = 2");
+    assert_one(&dense, "no routed experts", "leave data_parallel out");
+}
+
+#[test]
 fn quality_is_a_share() {
     let with = |share: &str| after("precision       =", &format!("quality = {share}\nprecision ="));
     for share in ["\"130 %\"", "\"good\"", "\"0 %\"", "[1]"] {

@@ -8,7 +8,7 @@ use crate::catalog::{
     Accelerator, Catalog, Model, NumberFormat, Precision, SchedulerDefaults, UnknownName,
 };
 use crate::foundations::distribution::LawError;
-use crate::performance::{Deployment, GpuPower, PerformanceError};
+use crate::performance::{Deployment, GpuPower, PerformanceError, Wide};
 use crate::serving::ReplicaSpec;
 use crate::workload::arrival::ArrivalError;
 
@@ -142,6 +142,7 @@ impl Names<'_> {
             precision: formats(self.precision, model, accelerator)?,
             tensor_parallel: self.tensor_parallel,
             expert_parallel: self.expert_parallel,
+            wide: Wide::default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::catalog::{Catalog, NumberFormat, Precision};
-use crate::performance::Deployment;
+use crate::performance::{Deployment, Wide};
 use crate::performance::StepModel;
 
 fn llama() -> StepModel {
@@ -14,6 +14,7 @@ fn llama() -> StepModel {
         precision: Precision::of(NumberFormat::Bf16),
         tensor_parallel: 1,
         expert_parallel: 1,
+        wide: Wide::default(),
     };
     StepModel::compile(&deployment).unwrap()
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::catalog::{Accelerator, Catalog, Precision};
-use crate::performance::{DoesNotFit, Mend};
+use crate::performance::{DoesNotFit, Mend, Wide};
 
 const CONTEXT: u64 = 8192;
 
@@ -20,6 +20,7 @@ fn deployment<'a>(
         precision,
         tensor_parallel,
         expert_parallel: 1,
+        wide: Wide::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Agreement with an independent implementation of the same formulas.
 
 use crate::catalog::{Catalog, Precision};
-use crate::performance::{Deployment, StepModel};
+use crate::performance::{Deployment, StepModel, Wide};
 
 /// A deployment as fixtures name it.
 #[derive(Debug, serde::Deserialize)]
@@ -31,6 +31,7 @@ impl Case {
             },
             tensor_parallel: self.tensor_parallel,
             expert_parallel: self.expert_parallel,
+            wide: Wide::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::catalog;
 use crate::catalog::{Catalog, NumberFormat, Precision};
-use crate::performance::{Deployment, StepModel};
+use crate::performance::{Deployment, StepModel, Wide};
 
 fn of<'a>(catalog: &'a Catalog, model: &str, accelerator: &str) -> Deployment<'a> {
     Deployment {
@@ -12,6 +12,7 @@ fn of<'a>(catalog: &'a Catalog, model: &str, accelerator: &str) -> Deployment<'a
         precision: Precision::of(NumberFormat::Bf16),
         tensor_parallel: 1,
         expert_parallel: 1,
+        wide: Wide::default(),
     }
 }
 
@@ -90,6 +91,7 @@ fn all_faults_are_found_at_once() {
     let wrong = Deployment {
         tensor_parallel: 3,
         expert_parallel: 2,
+        wide: Wide::default(),
         precision: Precision::of(NumberFormat::Nvfp4),
         ..of(catalog(), "llama-3.1-8b", "h100-sxm")
     };

@@ -10,6 +10,7 @@ use super::document::{Entry, Node, join_path};
 use super::reader::{Bounds, Key, Kind, Named, Schema, Section};
 use crate::catalog::{Catalog, NumberFormat, UnknownName};
 use crate::foundations::{Dimension, Fault};
+use crate::performance::Wide;
 use crate::serving::{RouterPolicy, Scheduling};
 
 pub(super) use deployment::{Deployed, resolve};
@@ -25,7 +26,31 @@ pub static POOL: Schema = Schema::new(
             .default("1"),
         Key::integer("expert_parallel", 1, 4096, "groups of GPUs that routed experts are dealt to")
             .default("1"),
-        Key::integer("replicas", 1, 100_000, "servers of `tensor_parallel` GPUs each").default("1"),
+        Key::integer(
+            "data_parallel",
+            1,
+            4096,
+            "attention groups of `tensor_parallel` GPUs that share routed experts, dealt over all of \
+             them by `expert_parallel`",
+        )
+        .default("1"),
+        Key::quantity(
+            "expert_skew",
+            Dimension::Number,
+            "popularity of experts as rank to the power of minus this; by default the engine's fitted \
+             imbalance",
+        )
+        .between(0.0, 3.0)
+        .optional()
+        .example("0.4"),
+        Key::integer(
+            "redundant_experts",
+            0,
+            4096,
+            "further copies of the most popular experts of each layer",
+        )
+        .default("0"),
+        Key::integer("replicas", 1, 100_000, "servers of `tensor_parallel` x `data_parallel` GPUs each").default("1"),
         Key::either(
             "precision",
             &[Kind::Name(FORMAT), Kind::Section(&PRECISION)],
@@ -184,6 +209,7 @@ pub(super) struct PoolSpec<'d> {
     pub(super) engine: String,
     pub(super) tensor_parallel: u32,
     pub(super) expert_parallel: u32,
+    pub(super) wide: Wide,
     pub(super) replicas: u32,
     pub(super) precision: PrecisionSpec,
     pub(super) quality: Quality,
@@ -232,6 +258,11 @@ pub(super) fn read<'d>(pool: &Section<'d>, catalog: &Catalog) -> Option<PoolSpec
         engine: String::new(),
         tensor_parallel: pool.integer("tensor_parallel"),
         expert_parallel: pool.integer("expert_parallel"),
+        wide: Wide {
+            data_parallel: pool.integer("data_parallel"),
+            expert_skew: pool.optional("expert_skew", Section::quantity),
+            redundant_experts: pool.integer("redundant_experts"),
+        },
         replicas: pool.integer("replicas"),
         precision: precision(pool),
         quality: quality(pool),

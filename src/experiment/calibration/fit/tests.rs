@@ -4,7 +4,7 @@ use super::*;
 use crate::catalog::{Catalog, NumberFormat, Precision};
 use crate::foundations::random::{Purpose, Streams};
 use crate::foundations::special_function::normal_quantile;
-use crate::performance::Deployment;
+use crate::performance::{Deployment, Wide};
 
 const BUDGET: u32 = 8192;
 
@@ -17,6 +17,7 @@ fn deployed() -> (StepModel, HostProfile) {
         precision: Precision::of(NumberFormat::Fp8),
         tensor_parallel: 4,
         expert_parallel: 1,
+        wide: Wide::default(),
     };
     let host = HostProfile::of(deployment.engine, deployment.accelerator);
     (StepModel::compile(&deployment).unwrap(), host)

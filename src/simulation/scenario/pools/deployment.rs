@@ -25,8 +25,17 @@ pub(in crate::simulation::scenario) struct Deployed {
 }
 
 /// Keys that say what a replica is; whether it can be is worked out from them alone.
-const REPLICA_KEYS: [&str; 6] =
-    ["model", "accelerator", "engine", "tensor_parallel", "expert_parallel", "precision"];
+const REPLICA_KEYS: [&str; 9] = [
+    "model",
+    "accelerator",
+    "engine",
+    "tensor_parallel",
+    "expert_parallel",
+    "data_parallel",
+    "expert_skew",
+    "redundant_experts",
+    "precision",
+];
 
 /// Works out a pool; `None` where it cannot be, which is reported.
 pub(in crate::simulation::scenario) fn resolve(
@@ -55,6 +64,7 @@ pub(in crate::simulation::scenario) fn resolve(
         precision,
         tensor_parallel: spec.tensor_parallel,
         expert_parallel: spec.expert_parallel,
+        wide: spec.wide,
     };
     let wrong = deployment.faults();
     for error in &wrong {
@@ -107,7 +117,8 @@ pub(in crate::simulation::scenario) fn resolve(
         model: model.key.clone(),
         accelerator: accelerator.key.clone(),
         engine: engine.key.clone(),
-        replicas: spec.replicas,
+        // Each attention group is a server of its own; the experts that they share are in its steps.
+        replicas: spec.replicas.saturating_mul(spec.wide.data_parallel),
         gpus: spec.tensor_parallel,
         router: spec.router,
         overflow: None,
@@ -299,7 +310,7 @@ fn place(section: &Section, error: &PerformanceError) -> Fault {
         PerformanceError::Indivisible { .. } | PerformanceError::BeyondDomain { .. } => {
             &["tensor_parallel"]
         }
-        PerformanceError::ExpertParallel { .. } => &["expert_parallel"],
+        PerformanceError::ExpertParallel { .. } => &["expert_parallel", "data_parallel"],
         PerformanceError::DoesNotFit(_) => &["tensor_parallel", "model"],
     };
     let key = keys.iter().find(|key| section.has(key)).unwrap_or(&keys[0]);
@@ -309,7 +320,10 @@ fn place(section: &Section, error: &PerformanceError) -> Fault {
 /// Whether a figure of an accelerator matters to a pool.
 fn is_used(figure: &str, section: &Section, spec: &PoolSpec) -> bool {
     match Field::from_name(figure) {
-        Some(Field::LinkBandwidth | Field::LinkDomain) => spec.tensor_parallel > 1,
+        Some(Field::LinkBandwidth | Field::LinkDomain) => {
+            spec.tensor_parallel > 1 || spec.wide.data_parallel > 1
+        }
+        Some(Field::ScaleOutBandwidth) => spec.wide.data_parallel > 1,
         Some(field) => field.kind() == FieldKind::Chip || cost::is_used(field, section, spec),
         None => true,
     }
