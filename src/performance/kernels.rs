@@ -6,7 +6,7 @@
 //! latency of their own.
 
 use super::chip::{Chip, scales_in_blocks};
-use super::deployment::{Deployment, Wide};
+use super::deployment::Deployment;
 use crate::catalog::{
     Attention, ComputeFormat, FeedForward, Heads, LayerGroup, Moe, NumberFormat, StepCoefficients,
 };
@@ -168,6 +168,7 @@ impl<'a> Counter<'a> {
 mod tests {
     use super::*;
     use crate::catalog::{Catalog, Precision};
+    use crate::performance::Wide;
 
     /// Kernels per layer as counted for the fit.
     #[test]

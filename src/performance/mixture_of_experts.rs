@@ -67,8 +67,7 @@ impl ExpertGroup {
 /// place left, as balancers such as EPLB do.
 #[must_use]
 pub fn busiest(experts: u32, groups: u32, skew: f64, redundant: u32) -> f64 {
-    let weights: Vec<f64> =
-        (1..=experts).map(|rank| libm::pow(f64::from(rank), -skew)).collect();
+    let weights: Vec<f64> = (1..=experts).map(|rank| libm::pow(f64::from(rank), -skew)).collect();
     let total: f64 = weights.iter().sum();
     let mut copies = vec![1.0; weights.len()];
     for _ in 0..redundant {
@@ -84,14 +83,14 @@ pub fn busiest(experts: u32, groups: u32, skew: f64, redundant: u32) -> f64 {
         .collect();
     loads.sort_by(|a, b| b.total_cmp(a));
     let places = loads.len().div_ceil(groups.max(1) as usize);
-    let mut dealt = vec![(0.0, 0); groups.max(1) as usize];
+    let mut dealt = vec![(0.0_f64, 0); groups.max(1) as usize];
     for load in loads {
         let open = dealt.iter_mut().filter(|(_, held)| *held < places);
         if let Some(least) = open.min_by(|a, b| a.0.total_cmp(&b.0)) {
             *least = (least.0 + load, least.1 + 1);
         }
     }
-    dealt.iter().map(|(load, _)| load).fold(0.0, f64::max) * f64::from(groups.max(1))
+    dealt.iter().map(|&(load, _)| load).fold(0.0, f64::max) * f64::from(groups.max(1))
 }
 
 /// Layers with routed experts: how many of each shape.

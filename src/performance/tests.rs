@@ -4,8 +4,8 @@ mod measured;
 mod reference;
 mod refusals;
 
-use std::sync::OnceLock;
 use crate::performance::Wide;
+use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
@@ -219,6 +219,7 @@ fn expert_parallelism_costs_the_imbalance() {
         precision: Precision::of(NumberFormat::Fp8),
         tensor_parallel: 8,
         expert_parallel,
+        wide: Wide::default(),
     };
     let [cut, dealt] = [1, 8].map(|groups| StepModel::compile(&of(groups)).unwrap());
     let imbalance = 1.0 + of(8).engine.step.expert_parallel_imbalance;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::catalog::{Catalog, NumberFormat, Precision};
-use crate::performance::{Deployment, Wide};
 use crate::performance::StepModel;
+use crate::performance::{Deployment, Wide};
 
 fn llama() -> StepModel {
     let catalog = Catalog::embedded();
