@@ -443,6 +443,9 @@ fn recorded_agents_need_their_file() {
     assert!(found[0].message.contains("cannot read `nowhere.jsonl`"), "{found:#?}");
 }
 
+/// Warnings that a shipped scenario is there to earn: its file, and a part of what is said.
+const MEANT: [(&str, &str); 1] = [("kernel-patch-week.toml", "all replicas are rebooted at once")];
+
 #[test]
 fn shipped_scenarios_are_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
@@ -460,7 +463,10 @@ fn shipped_scenarios_are_sound() {
             let files = Folder::of(&path);
             let read = Scenario::read(source, &mut sources, &ReadOptions::new(&files));
             let scenario = read.unwrap_or_else(|faults| panic!("{}: {faults}", path.display()));
-            assert!(scenario.warnings.is_empty(), "{}: {}", path.display(), scenario.warnings);
+            let said = scenario.warnings.to_string();
+            let meant =
+                MEANT.iter().any(|(file, part)| path.ends_with(file) && said.contains(part));
+            assert!(meant || scenario.warnings.is_empty(), "{}: {said}", path.display());
         }
     }
     assert!(count >= 3, "{count}");
