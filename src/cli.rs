@@ -1,6 +1,7 @@
 //! Floor 8: the command line.
 
 pub mod agents;
+pub mod answer;
 pub mod arguments;
 pub mod calibrate;
 pub mod catalog;

@@ -1,9 +1,10 @@
 //! `tokenfleet compare`: variants against one of them, trial by trial.
 
-use super::arguments::{CompareArguments, Format};
+use super::answer::Answer;
+use super::arguments::CompareArguments;
 use super::failure::{FINE, Failure};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
-use super::terminal::{answer_style, print, remark};
+use super::terminal::remark;
 use super::{progress, report, run};
 use crate::experiment::comparison::trials_for;
 use crate::experiment::{Answers, Comparison, Findings, Measure, MonteCarlo, Watch};
@@ -100,27 +101,15 @@ fn conclude(
     folder: Option<Folder>,
 ) -> Result<u8, Failure> {
     let summary = ComparisonSummary::new(comparison);
-    let mut csv = Vec::new();
-    summary.to_csv(&mut csv).map_err(std::io::Error::other)?;
-    let json = summary.to_json()?;
+    let text = |style| table::comparison::render(comparison, main, style);
+    let answer = Answer::new(&text, summary.to_json()?, |out| summary.to_csv(out))?;
     if let Some(folder) = folder {
         run::write(&folder, comparison.answers, &prepared.origin(command(arguments)))?;
-        folder.file("comparison.json", |out| out.write_all(json.as_bytes()))?;
-        folder.file("comparison.csv", |out| out.write_all(&csv))?;
+        answer.write(&folder, ["comparison.json", "comparison.csv"])?;
         report::add(&folder, &prepared.name)?;
         folder.commit()?;
     }
-    match arguments.common.format {
-        Format::Table => {
-            let mut text = table::comparison::render(comparison, main, answer_style());
-            if let Some(out) = &arguments.common.out {
-                text.push_str(&format!("\nwritten to {}\n", out.display()));
-            }
-            print(&text)?;
-        }
-        Format::Json => print(&json)?,
-        Format::Csv => print(&String::from_utf8_lossy(&csv))?,
-    }
+    answer.show(arguments.common.format, arguments.common.out.as_deref())?;
     Ok(FINE)
 }
 

@@ -1,17 +1,17 @@
 //! `tokenfleet explain`: which factor brings how much of the difference between two variants.
 
-use super::arguments::{ExplainArguments, Format};
+use super::answer::Answer;
+use super::arguments::ExplainArguments;
 use super::failure::{FINE, Failure};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
 use super::progress;
 use super::report;
-use super::terminal::{answer_style, print};
 use crate::experiment::explanation::{Explanation, MOST_FACTORS};
 use crate::experiment::{Answers, Measure, MonteCarlo};
 use crate::foundations::{Fault, Faults};
 use crate::report::explanation::Explained;
 use crate::report::folder::Folder;
-use crate::report::{manifest, table};
+use crate::report::table;
 use crate::simulation::Plan;
 use crate::simulation::scenario::{Change, Point};
 
@@ -158,9 +158,8 @@ fn conclude(
     explained: &Explained<'_>,
     folder: Option<Folder>,
 ) -> Result<u8, Failure> {
-    let json = explained.to_json()?;
-    let mut csv = Vec::new();
-    explained.to_csv(&mut csv).map_err(std::io::Error::other)?;
+    let text = |style| table::explanation::render(explained, style);
+    let answer = Answer::new(&text, explained.to_json()?, |out| explained.to_csv(out))?;
     if let Some(folder) = folder {
         let mut words = command_words("explain", &arguments.common);
         let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
@@ -168,26 +167,11 @@ fn conclude(
         flag("--to", &arguments.to);
         flag("--metric", &arguments.metric);
         arguments.group.iter().for_each(|group| flag("--group", group));
-        let origin = prepared.origin(words);
-        let (seed, trials) = (explained.seed, explained.explanation.trials);
-        let manifest = manifest::of_experiment(explained.scenario, seed, trials, &origin)?;
-        folder.file("manifest.json", |out| out.write_all(manifest.as_bytes()))?;
-        folder.file("explanation.json", |out| out.write_all(json.as_bytes()))?;
-        folder.file("explanation.csv", |out| out.write_all(&csv))?;
-        let answer = table::explanation::render(explained, table::Style::PLAIN);
-        report::add_with_answer(&folder, explained.scenario, &answer)?;
+        prepared.describe(&folder, explained.explanation.trials, words)?;
+        answer.write(&folder, ["explanation.json", "explanation.csv"])?;
+        report::add_with_answer(&folder, explained.scenario, &text(table::Style::PLAIN))?;
         folder.commit()?;
     }
-    match arguments.common.format {
-        Format::Table => {
-            let mut text = table::explanation::render(explained, answer_style());
-            if let Some(out) = &arguments.common.out {
-                text.push_str(&format!("\nwritten to {}\n", out.display()));
-            }
-            print(&text)?;
-        }
-        Format::Json => print(&json)?,
-        Format::Csv => print(&String::from_utf8_lossy(&csv))?,
-    }
+    answer.show(arguments.common.format, arguments.common.out.as_deref())?;
     Ok(FINE)
 }

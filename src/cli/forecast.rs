@@ -1,9 +1,10 @@
 //! `tokenfleet forecast`: years ahead, by every published rate at which tokens get cheaper.
 
-use super::arguments::{ForecastArguments, Format};
+use super::answer::Answer;
+use super::arguments::ForecastArguments;
 use super::failure::{FINE, Failure};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
-use super::terminal::{answer_style, print, remark};
+use super::terminal::remark;
 use crate::catalog::{Catalog, Trend, TrendKind};
 use crate::experiment::forecast::{Today, years};
 use crate::experiment::sizing::{Assessment, Knob, Search, Setup, Stopped, usd_per_h};
@@ -13,7 +14,7 @@ use crate::foundations::units::format_number;
 use crate::foundations::{Fault, Faults};
 use crate::report::folder::Folder;
 use crate::report::forecast::{Forecast, Path};
-use crate::report::{manifest, table};
+use crate::report::table;
 use crate::simulation::Plan;
 use crate::simulation::plan::{Outlook, Pool};
 use crate::simulation::scenario::BASE;
@@ -75,29 +76,14 @@ pub fn run(arguments: &ForecastArguments) -> Result<u8, Failure> {
         paths: trends.into_iter().map(path).collect(),
     };
     let words = table::forecast::in_words(&forecast).replace('\u{a0}', " ");
-    let json = forecast.to_json(words)?;
-    let mut csv = Vec::new();
-    forecast.to_csv(&mut csv).map_err(std::io::Error::other)?;
+    let text = |style| table::forecast::render(&forecast, style);
+    let answer = Answer::new(&text, forecast.to_json(words)?, |out| forecast.to_csv(out))?;
     if let Some(folder) = folder {
-        let origin = prepared.origin(command(arguments));
-        let about =
-            manifest::of_experiment(&prepared.name, prepared.seed, prepared.trials, &origin)?;
-        folder.file("manifest.json", |out| out.write_all(about.as_bytes()))?;
-        folder.file("forecast.json", |out| out.write_all(json.as_bytes()))?;
-        folder.file("forecast.csv", |out| out.write_all(&csv))?;
+        prepared.describe(&folder, prepared.trials, command(arguments))?;
+        answer.write(&folder, ["forecast.json", "forecast.csv"])?;
         folder.commit()?;
     }
-    match common.format {
-        Format::Table => {
-            let mut text = table::forecast::render(&forecast, answer_style());
-            if let Some(out) = &common.out {
-                text.push_str(&format!("\nwritten to {}\n", out.display()));
-            }
-            print(&text)?;
-        }
-        Format::Json => print(&json)?,
-        Format::Csv => print(&String::from_utf8_lossy(&csv))?,
-    }
+    answer.show(common.format, common.out.as_deref())?;
     Ok(FINE)
 }
 

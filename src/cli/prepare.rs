@@ -12,6 +12,7 @@ use super::terminal::{fault_style, remark};
 use crate::catalog::Provenance;
 use crate::experiment::{MonteCarlo, Objective, Watch};
 use crate::foundations::Faults;
+use crate::report::folder::Folder;
 use crate::report::manifest::{self, Input, Origin};
 use crate::simulation::Plan;
 use crate::simulation::scenario::{Draws, Point, Variant};
@@ -129,6 +130,21 @@ impl Prepared {
     pub fn origin(&self, command: Vec<String>) -> Origin {
         let sources = manifest::sources(self.provenance.clone());
         Origin { command, inputs: self.inputs.clone(), sources }
+    }
+
+    /// Writes the manifest of an experiment over many points of so many trials.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn describe(
+        &self,
+        folder: &Folder,
+        trials: u64,
+        command: Vec<String>,
+    ) -> Result<(), Failure> {
+        let origin = self.origin(command);
+        let json = manifest::of_experiment(&self.name, self.seed, trials, &origin)?;
+        Ok(folder.file("manifest.json", |out| out.write_all(json.as_bytes()))?)
     }
 }
 

@@ -1,17 +1,17 @@
 //! `tokenfleet sensitivity`: which of the things that are not known drives the answer.
 
-use super::arguments::{Format, SensitivityArguments};
+use super::answer::Answer;
+use super::arguments::SensitivityArguments;
 use super::failure::{FINE, Failure};
 use super::points;
 use super::prepare::{Prepared, command_words};
-use super::terminal::{answer_style, print};
 use crate::experiment::Measure;
 use crate::experiment::sensitivity::{Design, MOST_INPUTS};
 use crate::experiment::sweep::Outcome;
 use crate::foundations::{Fault, Faults};
 use crate::report::folder::Folder;
 use crate::report::sensitivity::Driven;
-use crate::report::{manifest, table};
+use crate::report::table;
 use crate::simulation::Plan;
 use crate::simulation::plan::Draw;
 use crate::simulation::scenario::{BASE, Draws};
@@ -94,32 +94,17 @@ pub fn run(arguments: &SensitivityArguments) -> Result<u8, Failure> {
         inputs,
         found,
     };
-    let mut csv = Vec::new();
-    driven.to_csv(&mut csv).map_err(std::io::Error::other)?;
-    let json = driven.to_json()?;
+    let text = |style| table::sensitivity::render(&driven, style);
+    let answer = Answer::new(&text, driven.to_json()?, |out| driven.to_csv(out))?;
     if let Some(folder) = folder {
-        let origin = prepared.origin(words);
-        let about =
-            manifest::of_experiment(&prepared.name, prepared.seed, prepared.trials, &origin)?;
-        folder.file("manifest.json", |out| out.write_all(about.as_bytes()))?;
-        folder.file("sensitivity.json", |out| out.write_all(json.as_bytes()))?;
-        folder.file("sensitivity.csv", |out| out.write_all(&csv))?;
+        prepared.describe(&folder, prepared.trials, words)?;
+        answer.write(&folder, ["sensitivity.json", "sensitivity.csv"])?;
         folder.commit()?;
     }
     if let Some(checkpoint) = checkpoint {
         checkpoint.finish()?;
     }
-    match common.format {
-        Format::Table => {
-            let mut text = table::sensitivity::render(&driven, answer_style());
-            if let Some(out) = &common.out {
-                text.push_str(&format!("\nwritten to {}\n", out.display()));
-            }
-            print(&text)?;
-        }
-        Format::Json => print(&json)?,
-        Format::Csv => print(&String::from_utf8_lossy(&csv))?,
-    }
+    answer.show(common.format, common.out.as_deref())?;
     Ok(FINE)
 }
 

@@ -1,10 +1,11 @@
 //! `tokenfleet size`: how much a fleet carries, and the cheapest that meets everything.
 
-use super::arguments::{Common, Find, Format, SizeArguments};
+use super::answer::Answer;
+use super::arguments::{Common, Find, SizeArguments};
 use super::failure::{FINE, Failure};
 use super::prepare::{Prepared, command_words, stop_on_interrupt};
 use super::report;
-use super::terminal::{answer_style, print, remark};
+use super::terminal::remark;
 use crate::experiment::design::{Axis, Layout};
 use crate::experiment::sizing::{
     Assessment, Fleet, FleetFound, Knob, Search, Setup, Stopped, Sure,
@@ -13,7 +14,7 @@ use crate::foundations::units::{format_number, format_usd};
 use crate::foundations::{Fault, Faults};
 use crate::report::folder::Folder;
 use crate::report::sizing::{Load, Sizing};
-use crate::report::{manifest, table};
+use crate::report::table;
 use crate::simulation::Plan;
 use crate::simulation::scenario::{BASE, Change, Draws, Point};
 
@@ -114,18 +115,15 @@ pub fn run(arguments: &SizeArguments) -> Result<u8, Failure> {
         headroom,
         seen: search.seen(),
     };
+    let text = |style| in_words(&sizing, arguments, &settings, style);
+    let answer = Answer::new(&text, sizing.to_json()?, |out| sizing.to_csv(out))?;
     if let Some(folder) = folder {
-        let origin = prepared.origin(command(arguments));
-        let json = manifest::of_experiment(sizing.scenario, sizing.seed, setup.trials, &origin)?;
-        folder.file("manifest.json", |out| out.write_all(json.as_bytes()))?;
-        let json = sizing.to_json()?;
-        folder.file("size.json", |out| out.write_all(json.as_bytes()))?;
-        folder.file("candidates.csv", |out| sizing.to_csv(out))?;
-        let answer = answer(&sizing, arguments, &settings, table::Style::PLAIN);
-        report::add_with_answer(&folder, sizing.scenario, &answer)?;
+        prepared.describe(&folder, setup.trials, command(arguments))?;
+        answer.write(&folder, ["size.json", "candidates.csv"])?;
+        report::add_with_answer(&folder, sizing.scenario, &text(table::Style::PLAIN))?;
         folder.commit()?;
     }
-    show(&sizing, arguments, &settings)?;
+    answer.show(common.format, common.out.as_deref())?;
     Ok(FINE)
 }
 
@@ -200,7 +198,7 @@ fn command(arguments: &SizeArguments) -> Vec<String> {
 }
 
 /// The answer for people, with the command that runs the cheapest fleet.
-fn answer(
+fn in_words(
     sizing: &Sizing<'_>,
     arguments: &SizeArguments,
     settings: &[Vec<String>],
@@ -220,27 +218,4 @@ fn answer(
         words.join(" ")
     });
     table::sizing::render(sizing, by_itself.as_deref(), style)
-}
-
-fn show(
-    sizing: &Sizing<'_>,
-    arguments: &SizeArguments,
-    settings: &[Vec<String>],
-) -> Result<(), Failure> {
-    let common = &arguments.common;
-    match common.format {
-        Format::Table => {
-            let mut text = answer(sizing, arguments, settings, answer_style());
-            if let Some(out) = &common.out {
-                text.push_str(&format!("\nwritten to {}\n", out.display()));
-            }
-            print(&text)
-        }
-        Format::Json => print(&sizing.to_json()?),
-        Format::Csv => {
-            let mut text = Vec::new();
-            sizing.to_csv(&mut text).map_err(std::io::Error::other)?;
-            print(&String::from_utf8_lossy(&text))
-        }
-    }
 }

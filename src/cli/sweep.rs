@@ -1,20 +1,19 @@
 //! `tokenfleet sweep`: a scenario at many points of a space.
 
-use super::arguments::{Design, Format, SweepArguments};
+use super::answer::Answer;
+use super::arguments::{Design, SweepArguments};
 use super::checkpoint::Checkpoint;
 use super::failure::{FINE, Failure};
 use super::points;
 use super::prepare::{Prepared, command_words};
 use super::report;
-use super::terminal::{answer_style, print};
 use crate::experiment::Measure;
 use crate::experiment::design::{Axis, Layout};
 use crate::experiment::sweep::SweepPoint;
 use crate::foundations::{Fault, Faults};
 use crate::report::folder::Folder;
-use crate::report::manifest::Origin;
 use crate::report::sweep::Sweep;
-use crate::report::{manifest, table};
+use crate::report::table;
 use crate::simulation::Plan;
 use crate::simulation::scenario::{BASE, Change, Point};
 
@@ -78,16 +77,21 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         points,
         pareto,
     };
+    let text = |style| table::sweep::render(&sweep, &main, style);
+    let answer = Answer::new(&text, sweep.to_json()?, |out| sweep.to_csv(out))?;
     if stopped == 0 {
         if let Some(folder) = folder {
-            write(&folder, &sweep, &main, &prepared.origin(words))?;
+            prepared.describe(&folder, sweep.trials, words)?;
+            answer.write(&folder, ["sweep.json", "points.csv"])?;
+            report::add_with_answer(&folder, sweep.scenario, &text(table::Style::PLAIN))?;
             folder.commit()?;
         }
         if let Some(checkpoint) = checkpoint {
             checkpoint.finish()?;
         }
     }
-    show(&sweep, &main, arguments, stopped)?;
+    points::remark_stopped(stopped, common);
+    answer.show(common.format, common.out.as_deref().filter(|_| stopped == 0))?;
     Ok(FINE)
 }
 
@@ -143,44 +147,4 @@ fn command(arguments: &SweepArguments) -> Vec<String> {
     flag("--pareto", arguments.pareto.clone());
     flag("--metric", arguments.metric.clone());
     words
-}
-
-fn write(
-    folder: &Folder,
-    sweep: &Sweep<'_>,
-    main: &Measure,
-    origin: &Origin,
-) -> Result<(), Failure> {
-    let json = manifest::of_experiment(sweep.scenario, sweep.seed, sweep.trials, origin)?;
-    folder.file("manifest.json", |out| out.write_all(json.as_bytes()))?;
-    let json = sweep.to_json()?;
-    folder.file("sweep.json", |out| out.write_all(json.as_bytes()))?;
-    folder.file("points.csv", |out| sweep.to_csv(out))?;
-    let answer = table::sweep::render(sweep, main, table::Style::PLAIN);
-    report::add_with_answer(folder, sweep.scenario, &answer)
-}
-
-fn show(
-    sweep: &Sweep<'_>,
-    main: &Measure,
-    arguments: &SweepArguments,
-    stopped: usize,
-) -> Result<(), Failure> {
-    let common = &arguments.common;
-    points::remark_stopped(stopped, common);
-    match common.format {
-        Format::Table => {
-            let mut text = table::sweep::render(sweep, main, answer_style());
-            if let Some(out) = common.out.as_ref().filter(|_| stopped == 0) {
-                text.push_str(&format!("\nwritten to {}\n", out.display()));
-            }
-            print(&text)
-        }
-        Format::Json => print(&sweep.to_json()?),
-        Format::Csv => {
-            let mut text = Vec::new();
-            sweep.to_csv(&mut text).map_err(std::io::Error::other)?;
-            print(&String::from_utf8_lossy(&text))
-        }
-    }
 }
