@@ -53,7 +53,7 @@ pub const PARAMETERS: [Parameter; 32] = [
     own(VLLM, "sequence_s", 16.6e-6, 0.7),
     own(VLLM, "prefill_kernel_s", 25e-6, 3.0),
     own(VLLM, "prefill_moe_layer_s", 200e-6, 12.0),
-    own(VLLM, "request_s", 8e-3, 2.0),
+    own(VLLM, "request_s", 14e-3, 0.7),
     own(TRT, "kernel_launch_s", 5e-6, 0.35),
     own(TRT, "sequence_s", 8e-6, 3.0),
     own(TRT, "prefill_kernel_s", 25e-6, 3.0),
