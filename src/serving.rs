@@ -18,6 +18,6 @@ pub use endpoint::{Endpoint, EndpointSpec};
 pub use kv_cache::KvCache;
 pub use replica::{Replica, ReplicaSpec};
 pub use request::{Finished, Piece, Request, RequestId};
-pub use router::{Open, Router, RouterPolicy};
+pub use router::{Moment, Open, Router, RouterPolicy};
 pub use scheduling::{Scheduling, Standing};
 pub use usage::{Counter, Usage};
