@@ -8,6 +8,7 @@ pub mod call_log;
 pub mod cause;
 mod event;
 mod fleet;
+mod hand_over;
 mod logging;
 pub mod outcome;
 pub mod plan;
