@@ -7,6 +7,7 @@ mod call;
 pub mod call_log;
 pub mod cause;
 mod event;
+mod exchange;
 mod fleet;
 mod hand_over;
 mod logging;

@@ -6,101 +6,14 @@
 //! the request decodes. Where the answering side has no room, the blocks of the other fill up with
 //! prompts that nobody fetches, until it can take no more of them: that is the back-pressure.
 
-use std::collections::BTreeMap;
-
 use super::actor::Server;
 use super::call::Failure;
 use super::event::{Event, Handle};
-use super::outcome::TransferTally;
-use super::plan::{LostCalls, Plan, Pool, Prefill};
+use super::exchange::{HandOver, Way};
+use super::plan::LostCalls;
 use super::world::World;
-use crate::foundations::{EventKey, SimTime};
-use crate::serving::link::{Link, TransferId};
+use crate::foundations::EventKey;
 use crate::serving::{Finished, Moment, RequestId, Stage};
-
-/// A request between its prompt and its answer.
-#[derive(Clone, Copy, Debug)]
-struct HandOver {
-    /// What was said of the prompt when it was done, and who has it.
-    prompt: Finished,
-    source: (usize, RequestId),
-    /// When room was made for it, and its way over the link.
-    fetched: Option<(SimTime, Way)>,
-}
-
-/// A transfer under way, or over.
-#[derive(Clone, Copy, Debug)]
-struct Way {
-    link: usize,
-    transfer: TransferId,
-}
-
-/// What lies between a pool and its prefill side.
-#[derive(Debug)]
-pub(super) struct Exchange {
-    links: Vec<Link>,
-    /// The event at which the next transfer of each link ends.
-    ends: Vec<EventKey>,
-    /// By the request's number.
-    open: BTreeMap<u32, HandOver>,
-    tally: TransferTally,
-}
-
-impl Exchange {
-    fn new(side: &Prefill, replicas: usize) -> Self {
-        let links = if side.shared { 1 } else { replicas };
-        Self {
-            links: vec![Link::new(side.link); links],
-            ends: vec![EventKey::NONE; links],
-            open: BTreeMap::new(),
-            tally: TransferTally::default(),
-        }
-    }
-
-    /// Begins the sums anew, at the end of a warm-up.
-    pub(super) fn start_measuring(&mut self, now: SimTime) {
-        self.tally = TransferTally::default();
-        self.links.iter_mut().for_each(|link| link.start_measuring(now));
-    }
-
-    /// What went over since then; prompts that still wait to be fetched count up to now.
-    pub(super) fn tally(&mut self, side: &Pool, since: SimTime, now: SimTime) -> TransferTally {
-        let block = side.replica.block;
-        let mut tally = self.tally;
-        let blocks = u128::from(side.most_replicas()) * u128::from(side.replica.kv_blocks);
-        tally.block_ps = blocks * u128::from(now.since(since).0);
-        for held in self.open.values().filter(|held| held.is_kept()) {
-            tally.pinned_block_ps += held.pinned(block, since, now);
-        }
-        for link in &mut self.links {
-            tally.link.add(&link.usage(now));
-            tally.link_ps += u128::from(now.since(since).0);
-        }
-        tally
-    }
-}
-
-impl HandOver {
-    /// Whether the blocks of its prompt are still taken.
-    fn is_kept(&self) -> bool {
-        self.source.1 != RequestId::NONE
-    }
-
-    /// Blocks that its prompt has held since it was computed, x time in a window, ps.
-    fn pinned(&self, block: u32, since: SimTime, now: SimTime) -> u128 {
-        let blocks = self.prompt.prompt.div_ceil(block.max(1));
-        u128::from(blocks) * u128::from(now.since(self.prompt.finished.max(since)).0)
-    }
-}
-
-/// The exchanges of all pools at the start of a trial.
-pub(super) fn exchanges(plan: &Plan) -> impl Iterator<Item = Option<Box<Exchange>>> {
-    plan.pools.iter().map(|pool| {
-        let side = pool.prefill?;
-        let replicas = plan.pools[usize::from(side.pool)].most_replicas();
-        Some(Box::new(Exchange::new(&side, replicas as usize)))
-    })
-}
 
 impl World<'_> {
     /// What became of requests at the end of a step of a replica that takes part in hand-overs.

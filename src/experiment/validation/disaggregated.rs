@@ -14,7 +14,7 @@ use super::comparison::{Class, Comparison, Outcome};
 use super::configuration::{Configuration, Names, Unmodelled};
 use super::end_to_end::{EndToEnd, degree};
 use super::table::Line;
-use crate::catalog::{Accelerator, Catalog, Field};
+use crate::catalog::{Accelerator, Catalog, FeedForward, Field, Model};
 use crate::foundations::SimDuration;
 use crate::performance::{ContextBytes, Wide};
 use crate::serving::link::LinkSpec;
@@ -28,6 +28,8 @@ const EFFICIENCY: f64 = 0.85;
 const LATENCY_S: f64 = 20e-6;
 /// Of a network that nobody states, bytes per second and GPU: a card of 400 Gbit/s.
 const USUAL_CARD: f64 = 50e9;
+/// GPUs of a server, over which attention is spread at most.
+const BOX: u32 = 8;
 /// Requests of a run for each client.
 const REQUESTS_PER_CLIENT: u64 = 4;
 
@@ -68,11 +70,17 @@ impl Side {
         let start = parallelism.find(&format!(" {letter}"))? + 2;
         let (instances, rest) = parallelism[start..].split_once("x(")?;
         let (degrees, _) = rest.split_once(')')?;
-        Some(Self {
+        let side = Self {
             instances: instances.parse().ok()?,
             tensor: degree(degrees, "TP")?,
             data: degree(degrees, "ADP").unwrap_or(1),
             expert: degree(degrees, "EP").unwrap_or(1),
+        };
+        let Self { tensor: gpus, data, .. } = side;
+        // Rows give the GPUs of an instance so, whatever its groups: nobody spreads attention wider.
+        Some(match data == 1 && gpus > BOX {
+            true => Self { tensor: 1, data: gpus, expert: gpus, ..side },
+            false => side,
         })
     }
 
@@ -99,7 +107,12 @@ impl Side {
             expert_parallel: 1,
         };
         let mut found = names.under(catalog, row.id(), clients, row.tokens()?)?;
-        found.deployment.wide = Wide { data_parallel: self.data, ..Wide::default() };
+        let copies = match self.data {
+            1 => 0,
+            _ => copies(found.deployment.model, u64::from(self.expert)),
+        };
+        found.deployment.wide =
+            Wide { data_parallel: self.data, redundant_experts: copies, ..Wide::default() };
         found.deployment.expert_parallel = self.expert;
         found.deployment.check()?;
         // Flags of servers that do both.
@@ -116,6 +129,15 @@ impl Side {
         pool.replicas = self.replicas();
         Ok((pool, ContextBytes::of(&configuration.deployment)))
     }
+}
+
+/// Further copies of experts without which they could not be dealt evenly to so many GPUs.
+fn copies(model: &Model, gpus: u64) -> u32 {
+    let experts = model.layers.iter().find_map(|group| match &group.ffn {
+        FeedForward::Moe(mixture) => Some(mixture.experts),
+        _ => None,
+    });
+    experts.map_or(0, |experts| (experts.next_multiple_of(gpus.max(1)) - experts) as u32)
 }
 
 /// Replays the run of a row; nothing for the second row of a run, which the first speaks for.
@@ -195,6 +217,7 @@ mod tests {
         let side = |instances, tensor, data, expert| Side { instances, tensor, data, expert };
         assert_eq!(Side::read(text, 'P'), Some(side(4, 1, 4, 4)));
         assert_eq!(Side::read(text, 'D'), Some(side(1, 2, 32, 64)));
+        assert_eq!(Side::read("disagg P1x(TP32 ADP1 EP4)", 'P'), Some(side(1, 1, 32, 32)));
         assert_eq!(Side::read("disagg of some kind", 'P'), None);
         assert_eq!(side(4, 2, 8, 1).gpus(), 64);
     }
