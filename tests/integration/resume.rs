@@ -6,6 +6,8 @@
 //! TOKENFLEET_KILLS=100 cargo test --release --test integration resume -- --nocapture
 //! ```
 
+#![allow(clippy::print_stderr, reason = "the long form tells how often it killed")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
