@@ -5,6 +5,7 @@ mod deploy;
 pub mod endpoint;
 pub mod interruption;
 pub mod kv_cache;
+pub mod link;
 mod prefix_tree;
 pub mod replica;
 pub mod request;
@@ -16,8 +17,9 @@ pub mod usage;
 
 pub use endpoint::{Endpoint, EndpointSpec};
 pub use kv_cache::KvCache;
+pub use link::{Link, LinkSpec, LinkUsage};
 pub use replica::{Replica, ReplicaSpec};
 pub use request::{Finished, Piece, Request, RequestId};
-pub use router::{Open, Router, RouterPolicy};
+pub use router::{Moment, Open, Router, RouterPolicy};
 pub use scheduling::{Scheduling, Standing};
 pub use usage::{Counter, Usage};
