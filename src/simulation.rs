@@ -20,6 +20,7 @@ pub mod scenario;
 pub mod series;
 mod slab;
 pub mod task_sample;
+mod tiers;
 mod timeouts;
 mod upkeep;
 mod walk;

@@ -19,6 +19,8 @@ pub(super) enum Event {
     Fleet { pool: u16, event: FleetEvent },
     /// A request reaches its pool from afar.
     Delivered { call: Handle, pool: u16 },
+    /// A transfer between the tiers of a pool ends.
+    Tiers { pool: u16 },
     /// A call to an endpoint ends.
     Reply { call: Handle },
     /// A task takes too long.

@@ -8,6 +8,7 @@ use crate::foundations::histogram::Histogram;
 use crate::foundations::interval::BatchMeans;
 use crate::serving::Usage;
 use crate::serving::endpoint::EndpointUsage;
+use crate::serving::tiers::{Level, TierUsage};
 
 /// Picodollars in a dollar: money is counted in integers.
 pub const PICO_PER_USD: f64 = 1e12;
@@ -229,6 +230,8 @@ impl AgentTally {
 pub struct PoolTally {
     /// Sums over its replicas.
     pub usage: Usage,
+    /// What tiers behind its memories did, the nearest first.
+    pub tiers: [TierUsage; Level::COUNT],
     /// Calls that were answered.
     pub calls: u64,
     /// Replicas that were paid for x window, ps.

@@ -17,6 +17,7 @@ use super::plan::{Ending, Plan};
 use super::series::{Bin, PoolBin};
 use super::slab::Slab;
 use super::task_sample::TaskRow;
+use super::tiers::PoolTiers;
 use super::timeouts::Timeouts;
 use crate::foundations::random::{Purpose, Streams, derive};
 use crate::foundations::time::PS_PER_S;
@@ -43,6 +44,10 @@ pub(super) struct PoolState {
     pub(super) calls: u64,
     /// Where something may happen to its replicas.
     pub(super) fleet: Option<Box<Fleet>>,
+    /// Where its replicas' memories have tiers behind them.
+    pub(super) tiers: Option<Box<PoolTiers>>,
+    /// Whether steps matter to its fleet or its tiers.
+    attended: bool,
     /// Mean time in service of late, ps; only where requests may overflow.
     pub(super) service_ps: f64,
     /// Usage up to the last sample, to take the next difference from.
@@ -136,6 +141,8 @@ impl<'p> World<'p> {
                 accrued_pico: 0,
                 calls: 0,
                 fleet: None,
+                tiers: None,
+                attended: pool.fleet.is_some() || pool.tiers.is_some(),
                 service_ps: 0.0,
                 sampled: PoolBin::default(),
             });
@@ -220,6 +227,7 @@ impl<'p> World<'p> {
                 Event::ToolReturns { tool, actor, round } => self.tool_returns(tool, actor, round),
                 Event::Fleet { pool, event } => self.fleet_event(pool, event),
                 Event::Delivered { call, pool } => self.delivered(call, pool),
+                Event::Tiers { pool } => self.tiers_advance(pool),
                 Event::Reply { call } => self.reply(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
                 Event::Sample => self.sample(),
@@ -253,6 +261,7 @@ impl<'p> World<'p> {
             state.router = Router::new(pool.router, self.streams, index as u64);
             (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
             (state.fleet, state.service_ps) = (None, 0.0);
+            state.tiers = PoolTiers::of(pool);
             state.sampled = PoolBin::default();
         }
         self.replies.clear();
@@ -332,7 +341,8 @@ impl<'p> World<'p> {
             self.answered(&request, pool);
         }
         self.finished = finished;
-        if self.pools[pool as usize].fleet.is_some() {
+        if self.pools[pool as usize].attended {
+            self.heed_tiers(index, pool);
             self.check_drained(index, pool);
         }
     }
@@ -450,6 +460,7 @@ impl<'p> World<'p> {
             (state.charged_pico, state.accrued_pico, state.calls) = (0, accrued_pico, 0);
             state.sampled = PoolBin::default();
             state.fleet.iter_mut().for_each(|fleet| fleet.start_measuring());
+            state.tiers.iter_mut().for_each(|tiers| tiers.start_measuring(self.now));
         }
         for replica in &mut self.replicas {
             replica.start_measuring();
@@ -479,6 +490,9 @@ impl<'p> World<'p> {
             for replica in replicas {
                 tally.usage.add(replica.usage());
                 tally.evicted_blocks += replica.kv().evicted_blocks();
+            }
+            if let Some(tiers) = &mut self.pools[index].tiers {
+                tally.tiers = tiers.usage(self.now);
             }
             tally.replica_ps = u128::from(length.0) * u128::from(pool.most_replicas());
             if let Some(fleet) = &self.pools[index].fleet {

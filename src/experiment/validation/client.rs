@@ -133,6 +133,7 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         overflow: None,
         quality: 1.0,
         fleet: None,
+        tiers: None,
         max_context: u32::MAX,
         usd_per_replica_h: 0.0,
         bill: Bill::UNKNOWN,

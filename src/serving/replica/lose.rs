@@ -14,7 +14,9 @@ impl Replica {
         self.activity = Activity::Idle;
         self.chunks.clear();
         while let Some(slot) = self.arriving.pop_front() {
-            self.sequences[slot as usize].phase = Phase::Waiting;
+            let sequence = &mut self.sequences[slot as usize];
+            sequence.phase = Phase::Waiting;
+            self.fetching += usize::from(sequence.fetching);
             self.waiting.push_back(slot);
         }
         while let Some(&slot) = self.running.last().or(self.waiting.back()) {
@@ -22,6 +24,7 @@ impl Replica {
             self.leave(spec, slot, now, lost);
         }
         self.cancelled.clear();
+        self.turns.clear();
         self.kv.empty();
         (self.front_end_free, self.stall, self.taken_up) = (now, 0, self.done);
     }

@@ -1,0 +1,176 @@
+//! What happens to the tiers of pools: what memories forget goes down, what requests need comes up, and
+//! what a session waits for says what becomes of its context.
+
+use super::actor::{Script, Server};
+use super::event::{Event, Handle};
+use super::world::World;
+use crate::foundations::{EventKey, SimTime};
+use crate::serving::kv_cache::Moved;
+use crate::serving::tiers::{Arrived, Keep, Level, Pause, TierUsage, Tiers};
+use crate::serving::{RequestId, Replica};
+use crate::simulation::plan::Pool;
+use crate::workload::program::StepKind;
+use crate::workload::trace::Gap;
+
+/// The tiers of a pool in a running trial.
+#[derive(Clone, Debug)]
+pub(super) struct PoolTiers {
+    tiers: Tiers,
+    /// The event at which the next transfer ends.
+    due: Option<(SimTime, EventKey)>,
+    /// Memory for what is handed over.
+    moved: Vec<Moved>,
+    turns: Vec<RequestId>,
+    arrived: Vec<Arrived>,
+}
+
+impl PoolTiers {
+    /// Of a pool at the start of a trial, where it has some.
+    pub(super) fn of(pool: &Pool) -> Option<Box<Self>> {
+        let spec = pool.tiers.as_ref()?;
+        Some(Box::new(Self {
+            tiers: Tiers::new(spec, pool.most_replicas() as usize, pool.replica.block),
+            due: None,
+            moved: Vec::new(),
+            turns: Vec::new(),
+            arrived: Vec::new(),
+        }))
+    }
+
+    /// What the tiers of each level did up to now.
+    pub(super) fn usage(&mut self, now: SimTime) -> [TierUsage; Level::COUNT] {
+        self.tiers.usage(now)
+    }
+
+    /// Begins the sums anew, at the end of a warm-up.
+    pub(super) fn start_measuring(&mut self, now: SimTime) {
+        self.tiers.start_measuring(now);
+    }
+
+    /// A server went down.
+    pub(super) fn lose(&mut self, replica: usize) {
+        self.tiers.lose(replica);
+    }
+}
+
+impl World<'_> {
+    /// A request was sent to a replica: begins to fetch what the tiers hold of its context.
+    pub(super) fn prefetch(&mut self, pool: u16, replica: usize, request: RequestId, prompt: u32) {
+        let plan = &self.plan.pools[usize::from(pool)];
+        if plan.tiers.as_ref().is_some_and(|tiers| tiers.prefetch)
+            && self.replicas[replica].can_fetch_ahead(prompt)
+        {
+            self.with_tiers(pool, |tiers, replicas, first, now| {
+                tiers.seek(replica - first, &mut replicas[replica], &plan.replica, request, now);
+            });
+            self.watch_tiers(pool);
+        }
+    }
+
+    fn with_tiers<T>(
+        &mut self,
+        pool: u16,
+        act: impl FnOnce(&mut Tiers, &mut [Replica], usize, SimTime) -> T,
+    ) -> Option<T> {
+        let state = &mut self.pools[usize::from(pool)];
+        let some = state.tiers.as_mut()?;
+        Some(act(&mut some.tiers, &mut self.replicas, state.replicas.start, self.now))
+    }
+
+    /// A replica may have told what became of cached context, or asked for some.
+    pub(super) fn heed_tiers(&mut self, index: usize, pool: u16) {
+        let plan = &self.plan.pools[usize::from(pool)];
+        let state = &mut self.pools[usize::from(pool)];
+        let Some(some) = &mut state.tiers else { return };
+        let own = index - state.replicas.start;
+        let replica = &mut self.replicas[index];
+        replica.hand_over(&mut some.moved, &mut some.turns);
+        some.tiers.take_in(own, &mut some.moved, self.now);
+        let mut came = false;
+        for request in some.turns.drain(..) {
+            if !some.tiers.seek(own, replica, &plan.replica, request, self.now) {
+                replica.fetched(&plan.replica, request, 0..0, self.now);
+                came = true;
+            }
+        }
+        if came {
+            self.follow(index);
+        }
+        self.watch_tiers(pool);
+    }
+
+    /// Transfers end.
+    pub(super) fn tiers_advance(&mut self, pool: u16) {
+        let plan = &self.plan.pools[usize::from(pool)];
+        let state = &mut self.pools[usize::from(pool)];
+        let (first, Some(some)) = (state.replicas.start, &mut state.tiers) else { return };
+        some.due = None;
+        some.tiers.advance(self.now, &mut some.arrived);
+        let mut arrived = std::mem::take(&mut some.arrived);
+        for Arrived { replica, request, start, end } in arrived.drain(..) {
+            let index = first + replica;
+            self.replicas[index].fetched(&plan.replica, request, start..end, self.now);
+            self.follow(index);
+            self.heed_tiers(index, pool);
+        }
+        if let Some(some) = &mut self.pools[usize::from(pool)].tiers {
+            some.arrived = arrived;
+        }
+        self.watch_tiers(pool);
+    }
+
+    /// Sees to it that the end of the next transfer is an event.
+    fn watch_tiers(&mut self, pool: u16) {
+        let Some(some) = &mut self.pools[usize::from(pool)].tiers else { return };
+        let next = some.tiers.next();
+        if next == some.due.map(|(at, _)| at) {
+            return;
+        }
+        if let Some((_, key)) = some.due.take() {
+            self.calendar.cancel(key);
+        }
+        some.due = next.map(|at| (at, self.calendar.schedule(at, Event::Tiers { pool })));
+    }
+
+    /// A call was answered by a replica: what becomes of the session's context, known by the key of
+    /// its last piece then, depends on what the session waits for now.
+    pub(super) fn retain(&mut self, actor: Handle, pool: u16, server: Server, tail: u64) {
+        let Server::Replica { index, .. } = server else { return };
+        let plan = &self.plan.pools[usize::from(pool)];
+        let (Some(tiers), Some(pause)) = (&plan.tiers, self.pause_of(actor)) else { return };
+        let replica = &mut self.replicas[index as usize];
+        match tiers.keep(pause) {
+            Keep::Lru => return,
+            Keep::Pinned => replica.pin(&plan.replica, tail, SimTime::MAX, self.now),
+            Keep::PinnedFor(time) => replica.pin(&plan.replica, tail, self.now + time, self.now),
+            Keep::Offloaded => replica.offload(&plan.replica, tail, self.now),
+        }
+        self.heed_tiers(index as usize, pool);
+    }
+
+    /// What an actor waits for, if it does.
+    fn pause_of(&self, actor: Handle) -> Option<Pause> {
+        if !self.actors.contains(actor) || self.actors[actor].call.is_some() {
+            return None;
+        }
+        let found = &self.actors[actor];
+        match found.script {
+            Script::Program(program) => {
+                let program = &self.plan.programs[usize::from(program)];
+                match program.steps[found.step as usize].kind {
+                    StepKind::Tool(_) | StepKind::Spawn(_) => Some(Pause::Tool),
+                    StepKind::Wait(_) | StepKind::End { .. } => Some(Pause::Human),
+                    _ => None,
+                }
+            }
+            Script::Recorded { trace, next, end } => {
+                let actions = &self.plan.traces[usize::from(trace)].actions;
+                match (next < end).then(|| actions[next as usize].gap)? {
+                    Gap::Tool => Some(Pause::Tool),
+                    Gap::Human => Some(Pause::Human),
+                    Gap::None => None,
+                }
+            }
+        }
+    }
+}
