@@ -21,7 +21,7 @@ pub use kv_cache::KvCache;
 pub use link::{Link, LinkSpec, LinkUsage};
 pub use replica::{Replica, ReplicaSpec};
 pub use request::{Finished, Piece, Request, RequestId};
-pub use router::{Open, Router, RouterPolicy};
+pub use router::{Moment, Open, Router, RouterPolicy};
 pub use scheduling::{Scheduling, Standing};
 pub use tiers::{Tiers, TiersSpec};
 pub use usage::{Counter, Usage};

@@ -419,20 +419,17 @@ impl Replica {
         next.next_multiple_of(every)
     }
 
-    /// Takes a request back; it leaves at the next boundary, as [`Finished`] with `cancelled` set.
-    /// True where it was still in the front end: then it is gone at once, and nothing follows. Does
-    /// nothing when it is gone already.
-    pub fn cancel(&mut self, spec: &ReplicaSpec, id: RequestId, now: SimTime) -> bool {
-        self.settle(spec, now);
+    /// Takes a request back from a settled server; it leaves at the next boundary, as [`Finished`]
+    /// with `cancelled` set. True where it was still in the front end: then it is gone at once, and
+    /// nothing follows. Does nothing when it is gone already.
+    pub fn cancel(&mut self, id: RequestId) -> bool {
         let Some(sequence) = self.sequences.get_mut(id.slot as usize) else { return false };
         if sequence.generation != id.generation || sequence.phase == Phase::Gone {
             return false;
         }
         if sequence.phase == Phase::Arriving {
             self.arriving.retain(|&slot| slot != id.slot);
-            if spec.retention.is_some() {
-                self.used_fetched(id.slot);
-            }
+            self.used_fetched(id.slot);
             self.vacate(id.slot);
             return true;
         }
@@ -446,13 +443,23 @@ impl Replica {
     /// Books the arrivals and the steps of the present leap up to `now`, so that usage, KV memory
     /// and prefix cache are those of that instant. Changes nothing that happens.
     pub fn settle(&mut self, spec: &ReplicaSpec, now: SimTime) {
+        self.settle_steps(spec, now, now);
+    }
+
+    /// The same while steps that end at `now` are ended one by one, by replica, and this one's turn
+    /// is still to come: a step inside a leap that ends in this very instant is under way yet.
+    pub fn settle_before_turn(&mut self, spec: &ReplicaSpec, now: SimTime) {
+        self.settle_steps(spec, now, SimTime(now.0.saturating_sub(1)));
+    }
+
+    fn settle_steps(&mut self, spec: &ReplicaSpec, now: SimTime, until: SimTime) {
         self.receive(spec, now);
         self.book_time(now);
         if spec.retention.is_some() {
             self.pass(now);
         }
         if let Activity::Leap { start, run, fixed, host, bytes, steps } = self.activity {
-            let done = run.completed(now.since(start).0, steps);
+            let done = run.completed(until.since(start).0, steps);
             if done > 0 {
                 self.book_leap(spec, run, fixed, host, bytes, done);
                 let start = start + SimDuration(run.elapsed(done));

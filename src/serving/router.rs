@@ -73,6 +73,26 @@ impl Open<'_> {
     }
 }
 
+/// An instant, while the steps that end in it are ended one by one, by replica.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// When it is.
+    pub now: SimTime,
+    /// Replicas from this place on have not had their turn yet.
+    pub turn: usize,
+}
+
+impl Moment {
+    /// Settles the replica at a place as of now.
+    pub fn settle(self, at: usize, replica: &mut Replica, spec: &ReplicaSpec) {
+        if at < self.turn {
+            replica.settle(spec, self.now);
+        } else {
+            replica.settle_before_turn(spec, self.now);
+        }
+    }
+}
+
 /// A pool's router with its memory.
 #[derive(Clone, Debug)]
 pub struct Router {
@@ -100,7 +120,7 @@ impl Router {
         session: u64,
         pieces: &[Piece],
         prompt: u32,
-        now: SimTime,
+        moment: Moment,
     ) -> usize {
         let count = open.count();
         let chosen = match self.policy {
@@ -123,7 +143,7 @@ impl Router {
                     if load as f64 > most {
                         continue;
                     }
-                    replicas[index].settle(spec, now);
+                    moment.settle(index, &mut replicas[index], spec);
                     let cached = replicas[index].kv().cached_tokens(pieces, prompt);
                     let merit = (cached, Reverse(load));
                     if f64::from(cached) >= enough && best.is_none_or(|(known, _)| merit > known) {

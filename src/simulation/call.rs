@@ -10,7 +10,7 @@ use super::walk::count;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
 use crate::foundations::{SimDuration, SimTime};
-use crate::serving::{Finished, Open, Request, Standing};
+use crate::serving::{Finished, Moment, Open, Request, Standing};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
 
@@ -300,7 +300,7 @@ impl World<'_> {
             session,
             context.pieces(),
             context.tokens(),
-            self.now,
+            Moment { now: self.now, turn: self.turn.saturating_sub(range.start) },
         );
         Some(range.start + chosen)
     }
@@ -423,7 +423,9 @@ impl World<'_> {
         };
         let plan = self.plan;
         let spec = &plan.pools[self.pool_of_replica[replica] as usize].replica;
-        if self.replicas[replica].cancel(spec, id, self.now) {
+        let moment = Moment { now: self.now, turn: self.turn };
+        moment.settle(replica, &mut self.replicas[replica], spec);
+        if self.replicas[replica].cancel(id) {
             self.tokens_cancelled += u64::from(self.in_flight[request].output);
             self.in_flight.remove(request);
         }

@@ -7,8 +7,8 @@ use super::plan::Backend;
 use super::world::{PoolState, World};
 use crate::foundations::random::{Purpose, derive};
 use crate::foundations::{EventKey, SimDuration, SimTime};
-use crate::serving::Finished;
 use crate::serving::endpoint::{Course, EndpointRequest, Refusal};
+use crate::serving::{Finished, Moment};
 
 /// Weight of the latest answer in the mean time in service.
 const LATEST: f64 = 1.0 / 32.0;
@@ -42,8 +42,9 @@ impl World<'_> {
         let replicas = &mut self.replicas[state.replicas.clone()];
         let present = state.fleet.as_ref().map_or(replicas.len(), |fleet| fleet.open_count());
         let (mut waiting, mut running) = (0, 0);
-        for replica in replicas.iter_mut() {
-            replica.settle(&pool.replica, self.now);
+        let moment = Moment { now: self.now, turn: self.turn.saturating_sub(state.replicas.start) };
+        for (at, replica) in replicas.iter_mut().enumerate() {
+            moment.settle(at, replica, &pool.replica);
             waiting += replica.queued();
             running += replica.running();
         }

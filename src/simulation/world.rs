@@ -88,6 +88,8 @@ pub struct World<'p> {
     pub(super) streams: Streams,
     pub(super) calendar: Calendar<Event>,
     pub(super) now: SimTime,
+    /// While steps that end now are ended, by replica: the first whose turn is still to come.
+    pub(super) turn: usize,
     pub(super) actors: Slab<Actor>,
     pub(super) tasks: Slab<Task>,
     pub(super) in_flight: Slab<InFlight>,
@@ -152,6 +154,7 @@ impl<'p> World<'p> {
             streams: Streams::new(0, 0),
             calendar: Calendar::new(),
             now: SimTime::ZERO,
+            turn: usize::MAX,
             actors: Slab::default(),
             tasks: Slab::default(),
             in_flight: Slab::default(),
@@ -201,7 +204,9 @@ impl<'p> World<'p> {
                 && (at < due || at == due && (!wakes || due == SimTime::MAX))
             {
                 self.now = at;
+                self.turn = if wakes { usize::MAX } else { replica + 1 };
                 self.step(replica);
+                self.turn = usize::MAX;
                 continue;
             }
             if late == due && due < SimTime::MAX {
