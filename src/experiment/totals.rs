@@ -3,6 +3,7 @@
 use crate::foundations::time::PS_PER_S;
 use crate::serving::Counter;
 use crate::serving::endpoint::EndpointUsage;
+use crate::serving::tiers::{Level, TierUsage};
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
 use crate::simulation::plan::Pool;
 use crate::simulation::series::PoolBin;
@@ -65,6 +66,80 @@ pub struct Served {
     pub unavailable: f64,
     /// What levers counted, in the order of [`Counter`].
     pub counters: [f64; Counter::COUNT],
+    /// What tiers behind the memories did, the nearest first.
+    pub tiers: [TierServed; Level::COUNT],
+}
+
+/// What the tiers of one level did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TierServed {
+    /// Prompt tokens fetched.
+    pub hit_tokens: f64,
+    /// Prompt tokens that could be computed sooner.
+    pub recomputed_tokens: f64,
+    /// Tokens forgotten for their age.
+    pub expired_tokens: f64,
+    /// Tokens not written for want of buffers.
+    pub dropped_tokens: f64,
+    /// Tokens written.
+    pub written_tokens: f64,
+    /// Bytes fetched.
+    pub read_bytes: f64,
+    /// Bytes written.
+    pub written_bytes: f64,
+    /// Time in which something is fetched, all links together, s.
+    pub reading_s: f64,
+    /// Time in which something is written, s.
+    pub writing_s: f64,
+    /// Links x time, s.
+    pub link_s: f64,
+}
+
+impl TierServed {
+    const fn all(value: f64) -> Self {
+        Self {
+            hit_tokens: value,
+            recomputed_tokens: value,
+            expired_tokens: value,
+            dropped_tokens: value,
+            written_tokens: value,
+            read_bytes: value,
+            written_bytes: value,
+            reading_s: value,
+            writing_s: value,
+            link_s: value,
+        }
+    }
+
+    fn of(usage: &TierUsage, window_s: f64) -> Self {
+        Self {
+            hit_tokens: usage.hit_tokens as f64,
+            recomputed_tokens: usage.recomputed_tokens as f64,
+            expired_tokens: usage.expired_tokens as f64,
+            dropped_tokens: usage.dropped_tokens as f64,
+            written_tokens: usage.written_tokens as f64,
+            read_bytes: usage.read.bytes as f64,
+            written_bytes: usage.write.bytes as f64,
+            reading_s: seconds(usage.read.busy_ps.into()),
+            writing_s: seconds(usage.write.busy_ps.into()),
+            link_s: usage.links as f64 * window_s,
+        }
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            hit_tokens: self.hit_tokens + other.hit_tokens,
+            recomputed_tokens: self.recomputed_tokens + other.recomputed_tokens,
+            expired_tokens: self.expired_tokens + other.expired_tokens,
+            dropped_tokens: self.dropped_tokens + other.dropped_tokens,
+            written_tokens: self.written_tokens + other.written_tokens,
+            read_bytes: self.read_bytes + other.read_bytes,
+            written_bytes: self.written_bytes + other.written_bytes,
+            reading_s: self.reading_s + other.reading_s,
+            writing_s: self.writing_s + other.writing_s,
+            link_s: self.link_s + other.link_s,
+        }
+    }
 }
 
 /// Joules of a kilowatt-hour.
@@ -110,6 +185,7 @@ impl Served {
             throttled: value,
             unavailable: value,
             counters: [value; Counter::COUNT],
+            tiers: [TierServed::all(value); Level::COUNT],
         }
     }
 
@@ -149,6 +225,7 @@ impl Served {
             bytes: usage.bytes as f64 * gpus,
             preemptions: usage.preemptions as f64,
             counters: usage.counters.all().map(|count| count as f64),
+            tiers: tally.tiers.map(|tier| TierServed::of(&tier, window_s)),
             ..Self::capacity(pool, window_s, tally.down_ps, tally.unpaid_ps)
         }
         .powered(pool, seconds(u128::from(usage.gpu_ps)))
@@ -171,6 +248,7 @@ impl Served {
             bytes: bin.bytes as f64 * gpus,
             preemptions: f64::NAN,
             counters: [f64::NAN; Counter::COUNT],
+            tiers: [TierServed::all(f64::NAN); Level::COUNT],
             ..Self::capacity(pool, length_s, bin.down_ps, bin.unpaid_ps)
         }
         .powered(pool, seconds(bin.gpu_ps))
@@ -243,6 +321,7 @@ impl Served {
             throttled: self.throttled + other.throttled,
             unavailable: self.unavailable + other.unavailable,
             counters: std::array::from_fn(|at| self.counters[at] + other.counters[at]),
+            tiers: std::array::from_fn(|at| self.tiers[at].plus(&other.tiers[at])),
         }
     }
 

@@ -115,8 +115,10 @@ pub struct TierUsage {
     pub recomputed_tokens: u64,
     /// Tokens that it forgot for their age.
     pub expired_tokens: u64,
-    /// Tokens that were not written for want of buffers.
+    /// Tokens that were not written because too much waited to be.
     pub dropped_tokens: u64,
+    /// Tokens that were written.
+    pub written_tokens: u64,
     /// What was fetched.
     pub read: LinkUsage,
     /// What was written.
@@ -132,6 +134,7 @@ impl TierUsage {
         self.recomputed_tokens += other.recomputed_tokens;
         self.expired_tokens += other.expired_tokens;
         self.dropped_tokens += other.dropped_tokens;
+        self.written_tokens += other.written_tokens;
         self.read.add(&other.read);
         self.write.add(&other.write);
         self.links += other.links;
@@ -310,6 +313,7 @@ impl Tiers {
             tier.usage.dropped_tokens += missing * block;
             return;
         }
+        tier.usage.written_tokens += missing * block;
         tier.buffered += bytes;
         self.begin(2 * place + 1, bytes, Transfer::Write { run, bytes }, now);
     }

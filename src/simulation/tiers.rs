@@ -5,9 +5,10 @@ use super::actor::{Script, Server};
 use super::event::{Event, Handle};
 use super::world::World;
 use crate::foundations::{EventKey, SimTime};
+use crate::serving::RequestId;
 use crate::serving::kv_cache::Moved;
+use crate::serving::router::Moment;
 use crate::serving::tiers::{Arrived, Keep, Level, Pause, TierUsage, Tiers};
-use crate::serving::{RequestId, Replica};
 use crate::simulation::plan::Pool;
 use crate::workload::program::StepKind;
 use crate::workload::trace::Gap;
@@ -57,24 +58,19 @@ impl World<'_> {
     /// A request was sent to a replica: begins to fetch what the tiers hold of its context.
     pub(super) fn prefetch(&mut self, pool: u16, replica: usize, request: RequestId, prompt: u32) {
         let plan = &self.plan.pools[usize::from(pool)];
-        if plan.tiers.as_ref().is_some_and(|tiers| tiers.prefetch)
-            && self.replicas[replica].can_fetch_ahead(prompt)
-        {
-            self.with_tiers(pool, |tiers, replicas, first, now| {
-                tiers.seek(replica - first, &mut replicas[replica], &plan.replica, request, now);
-            });
+        let state = &mut self.pools[usize::from(pool)];
+        let first = state.replicas.start;
+        let (Some(some), Some(spec)) = (&mut state.tiers, &plan.tiers) else { return };
+        if spec.tiers.is_empty() || !spec.prefetch {
+            return;
+        }
+        let (own, found) = (replica - first, &mut self.replicas[replica]);
+        let moment = Moment { now: self.now, turn: self.turn.saturating_sub(first) };
+        moment.settle(own, found, &plan.replica);
+        if found.can_fetch_ahead(prompt) {
+            some.tiers.seek(own, found, &plan.replica, request, self.now);
             self.watch_tiers(pool);
         }
-    }
-
-    fn with_tiers<T>(
-        &mut self,
-        pool: u16,
-        act: impl FnOnce(&mut Tiers, &mut [Replica], usize, SimTime) -> T,
-    ) -> Option<T> {
-        let state = &mut self.pools[usize::from(pool)];
-        let some = state.tiers.as_mut()?;
-        Some(act(&mut some.tiers, &mut self.replicas, state.replicas.start, self.now))
     }
 
     /// A replica may have told what became of cached context, or asked for some.

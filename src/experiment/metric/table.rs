@@ -1,6 +1,7 @@
 //! Every figure with its definition, in the order in which they are shown.
 
 use super::super::totals::{Served, Totals};
+use super::tiers::TIERS;
 use super::{Metric, Origin, Scope, Unit};
 use crate::serving::Counter;
 use crate::simulation::Cause;
@@ -10,7 +11,7 @@ const ALL: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool];
 const TASKS: &[Scope] = &[Scope::Fleet, Scope::Agent];
 const EVERY: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool, Scope::Endpoint];
 const HOSTED: &[Scope] = &[Scope::Endpoint];
-const SERVERS: &[Scope] = &[Scope::Fleet, Scope::Pool];
+pub(super) const SERVERS: &[Scope] = &[Scope::Fleet, Scope::Pool];
 
 /// Microseconds in a second.
 const MICRO: f64 = 1e6;
@@ -44,7 +45,7 @@ const fn latency(
     Metric { key, unit: Unit::Seconds, origin, scopes: TASKS, meaning }
 }
 
-const fn ratio(
+pub(super) const fn ratio(
     key: &'static str,
     unit: Unit,
     scopes: &'static [Scope],
@@ -102,7 +103,7 @@ const fn per_observed(
 }
 
 /// All figures, in the order in which they are shown.
-pub const METRICS: &[Metric] = &[
+const PLAIN: &[Metric] = &[
     latency(
         "task_latency_s",
         |tally| &tally.task_latency,
@@ -551,7 +552,21 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
-/// Figures of levers that are not always there.
+/// Every figure, those of tiers last.
+pub const METRICS: &[Metric] = &{
+    let mut all = [PLAIN[0]; PLAIN.len() + TIERS.len()];
+    let (mut from, mut to) = (1, 1);
+    while to < all.len() {
+        if to == PLAIN.len() {
+            from = 0;
+        }
+        all[to] = if to < PLAIN.len() { PLAIN[from] } else { TIERS[from] };
+        (from, to) = (from + 1, to + 1);
+    }
+    all
+};
+
+/// Figures of levers that are not always there, beside those of tiers.
 pub(super) const LEVERS: &[&str] = &[
     "displacements_per_call",
     "acceptance_length",

@@ -109,9 +109,7 @@ impl Ranked {
     pub(super) fn expired(&self) -> Option<u32> {
         let ttl = self.ttl?;
         let from = |rank| (rank, SimTime::ZERO, 0);
-        let ranks = [
-            from(Rank::GivenUp)..from(Rank::Used), from(Rank::Used)..from(Rank::Pinned)
-        ];
+        let ranks = [from(Rank::GivenUp)..from(Rank::Used), from(Rank::Used)..from(Rank::Pinned)];
         let mut oldest = ranks.into_iter().filter_map(|rank| self.order.range(rank).next());
         oldest.find_map(|(&(_, since, _), &index)| (since + ttl <= self.now).then_some(index))
     }

@@ -136,9 +136,10 @@ impl Replica {
     pub fn hand_over(&mut self, moved: &mut Vec<Moved>, turns: &mut Vec<RequestId>) {
         self.kv.hand_over(moved);
         let sequences = &self.sequences;
-        turns.extend(self.turns.drain(..).map(|slot| RequestId {
-            slot,
-            generation: sequences[slot as usize].generation,
-        }));
+        turns.extend(
+            self.turns
+                .drain(..)
+                .map(|slot| RequestId { slot, generation: sequences[slot as usize].generation }),
+        );
     }
 }
