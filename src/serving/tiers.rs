@@ -444,3 +444,6 @@ impl Tiers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

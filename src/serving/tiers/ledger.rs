@@ -119,14 +119,19 @@ impl Ledger {
     pub(super) fn insert(&mut self, run: Run, now: SimTime, mut tell: impl FnMut(Run)) {
         let mut joined = run;
         if let Some(&(start, end, _)) = self.runs.get(&run.key) {
-            if start <= run.end && run.start <= end {
-                joined = Run { start: start.min(run.start), end: end.max(run.end), ..run };
+            match start <= run.end && run.start <= end {
+                true => joined = Run { start: start.min(run.start), end: end.max(run.end), ..run },
+                false => tell(Run { start, end, ..run }),
             }
             self.forget(run.key);
         }
         // What is longer than the tier keeps its start, without which the rest is worth nothing.
         let most = u32::try_from(self.capacity).unwrap_or(u32::MAX);
-        joined.end = joined.end.min(joined.start.saturating_add(most));
+        let end = joined.end;
+        joined.end = end.min(joined.start.saturating_add(most));
+        if end > joined.end {
+            tell(Run { start: joined.end, end, ..joined });
+        }
         while self.held + joined.blocks() > self.capacity {
             let Some((_, &key)) = self.order.first_key_value() else { break };
             let over = self.held + joined.blocks() - self.capacity;
