@@ -10,7 +10,7 @@ use tokenfleet::cli::failure::{BAD_INPUT, FINE, Failure, INTERNAL};
 use tokenfleet::cli::terminal::{print, remark};
 use tokenfleet::cli::{
     agents, calibrate, catalog, check, compare, drift, explain, export, fit, forecast, import,
-    init, man, report, run, schema, sensitivity, serve, size, sweep, validate,
+    init, man, report, run, schema, sensitivity, serve, shard, size, sweep, validate,
 };
 
 fn main() -> ExitCode {
@@ -47,6 +47,7 @@ fn perform(command: &Command) -> Result<u8, Failure> {
         Command::Size(arguments) => size::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Sensitivity(arguments) => sensitivity::run(arguments),
+        Command::Shard(arguments) => shard::run(arguments),
         Command::Forecast(arguments) => forecast::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),

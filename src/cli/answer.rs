@@ -2,11 +2,24 @@
 
 use std::path::Path;
 
-use super::arguments::Format;
+use clap::ValueEnum;
+
 use super::failure::Failure;
 use super::terminal::{answer_style, print};
 use crate::report::folder::Folder;
 use crate::report::table::Style;
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// `summary.json`
+    Json,
+    /// One row for each figure, with the intervals of its mean and its quantiles
+    Csv,
+}
 
 /// The answer of an experiment in all its forms.
 pub struct Answer<'a> {

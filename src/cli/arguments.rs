@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::agents::AgentsArguments;
+use super::answer::Format;
 use super::catalog::CatalogArguments;
 use super::drift::DriftArguments;
 use super::export::ExportArguments;
 use super::import::ImportArguments;
 use super::init::InitArguments;
 use super::man::ManArguments;
+use super::place::Place;
 use super::schema::SchemaArguments;
 use super::serve::ServeArguments;
+use super::shard::arguments::ShardArguments;
 use crate::foundations::Dimension;
 
 /// Fleets of AI agents on fleets of LLM servers, simulated.
@@ -46,6 +49,8 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Say which of the things that are not known drives the answer, and what to measure first
     Sensitivity(SensitivityArguments),
+    /// Cut an experiment into parts for many machines, and put them together again
+    Shard(ShardArguments),
     /// Look years ahead by every published rate of price decline: own hardware or an API
     Forecast(ForecastArguments),
     /// Read scenarios and report every fault; run nothing
@@ -104,6 +109,11 @@ pub struct Common {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
+    /// Go on where an earlier run was killed or stopped, and write the result into this folder;
+    /// without DIR into that of --out
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    pub resume: Option<Option<PathBuf>>,
+
     /// How to print the answer
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -111,6 +121,10 @@ pub struct Common {
     /// Print neither progress nor remarks beside the answer
     #[arg(long, short)]
     pub quiet: bool,
+
+    /// Where it is worked on
+    #[arg(skip)]
+    pub place: Place,
 }
 
 /// What `tokenfleet run` is told.
@@ -197,10 +211,6 @@ pub struct SweepArguments {
     /// The two figures whose front is shown
     #[arg(long, value_name = "METRIC,METRIC", default_value = FRONT)]
     pub pareto: String,
-
-    /// Go on with a sweep that was stopped before it was written to `--out`
-    #[arg(long, requires = "out")]
-    pub resume: bool,
 }
 
 /// What `tokenfleet explain` is told.
@@ -246,10 +256,6 @@ pub struct SensitivityArguments {
     /// Points of the Sobol sequence; simulated are two more than inputs times as many
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = points)]
     pub points: usize,
-
-    /// Go on with one that was stopped before it was written to `--out`
-    #[arg(long, requires = "out")]
-    pub resume: bool,
 }
 
 /// What `tokenfleet forecast` is told.
@@ -468,18 +474,6 @@ pub struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
-}
-
-/// How an answer is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    #[default]
-    Table,
-    /// `summary.json`
-    Json,
-    /// One row for each figure, with the intervals of its mean and its quantiles
-    Csv,
 }
 
 #[cfg(test)]

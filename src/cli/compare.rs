@@ -3,14 +3,14 @@
 use super::answer::Answer;
 use super::arguments::CompareArguments;
 use super::failure::{FINE, Failure};
-use super::prepare::{Prepared, command_words, stop_on_interrupt};
+use super::prepare::{Prepared, command_words};
 use super::terminal::remark;
+use super::work::Work;
 use super::{progress, report, run};
 use crate::experiment::comparison::trials_for;
-use crate::experiment::{Answers, Comparison, Findings, Measure, MonteCarlo, Watch};
+use crate::experiment::{Answers, Comparison, Findings, Measure, MonteCarlo};
 use crate::foundations::units::format_percent;
 use crate::foundations::{Fault, Faults};
-use crate::report::folder::Folder;
 use crate::report::{ComparisonSummary, table};
 
 /// Compares the variants of a scenario: the exit code.
@@ -29,7 +29,7 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         None => Prepared::new(common, &wanted)?,
     };
     let baseline = baseline(&prepared, &arguments.baseline)?;
-    let folder = common.out.as_deref().map(Folder::begin).transpose()?;
+    let work = Work::begin(common, &prepared, &command(arguments))?;
 
     let mut measures: Vec<Measure> = table::comparison::usual_measures()
         .into_iter()
@@ -38,13 +38,12 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     if !measures.contains(&main) {
         measures.push(main);
     }
-    let watch = stop_on_interrupt();
     let mut monte_carlo = prepared.monte_carlo();
     if arguments.until.is_some() {
         // One trial says nothing of differences.
         monte_carlo.trials = monte_carlo.trials.clamp(2, arguments.max_trials.max(2));
     }
-    let mut found = simulate(&prepared, &monte_carlo, Vec::new(), &watch, !common.quiet)?;
+    let mut found = simulate(&prepared, &monte_carlo, Vec::new(), &work, !common.quiet)?;
     loop {
         let answers = Answers::new(&prepared.name, &monte_carlo, found, prepared.confidence);
         if answers.stopped_after() == Some(0) {
@@ -54,7 +53,7 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         let (done, sharpness) = (monte_carlo.trials, comparison.sharpness(&main));
         let missing = arguments.until.filter(|&until| sharpness > until);
         match missing {
-            Some(until) if done < arguments.max_trials && !watch.is_stopped() => {
+            Some(until) if done < arguments.max_trials && !work.watch.is_stopped() => {
                 monte_carlo.trials = trials_for(until, sharpness, done).min(arguments.max_trials);
                 if !common.quiet {
                     remark(&format!(
@@ -65,7 +64,7 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
                     ));
                 }
                 found = answers.into_findings();
-                found = simulate(&prepared, &monte_carlo, found, &watch, !common.quiet)?;
+                found = simulate(&prepared, &monte_carlo, found, &work, !common.quiet)?;
             }
             _ => {
                 if let Some(until) = missing {
@@ -76,7 +75,7 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
                         format_percent(until)
                     ));
                 }
-                return conclude(arguments, &prepared, &comparison, &main, folder);
+                return conclude(arguments, &prepared, &comparison, &main, work);
             }
         }
     }
@@ -86,11 +85,14 @@ fn simulate(
     prepared: &Prepared,
     monte_carlo: &MonteCarlo<'_>,
     found: Vec<Findings>,
-    watch: &Watch,
+    work: &Work,
     wanted: bool,
 ) -> Result<Vec<Findings>, Failure> {
-    let (plans, trials) = (&prepared.plans, monte_carlo.trials);
-    Ok(progress::shown(wanted, plans, trials, watch, || monte_carlo.run_on(found, watch))?)
+    let (plans, trials, Work { watch, store, .. }) = (&prepared.plans, monte_carlo.trials, work);
+    let found = progress::shown(wanted, plans, trials, watch, || {
+        monte_carlo.run_with(store, "trials", found, watch)
+    })?;
+    work.check().map(|()| found)
 }
 
 fn conclude(
@@ -98,18 +100,18 @@ fn conclude(
     prepared: &Prepared,
     comparison: &Comparison<'_>,
     main: &Measure,
-    folder: Option<Folder>,
+    work: Work,
 ) -> Result<u8, Failure> {
     let summary = ComparisonSummary::new(comparison);
     let text = |style| table::comparison::render(comparison, main, style);
     let answer = Answer::new(&text, summary.to_json()?, |out| summary.to_csv(out))?;
-    if let Some(folder) = folder {
-        run::write(&folder, comparison.answers, &prepared.origin(command(arguments)))?;
-        answer.write(&folder, ["comparison.json", "comparison.csv"])?;
-        report::add(&folder, &prepared.name)?;
-        folder.commit()?;
+    if let Some(folder) = &work.folder {
+        run::write(folder, comparison.answers, &prepared.origin(command(arguments)))?;
+        answer.write(folder, ["comparison.json", "comparison.csv"])?;
+        report::add(folder, &prepared.name)?;
     }
-    answer.show(arguments.common.format, arguments.common.out.as_deref())?;
+    let written = work.finish(comparison.answers.stopped_after().is_none())?;
+    answer.show(arguments.common.format, written.as_deref())?;
     Ok(FINE)
 }
 

@@ -3,14 +3,14 @@
 use super::answer::Answer;
 use super::arguments::ExplainArguments;
 use super::failure::{FINE, Failure};
-use super::prepare::{Prepared, command_words, stop_on_interrupt};
+use super::prepare::{Prepared, command_words};
 use super::progress;
 use super::report;
+use super::work::Work;
 use crate::experiment::explanation::{Explanation, MOST_FACTORS};
 use crate::experiment::{Answers, Measure, MonteCarlo};
 use crate::foundations::{Fault, Faults};
 use crate::report::explanation::Explained;
-use crate::report::folder::Folder;
 use crate::report::table;
 use crate::simulation::Plan;
 use crate::simulation::scenario::{Change, Point};
@@ -43,11 +43,15 @@ pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
         let help = "put some into one: `--group machines=pools.main.accelerator,pools.main.engine`";
         return Err(argument(Fault::new(message).help(help)));
     }
-    let folder = common.out.as_deref().map(Folder::begin).transpose()?;
+    let work = Work::begin(common, &first, &command(arguments))?;
+    let Work { watch, store, .. } = &work;
     let plans = subsets(arguments, &factors)?;
     let monte_carlo = MonteCarlo { plans: &plans, objectives: &[], ..first.monte_carlo() };
-    let (watch, trials) = (stop_on_interrupt(), first.trials);
-    let found = progress::shown(!common.quiet, &plans, trials, &watch, || monte_carlo.run(&watch))?;
+    let trials = first.trials;
+    let found = progress::shown(!common.quiet, &plans, trials, watch, || {
+        monte_carlo.run_with(store, "subsets", Vec::new(), watch)
+    })?;
+    work.check()?;
     let answers = Answers::new(&first.name, &monte_carlo, found, first.confidence);
     if answers.stopped_after() == Some(0) {
         return Err(Failure::Stopped);
@@ -76,7 +80,7 @@ pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
         factors: factors.into_iter().map(|(name, of)| (name, paths(of))).collect(),
         explanation,
     };
-    conclude(arguments, &first, &explained, folder)
+    conclude(arguments, &first, &explained, work, answers.stopped_after().is_none())
 }
 
 /// The factors in which two variants differ: the groups that were asked for, the machines of each
@@ -156,22 +160,28 @@ fn conclude(
     arguments: &ExplainArguments,
     prepared: &Prepared,
     explained: &Explained<'_>,
-    folder: Option<Folder>,
+    work: Work,
+    is_whole: bool,
 ) -> Result<u8, Failure> {
     let text = |style| table::explanation::render(explained, style);
     let answer = Answer::new(&text, explained.to_json()?, |out| explained.to_csv(out))?;
-    if let Some(folder) = folder {
-        let mut words = command_words("explain", &arguments.common);
-        let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
-        flag("--from", &arguments.from);
-        flag("--to", &arguments.to);
-        flag("--metric", &arguments.metric);
-        arguments.group.iter().for_each(|group| flag("--group", group));
-        prepared.describe(&folder, explained.explanation.trials, words)?;
-        answer.write(&folder, ["explanation.json", "explanation.csv"])?;
-        report::add_with_answer(&folder, explained.scenario, &text(table::Style::PLAIN))?;
-        folder.commit()?;
+    if let Some(folder) = &work.folder {
+        prepared.describe(folder, explained.explanation.trials, command(arguments))?;
+        answer.write(folder, ["explanation.json", "explanation.csv"])?;
+        report::add_with_answer(folder, explained.scenario, &text(table::Style::PLAIN))?;
     }
-    answer.show(arguments.common.format, arguments.common.out.as_deref())?;
+    let written = work.finish(is_whole)?;
+    answer.show(arguments.common.format, written.as_deref())?;
     Ok(FINE)
+}
+
+/// The words that give this result again.
+fn command(arguments: &ExplainArguments) -> Vec<String> {
+    let mut words = command_words("explain", &arguments.common);
+    let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+    flag("--from", &arguments.from);
+    flag("--to", &arguments.to);
+    flag("--metric", &arguments.metric);
+    arguments.group.iter().for_each(|group| flag("--group", group));
+    words
 }

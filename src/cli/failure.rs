@@ -76,6 +76,9 @@ pub enum Failure {
     /// Stopped before anything could be said.
     #[error("stopped before a trial was finished")]
     Stopped,
+    /// The part of an experiment that belongs here is done: there is nothing to conclude from it.
+    #[error("a part of an experiment says nothing by itself")]
+    Gathered,
     /// An argument makes no sense: why, and what would.
     #[error("{0}")]
     Usage(String),

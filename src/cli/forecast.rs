@@ -3,16 +3,16 @@
 use super::answer::Answer;
 use super::arguments::ForecastArguments;
 use super::failure::{FINE, Failure};
-use super::prepare::{Prepared, command_words, stop_on_interrupt};
+use super::prepare::{Prepared, command_words};
 use super::terminal::remark;
+use super::work::Work;
 use crate::catalog::{Catalog, Trend, TrendKind};
+use crate::experiment::Measure;
 use crate::experiment::forecast::{Today, years};
 use crate::experiment::sizing::{Assessment, Knob, Search, Setup, Stopped, usd_per_h};
 use crate::experiment::sweep::gpus;
-use crate::experiment::{Measure, Watch};
 use crate::foundations::units::format_number;
 use crate::foundations::{Fault, Faults};
-use crate::report::folder::Folder;
 use crate::report::forecast::{Forecast, Path};
 use crate::report::table;
 use crate::simulation::Plan;
@@ -38,9 +38,8 @@ pub fn run(arguments: &ForecastArguments) -> Result<u8, Failure> {
     let catalog = Catalog::embedded();
     let trends = trends(&catalog, &arguments.paths).map_err(argument)?;
 
-    let folder = common.out.as_deref().map(Folder::begin).transpose()?;
-    let watch = stop_on_interrupt();
-    let today = today(&prepared, plan, &watch, !common.quiet)?;
+    let work = Work::begin(common, &prepared, &command(arguments))?;
+    let today = today(&prepared, plan, &work, !common.quiet)?;
     if outlook.power_limit_w.is_some() && today.watts.is_nan() {
         let message = "the power of its hardware is not known, so no limit can bind";
         return Err(argument(Fault::new(message).help("remove `forecast.power_limit`")));
@@ -78,12 +77,12 @@ pub fn run(arguments: &ForecastArguments) -> Result<u8, Failure> {
     let words = table::forecast::in_words(&forecast).replace('\u{a0}', " ");
     let text = |style| table::forecast::render(&forecast, style);
     let answer = Answer::new(&text, forecast.to_json(words)?, |out| forecast.to_csv(out))?;
-    if let Some(folder) = folder {
-        prepared.describe(&folder, prepared.trials, command(arguments))?;
-        answer.write(&folder, ["forecast.json", "forecast.csv"])?;
-        folder.commit()?;
+    if let Some(folder) = &work.folder {
+        prepared.describe(folder, prepared.trials, command(arguments))?;
+        answer.write(folder, ["forecast.json", "forecast.csv"])?;
     }
-    answer.show(common.format, common.out.as_deref())?;
+    let written = work.finish(true)?;
+    answer.show(common.format, written.as_deref())?;
     Ok(FINE)
 }
 
@@ -101,7 +100,7 @@ fn trends<'c>(catalog: &'c Catalog, wanted: &[String]) -> Result<Vec<&'c Trend>,
 }
 
 /// What the fleet carries and what its tasks are, by simulation.
-fn today(prepared: &Prepared, plan: &Plan, watch: &Watch, wanted: bool) -> Result<Today, Failure> {
+fn today(prepared: &Prepared, plan: &Plan, work: &Work, wanted: bool) -> Result<Today, Failure> {
     let argument = |fault: Fault| Failure::Argument(Faults::from(fault));
     let setup = Setup {
         objectives: &prepared.objectives,
@@ -120,11 +119,12 @@ fn today(prepared: &Prepared, plan: &Plan, watch: &Watch, wanted: bool) -> Resul
             remark(&format!("{} times the load: {sure}\n", format_number(found.load)));
         }
     };
-    let stopped = |stopped: Stopped| match stopped {
-        Stopped::Asked => Failure::Stopped,
-        other => argument(Fault::new(other.to_string())),
+    let stopped = |stopped: Stopped| match (work.check(), stopped) {
+        (Err(failure), _) => failure,
+        (Ok(()), Stopped::Asked) => Failure::Stopped,
+        (Ok(()), other) => argument(Fault::new(other.to_string())),
     };
-    let mut search = Search::new(setup, watch, &told);
+    let mut search = Search::new(setup, &work.watch, &work.store, &told);
     let knobs = Knob::of_all_pools(plan);
     let counts: Vec<u32> = knobs.iter().filter_map(|knob| knob.get(plan)).collect();
     let found = search.highest_load("", plan, &knobs, &counts).map_err(stopped)?;

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
+use super::place::Carried;
 use crate::foundations::Faults;
 use crate::foundations::error::Sources;
 use crate::report::manifest::Input;
@@ -36,13 +37,14 @@ pub struct Loaded {
 /// # Errors
 /// When the file cannot be read, and all faults in it.
 pub fn load(path: Option<&Path>, set: &[String], variants: &[String]) -> Result<Loaded, Failure> {
-    load_with_points(path, set, variants, &[], Draws::default()).map(|(loaded, _)| loaded)
+    load_with_points(path, set, variants, &[], Draws::default(), None).map(|(loaded, _)| loaded)
 }
 
 /// What became of each point of an experiment: a variant, or the reason why it cannot be built.
 pub type Candidates = Vec<Result<Variant, Faults>>;
 
-/// Reads a scenario, and a variant for each of `points`.
+/// Reads a scenario, and a variant for each of `points`. What is `carried` along is not read from
+/// the disk.
 ///
 /// # Errors
 /// When the file cannot be read, and all faults in it and in the points.
@@ -52,8 +54,10 @@ pub fn load_with_points(
     variants: &[String],
     points: &[Point],
     draws: Draws<'_>,
+    carried: Option<&Carried>,
 ) -> Result<(Loaded, Candidates), Failure> {
     let (name, bytes) = match path {
+        _ if let Some(scenario) = carried.and_then(Carried::scenario) => scenario.clone(),
         None => (QUICKSTART.to_owned(), QUICKSTART_TEXT.as_bytes().to_vec()),
         Some(path) => (path.display().to_string(), read(path)?),
     };
@@ -66,8 +70,14 @@ pub fn load_with_points(
             return Err(Failure::Scenario { faults, sources });
         }
     };
-    let folder = path.map_or_else(|| PathBuf::from("scenarios"), |path| Folder::of(path).0);
-    read_text(name, text, folder, set, variants, points, draws)
+    let folder = folder_of(path);
+    let files = Noted { folder, carried, read: RefCell::default() };
+    read_text(name, text, files, set, variants, points, draws)
+}
+
+/// The folder in which the files lie that a scenario names.
+pub fn folder_of(scenario: Option<&Path>) -> PathBuf {
+    scenario.map_or_else(|| PathBuf::from("scenarios"), |path| Folder::of(path).0)
 }
 
 /// Reads the text of a scenario that no file holds yet; files that it names lie in `folder`.
@@ -81,15 +91,16 @@ pub fn load_text(
     set: &[String],
     variants: &[String],
 ) -> Result<Loaded, Failure> {
-    let (name, text, folder) = (name.to_owned(), text.to_owned(), folder.to_owned());
-    let read = read_text(name, text, folder, set, variants, &[], Draws::default());
+    let (name, text) = (name.to_owned(), text.to_owned());
+    let files = Noted { folder: folder.to_owned(), carried: None, read: RefCell::default() };
+    let read = read_text(name, text, files, set, variants, &[], Draws::default());
     read.map(|(loaded, _)| loaded)
 }
 
 fn read_text(
     name: String,
     text: String,
-    folder: PathBuf,
+    files: Noted<'_>,
     set: &[String],
     variants: &[String],
     points: &[Point],
@@ -97,7 +108,6 @@ fn read_text(
 ) -> Result<(Loaded, Candidates), Failure> {
     let mut sources = Sources::default();
     let source = sources.add_file(&name, &text);
-    let files = Noted { folder, read: RefCell::default() };
     let options = ReadOptions { files: &files, set, variants, draws };
     match Scenario::read_with_points(source, &mut sources, &options, points) {
         Ok((scenario, candidates)) => {
@@ -120,46 +130,78 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     bytes.map_err(|error| Failure::Unreadable { name: path.display().to_string(), error })
 }
 
-/// Files below a folder, with a note of those that were read.
-struct Noted {
+/// Files below a folder or carried along, with a note of those that were read.
+struct Noted<'c> {
     folder: PathBuf,
+    carried: Option<&'c Carried>,
     read: RefCell<Vec<Input>>,
 }
 
-impl Noted {
+impl Noted<'_> {
+    /// What is carried along of a file or a folder, if it is.
+    fn carried(&self, path: &str) -> Option<Vec<&(String, Vec<u8>)>> {
+        self.carried.map(|carried| carried.under(path)).filter(|files| !files.is_empty())
+    }
+
     /// Notes a file, or all files below a folder by their names.
-    fn note(&self, name: &str) {
-        let path = self.folder.join(name);
+    fn note(&self, path: &str) {
         let mut noted = self.read.borrow_mut();
-        if noted.iter().any(|input| input.name == name) {
+        if noted.iter().any(|input| input.name == path) {
             return;
         }
-        let mut open = vec![(name.to_owned(), path)];
-        let mut found = Vec::new();
-        while let Some((name, path)) = open.pop() {
-            if let Ok(entries) = fs::read_dir(&path) {
-                open.extend(entries.flatten().map(|entry| {
-                    let inside = entry.file_name();
-                    (format!("{name}/{}", inside.to_string_lossy()), entry.path())
-                }));
-            } else if let Ok(bytes) = fs::read(&path) {
-                found.push(Input::bytes(name, &bytes));
+        match self.carried(path) {
+            Some(files) => {
+                noted.extend(files.into_iter().map(|(name, bytes)| Input::bytes(name, bytes)));
+            }
+            None => {
+                let files = files_under(&self.folder, path);
+                noted.extend(files.iter().map(|(name, bytes)| Input::bytes(name, bytes)));
             }
         }
-        found.sort_by(|one, other| one.name.cmp(&other.name));
-        noted.extend(found);
     }
 }
 
-impl Files for Noted {
+/// The bytes of a file, or of all files below a folder, by their names.
+pub fn files_under(folder: &Path, path: &str) -> Vec<(String, Vec<u8>)> {
+    let mut open = vec![(path.to_owned(), folder.join(path))];
+    let mut found = Vec::new();
+    while let Some((name, path)) = open.pop() {
+        if let Ok(entries) = fs::read_dir(&path) {
+            open.extend(entries.flatten().map(|entry| {
+                let inside = entry.file_name();
+                (format!("{name}/{}", inside.to_string_lossy()), entry.path())
+            }));
+        } else if let Ok(bytes) = fs::read(&path) {
+            found.push((name, bytes));
+        }
+    }
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    found
+}
+
+impl Files for Noted<'_> {
     fn text(&self, path: &str) -> io::Result<String> {
-        let text = Folder(self.folder.clone()).text(path)?;
+        let text = match self.carried(path).as_deref() {
+            Some([(_, bytes)]) => String::from_utf8(bytes.clone()).map_err(io::Error::other)?,
+            _ => Folder(self.folder.clone()).text(path)?,
+        };
         self.note(path);
         Ok(text)
     }
 
     fn trace(&self, wanted: &WantedTrace) -> Result<Trace, TraceError> {
-        let trace = Folder(self.folder.clone()).trace(wanted)?;
+        let trace = match (self.carried(&wanted.path), self.carried) {
+            (Some(_), Some(carried)) => {
+                let name = self.folder.join(&wanted.path).display().to_string();
+                let unpacked = tempfile::tempdir().and_then(|unpacked| {
+                    carried.unpack(&wanted.path, unpacked.path()).map(|()| unpacked)
+                });
+                let unpacked = unpacked
+                    .map_err(|source| TraceError::Unreadable { file: name.clone(), source })?;
+                Trace { name, ..Folder(unpacked.path().to_owned()).trace(wanted)? }
+            }
+            _ => Folder(self.folder.clone()).trace(wanted)?,
+        };
         self.note(&wanted.path);
         Ok(trace)
     }

@@ -82,8 +82,9 @@ impl Prepared {
         draws: Draws<'_>,
     ) -> Result<(Self, Vec<Result<Plan, String>>), Failure> {
         let path = common.scenario.as_deref();
+        let carried = common.place.carried();
         let (loaded, candidates) =
-            load::load_with_points(path, &common.set, variants, points, draws)?;
+            load::load_with_points(path, &common.set, variants, points, draws, carried)?;
         let Loaded { scenario, sources, inputs } = loaded;
         if !common.quiet {
             remark(&diagnostic::render_warnings(&scenario.warnings, &sources, fault_style()));
@@ -124,6 +125,11 @@ impl Prepared {
             seed: self.seed,
             threads: self.threads,
         }
+    }
+
+    /// The scenario's text first, then the files that it names.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inputs
     }
 
     /// Where the result of a command comes from.

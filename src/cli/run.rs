@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
-use super::arguments::{Format, RunArguments};
+use super::answer::Format;
+use super::arguments::RunArguments;
 use super::failure::{FINE, Failure, MISSED};
-use super::prepare::{Prepared, command_words, stop_on_interrupt};
+use super::prepare::{Prepared, command_words};
 use super::process::{cpu_seconds, peak_rss_bytes};
 use super::progress;
 use super::report;
 use super::terminal::{answer_style, print, remark};
+use super::work::Work;
 use crate::experiment::{Answers, MonteCarlo};
 use crate::report::folder::Folder;
 use crate::report::manifest::{self, Origin};
@@ -29,37 +32,41 @@ const MOST_TWINS: u64 = 40;
 pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let common = &arguments.common;
     let prepared = Prepared::new(common, &arguments.variant)?;
-    let folder = common.out.as_deref().map(Folder::begin).transpose()?;
-    let monte_carlo = prepared.monte_carlo();
+    let words = command(arguments);
+    let work = Work::begin(common, &prepared, &words)?;
+    let Work { watch, store, .. } = &work;
 
-    let watch = stop_on_interrupt();
+    let monte_carlo = prepared.monte_carlo();
     let (trials, wanted) = (monte_carlo.trials, !common.quiet);
     let plans = &prepared.plans;
-    let found = progress::shown(wanted, plans, trials, &watch, || monte_carlo.run(&watch))?;
+    let few = MonteCarlo { trials: trials.min(MOST_TWINS), ..monte_carlo };
+    let is_uncertain = plans.iter().any(|plan| plan.uncertain.is_some());
+    let found = progress::shown(wanted, plans, trials, watch, || {
+        monte_carlo.run_with(store, "trials", Vec::new(), watch)
+    })?;
+    let twins = match is_uncertain {
+        true => few.twins_with(store, "trials", watch)?,
+        false => Vec::new(),
+    };
+    work.check()?;
     let answers = Answers::new(&prepared.name, &monte_carlo, found, prepared.confidence);
     if answers.stopped_after() == Some(0) {
         return Err(Failure::Stopped);
     }
-    let answers = match plans.iter().any(|plan| plan.uncertain.is_some()) {
-        true => {
-            let few = MonteCarlo { trials: trials.min(MOST_TWINS), ..monte_carlo };
-            answers.with_twins(few.twins(&watch)?)
-        }
-        false => answers,
-    };
+    let answers = answers.with_twins(twins);
 
     let stats = Stats::new(&answers, cpu_seconds(), peak_rss_bytes());
-    if let Some(folder) = folder {
-        let origin = prepared.origin(command(arguments));
-        write(&folder, &answers, &origin)?;
+    if let Some(folder) = &work.folder {
+        let origin = prepared.origin(words);
+        write(folder, &answers, &origin)?;
         if arguments.stats {
             let json = serde_json::to_string_pretty(&stats)? + "\n";
             folder.file("stats.json", |out| out.write_all(json.as_bytes()))?;
         }
-        report::add(&folder, &prepared.name)?;
-        folder.commit()?;
+        report::add(folder, &prepared.name)?;
     }
-    show(&answers, arguments, &stats)?;
+    let written = work.finish(answers.stopped_after().is_none())?;
+    show(&answers, arguments, &stats, written.as_deref())?;
     Ok(if arguments.check && !answers.meet_all() { MISSED } else { FINE })
 }
 
@@ -95,12 +102,17 @@ pub(super) fn write(
     Ok(folder.file("example.json", |out| out.write_all(json.as_bytes()))?)
 }
 
-fn show(answers: &Answers<'_>, arguments: &RunArguments, stats: &Stats) -> Result<(), Failure> {
+fn show(
+    answers: &Answers<'_>,
+    arguments: &RunArguments,
+    stats: &Stats,
+    written: Option<&Path>,
+) -> Result<(), Failure> {
     let speed = if arguments.stats { stats.line() } else { String::new() };
     match arguments.common.format {
         Format::Table => {
             let mut text = table::render(answers, answer_style());
-            if let Some(out) = &arguments.common.out {
+            if let Some(out) = written {
                 text.push_str(&format!("\nwritten to {}\n", out.display()));
             }
             if arguments.stats {

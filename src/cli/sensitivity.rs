@@ -5,15 +5,14 @@ use super::arguments::SensitivityArguments;
 use super::failure::{FINE, Failure};
 use super::points;
 use super::prepare::{Prepared, command_words};
+use super::work::{Work, remark_stopped};
 use crate::experiment::Measure;
 use crate::experiment::sensitivity::{Design, MOST_INPUTS};
 use crate::experiment::sweep::Outcome;
 use crate::foundations::{Fault, Faults};
-use crate::report::folder::Folder;
 use crate::report::sensitivity::Driven;
 use crate::report::table;
 use crate::simulation::Plan;
-use crate::simulation::plan::Draw;
 use crate::simulation::scenario::{BASE, Draws};
 
 /// Trials at each point where nothing else is said: they are the same at all points, so their chance
@@ -50,23 +49,13 @@ pub fn run(arguments: &SensitivityArguments) -> Result<u8, Failure> {
         .as_ref()
         .map_or((&[][..], &[][..]), |found| (&found.inputs[..], &found.draws[..]));
 
-    let folder = common.out.as_deref().map(Folder::begin).transpose()?;
     let words = command(arguments);
-    let (mut checkpoint, done) = points::begin(common, &prepared, &words, arguments.resume)?;
-    let known = |draw: &Draw| {
-        let done = done.iter().find(|(values, _)| *values == draw.values);
-        done.map(|(_, outcome)| outcome.clone())
-    };
-    let mut outcomes: Vec<Option<Outcome>> = draws.iter().map(known).collect();
-    let open: Vec<usize> = (0..draws.len()).filter(|&at| outcomes[at].is_none()).collect();
-    let points: Vec<(&[String], &Plan)> =
-        open.iter().map(|&at| (&draws[at].values[..], &draws[at].plan)).collect();
-    points::simulate(&prepared, &points, &mut checkpoint, !common.quiet, |at, outcome| {
-        outcomes[open[at]] = Some(outcome);
-    })?;
+    let work = Work::begin(common, &prepared, &words)?;
+    let points: Vec<&Plan> = draws.iter().map(|draw| &draw.plan).collect();
+    let outcomes = points::simulate(&prepared, &points, &work, !common.quiet)?;
     let left = outcomes.iter().filter(|outcome| outcome.is_none()).count();
     if left > 0 {
-        points::remark_stopped(left, common);
+        remark_stopped(left, common);
         return Err(Failure::Stopped);
     }
 
@@ -96,15 +85,12 @@ pub fn run(arguments: &SensitivityArguments) -> Result<u8, Failure> {
     };
     let text = |style| table::sensitivity::render(&driven, style);
     let answer = Answer::new(&text, driven.to_json()?, |out| driven.to_csv(out))?;
-    if let Some(folder) = folder {
-        prepared.describe(&folder, prepared.trials, words)?;
-        answer.write(&folder, ["sensitivity.json", "sensitivity.csv"])?;
-        folder.commit()?;
+    if let Some(folder) = &work.folder {
+        prepared.describe(folder, prepared.trials, words)?;
+        answer.write(folder, ["sensitivity.json", "sensitivity.csv"])?;
     }
-    if let Some(checkpoint) = checkpoint {
-        checkpoint.finish()?;
-    }
-    answer.show(common.format, common.out.as_deref())?;
+    let written = work.finish(true)?;
+    answer.show(common.format, written.as_deref())?;
     Ok(FINE)
 }
 

@@ -1,18 +1,20 @@
 //! `tokenfleet size`: how much a fleet carries, and the cheapest that meets everything.
 
+use std::sync::Arc;
+
 use super::answer::Answer;
 use super::arguments::{Common, Find, SizeArguments};
 use super::failure::{FINE, Failure};
-use super::prepare::{Prepared, command_words, stop_on_interrupt};
+use super::prepare::{Prepared, command_words};
 use super::report;
 use super::terminal::remark;
+use super::work::Work;
 use crate::experiment::design::{Axis, Layout};
 use crate::experiment::sizing::{
-    Assessment, Fleet, FleetFound, Knob, Search, Setup, Stopped, Sure,
+    Assessment, Fleet, FleetFound, Knob, LoadFound, Search, Setup, Stopped, Sure,
 };
 use crate::foundations::units::{format_number, format_usd};
 use crate::foundations::{Fault, Faults};
-use crate::report::folder::Folder;
 use crate::report::sizing::{Load, Sizing};
 use crate::report::table;
 use crate::simulation::Plan;
@@ -49,7 +51,7 @@ pub fn run(arguments: &SizeArguments) -> Result<u8, Failure> {
         Prepared::with_draws(common, &[variant.to_owned()], &points, draws)?;
     let plan = &prepared.plans[0];
     let knobs = knobs(plan, &arguments.of).map_err(argument)?;
-    let folder = common.out.as_deref().map(Folder::begin).transpose()?;
+    let work = Work::begin(common, &prepared, &command(arguments))?;
     let fleets: Vec<Fleet> = match points.is_empty() {
         true => vec![Fleet { name: String::new(), plan: Ok(plan.clone()) }],
         false => points
@@ -70,39 +72,24 @@ pub fn run(arguments: &SizeArguments) -> Result<u8, Failure> {
         threads: prepared.threads,
         confidence: arguments.confidence.unwrap_or(prepared.confidence),
     };
-    let watch = stop_on_interrupt();
+    let (watch, store) = (Arc::clone(&work.watch), Arc::clone(&work.store));
     let told = |name: &str, plan: &Plan, found: &Assessment| {
         if !common.quiet {
             remark(&told(name, plan, &knobs, found));
         }
     };
-    let mut search = Search::new(setup, &watch, &told);
-    let stopped = |stopped: Stopped| match stopped {
-        Stopped::Asked => Failure::Stopped,
-        other => Failure::Argument(Faults::from(Fault::new(other.to_string()))),
+    let mut search = Search::new(setup, &watch, &store, &told);
+    let stopped = |stopped: Stopped| match (work.check(), stopped) {
+        (Err(failure), _) => failure,
+        (Ok(()), Stopped::Asked) => Failure::Stopped,
+        (Ok(()), other) => Failure::Argument(Faults::from(Fault::new(other.to_string()))),
     };
-    let given = match arguments.find {
-        Find::Fleet => None,
-        Find::Load | Find::Both => {
-            let counts: Vec<u32> = knobs.iter().filter_map(|knob| knob.get(plan)).collect();
-            let fleet = search.assess("", plan, &knobs, &counts, 1.0).map_err(stopped)?;
-            let load = search.highest_load("", plan, &knobs, &counts).map_err(stopped)?;
-            Some((fleet, load))
-        }
-    };
-    let (mut found, mut headroom) = (Vec::new(), None);
-    if arguments.find != Find::Load {
-        found = search.cheapest(&fleets, &knobs).map_err(stopped)?;
-        let enough = fleets.iter().zip(&found).filter_map(|(fleet, found)| match found {
-            FleetFound::Enough(enough) => Some((fleet, enough)),
-            _ => None,
-        });
-        let best = enough.min_by(|one, other| one.1.usd_per_h.total_cmp(&other.1.usd_per_h));
-        if let Some((Fleet { name, plan: Ok(plan) }, enough)) = best {
-            let load = search.highest_load(name, plan, &knobs, &enough.counts);
-            headroom = Some(load.map_err(stopped)?);
-        }
+    let look = |search: &mut Search<'_>| look(search, arguments.find, plan, &knobs, &fleets);
+    if store.share().is_some() {
+        search.foresee(look).map_err(stopped)?;
+        work.check()?;
     }
+    let Found { given, fleets: found, headroom } = look(&mut search).map_err(stopped)?;
     let sizing = Sizing {
         scenario: &prepared.name,
         objectives: &prepared.objectives,
@@ -117,14 +104,59 @@ pub fn run(arguments: &SizeArguments) -> Result<u8, Failure> {
     };
     let text = |style| in_words(&sizing, arguments, &settings, style);
     let answer = Answer::new(&text, sizing.to_json()?, |out| sizing.to_csv(out))?;
-    if let Some(folder) = folder {
-        prepared.describe(&folder, setup.trials, command(arguments))?;
-        answer.write(&folder, ["size.json", "candidates.csv"])?;
-        report::add_with_answer(&folder, sizing.scenario, &text(table::Style::PLAIN))?;
-        folder.commit()?;
+    work.check()?;
+    if let Some(folder) = &work.folder {
+        prepared.describe(folder, setup.trials, command(arguments))?;
+        answer.write(folder, ["size.json", "candidates.csv"])?;
+        report::add_with_answer(folder, sizing.scenario, &text(table::Style::PLAIN))?;
     }
-    answer.show(common.format, common.out.as_deref())?;
+    let written = work.finish(true)?;
+    answer.show(common.format, written.as_deref())?;
     Ok(FINE)
+}
+
+/// What a search found.
+struct Found {
+    /// The fleet as it stands, and the load that it carries.
+    given: Option<(Assessment, LoadFound)>,
+    /// What became of each kind of fleet.
+    fleets: Vec<FleetFound>,
+    /// The load that the cheapest of them carries.
+    headroom: Option<LoadFound>,
+}
+
+/// Looks for what was asked for.
+fn look(
+    search: &mut Search<'_>,
+    find: Find,
+    plan: &Plan,
+    knobs: &[Knob],
+    fleets: &[Fleet],
+) -> Result<Found, Stopped> {
+    let given = match find {
+        Find::Fleet => None,
+        Find::Load | Find::Both => {
+            let counts: Vec<u32> = knobs.iter().filter_map(|knob| knob.get(plan)).collect();
+            let fleet = search.assess("", plan, knobs, &counts, 1.0)?;
+            Some((fleet, search.highest_load("", plan, knobs, &counts)?))
+        }
+    };
+    if find == Find::Load {
+        return Ok(Found { given, fleets: Vec::new(), headroom: None });
+    }
+    let found = search.cheapest(fleets, knobs)?;
+    let enough = fleets.iter().zip(&found).filter_map(|(fleet, found)| match found {
+        FleetFound::Enough(enough) => Some((fleet, enough)),
+        _ => None,
+    });
+    let best = enough.min_by(|one, other| one.1.usd_per_h.total_cmp(&other.1.usd_per_h));
+    let headroom = match best {
+        Some((Fleet { name, plan: Ok(plan) }, enough)) => {
+            Some(search.highest_load(name, plan, knobs, &enough.counts)?)
+        }
+        _ => None,
+    };
+    Ok(Found { given, fleets: found, headroom })
 }
 
 /// What is counted: the named paths, or the replicas of every pool.

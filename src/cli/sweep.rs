@@ -2,16 +2,15 @@
 
 use super::answer::Answer;
 use super::arguments::{Design, SweepArguments};
-use super::checkpoint::Checkpoint;
 use super::failure::{FINE, Failure};
 use super::points;
 use super::prepare::{Prepared, command_words};
 use super::report;
+use super::work::{Work, remark_stopped};
 use crate::experiment::Measure;
 use crate::experiment::design::{Axis, Layout};
 use crate::experiment::sweep::SweepPoint;
 use crate::foundations::{Fault, Faults};
-use crate::report::folder::Folder;
 use crate::report::sweep::Sweep;
 use crate::report::table;
 use crate::simulation::Plan;
@@ -53,15 +52,12 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         })
         .collect();
 
-    let folder = common.out.as_deref().map(Folder::begin).transpose()?;
     let words = command(arguments);
-    let (mut checkpoint, done) = points::begin(common, &prepared, &words, arguments.resume)?;
-    for (settings, outcome) in done {
-        if let Some(point) = points.iter_mut().find(|point| point.settings == settings) {
-            point.found.get_or_insert(Ok(outcome));
-        }
-    }
-    simulate(&prepared, &candidates, &mut points, &mut checkpoint, !common.quiet)?;
+    let work = Work::begin(common, &prepared, &words)?;
+    let plans: Vec<&Plan> = candidates.iter().flatten().collect();
+    let outcomes = points::simulate(&prepared, &plans, &work, !common.quiet)?;
+    let open = points.iter_mut().filter(|point| point.found.is_none());
+    open.zip(outcomes).for_each(|(point, outcome)| point.found = outcome.map(Ok));
     if points.iter().all(|point| point.found.is_none()) {
         return Err(Failure::Stopped);
     }
@@ -79,43 +75,18 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     };
     let text = |style| table::sweep::render(&sweep, &main, style);
     let answer = Answer::new(&text, sweep.to_json()?, |out| sweep.to_csv(out))?;
+    let mut written = None;
     if stopped == 0 {
-        if let Some(folder) = folder {
-            prepared.describe(&folder, sweep.trials, words)?;
-            answer.write(&folder, ["sweep.json", "points.csv"])?;
-            report::add_with_answer(&folder, sweep.scenario, &text(table::Style::PLAIN))?;
-            folder.commit()?;
+        if let Some(folder) = &work.folder {
+            prepared.describe(folder, sweep.trials, words)?;
+            answer.write(folder, ["sweep.json", "points.csv"])?;
+            report::add_with_answer(folder, sweep.scenario, &text(table::Style::PLAIN))?;
         }
-        if let Some(checkpoint) = checkpoint {
-            checkpoint.finish()?;
-        }
+        written = work.finish(true)?;
     }
-    points::remark_stopped(stopped, common);
-    answer.show(common.format, common.out.as_deref().filter(|_| stopped == 0))?;
+    remark_stopped(stopped, common);
+    answer.show(common.format, written.as_deref())?;
     Ok(FINE)
-}
-
-/// Runs the trials of all points that have no outcome yet, until somebody says to stop.
-fn simulate(
-    prepared: &Prepared,
-    candidates: &[Result<Plan, String>],
-    points: &mut [SweepPoint],
-    checkpoint: &mut Option<Checkpoint>,
-    wanted: bool,
-) -> Result<(), Failure> {
-    let is_open = |(at, plan): (usize, &'_ Result<Plan, String>)| {
-        (points[at].found.is_none() && plan.is_ok()).then_some(at)
-    };
-    let open: Vec<usize> = candidates.iter().enumerate().filter_map(is_open).collect();
-    let settings: Vec<Vec<String>> = open.iter().map(|&at| points[at].settings.clone()).collect();
-    let plans: Vec<(&[String], &Plan)> = open
-        .iter()
-        .zip(&settings)
-        .filter_map(|(&at, settings)| Some((&settings[..], candidates[at].as_ref().ok()?)))
-        .collect();
-    points::simulate(prepared, &plans, checkpoint, wanted, |at, outcome| {
-        points[open[at]].found = Some(Ok(outcome));
-    })
 }
 
 /// The two measures of a front.

@@ -6,9 +6,9 @@ use crate::simulation::task_sample::TaskSample;
 
 use super::evidence::{Evidence, Part, Value, parts};
 use super::figure::{Figure, Sample};
+use super::findings::Findings;
 use super::metric::{METRICS, Metric, Scope};
 use super::model_error;
-use super::monte_carlo::Findings;
 use super::objective::{Objective, Verdict};
 use super::stretches::Stretches;
 use super::trial::TrialRow;

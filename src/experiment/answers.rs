@@ -1,8 +1,9 @@
 //! What the trials of all variants of a scenario say.
 
 use super::answer::Answer;
+use super::findings::Findings;
 use super::metric::Metric;
-use super::monte_carlo::{Findings, MonteCarlo};
+use super::monte_carlo::MonteCarlo;
 use super::objective::Objective;
 use super::warning;
 

@@ -41,7 +41,8 @@ pub fn parts(plan: &Plan) -> Vec<Part> {
 }
 
 /// A figure of one trial.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "Option<(f64, f64, Option<Spread>)>", from = "Option<(f64, f64, Option<Spread>)>")]
 pub struct Value {
     /// Over `bottom` it is the figure; not a number where that is not known.
     pub top: f64,
@@ -52,12 +53,26 @@ pub struct Value {
 }
 
 /// Observations in short.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Spread {
     /// How many.
     pub count: u64,
     /// Their [`QUANTILES`].
     pub quantiles: [f64; QUANTILES.len()],
+}
+
+/// Most figures of a part are not known: on a disk they take a byte.
+impl From<Value> for Option<(f64, f64, Option<Spread>)> {
+    fn from(Value { top, bottom, spread }: Value) -> Self {
+        let known = !top.is_nan() || !bottom.is_nan() || spread.is_some();
+        known.then_some((top, bottom, spread))
+    }
+}
+
+impl From<Option<(f64, f64, Option<Spread>)>> for Value {
+    fn from(written: Option<(f64, f64, Option<Spread>)>) -> Self {
+        written.map_or(Self::UNKNOWN, |(top, bottom, spread)| Self { top, bottom, spread })
+    }
 }
 
 impl Value {
@@ -71,7 +86,7 @@ impl Value {
 }
 
 /// Distributions of one part, in integers that merge exactly in any order.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Evidence {
     /// What agents did; empty for a pool.
     pub tally: AgentTally,

@@ -3,17 +3,16 @@
 //! Each trial depends on its seed and number alone, what is merged of it are integers, and what is
 //! kept of it is ordered by its number: so the threads and their pace leave no trace in the result.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::foundations::SimTime;
-use crate::simulation::series::Series;
-use crate::simulation::task_sample::TaskSample;
 use crate::simulation::{Plan, World};
 
-use super::evidence::Evidence;
+use super::findings::Findings;
 use super::objective::Objective;
-use super::trial::{Digest, TrialRow};
+use super::store::Store;
+use super::trial::Digest;
 
 /// The number of the first trial's twin, beyond those of all trials.
 const FIRST_TWIN: u64 = 1 << 40;
@@ -31,35 +30,6 @@ pub struct MonteCarlo<'a> {
     pub seed: u64,
     /// Threads; 0 for one on each core.
     pub threads: usize,
-}
-
-/// What the trials of one variant found.
-#[derive(Debug, Default)]
-pub struct Findings {
-    /// The trials that were finished, in order.
-    pub rows: Vec<TrialRow>,
-    /// Distributions over all trials, by part.
-    pub evidence: Vec<Evidence>,
-    /// Load over time, summed over trials.
-    pub series: Series,
-    /// A sample of the tasks of all trials.
-    pub tasks: TaskSample,
-}
-
-impl Findings {
-    /// Adds a trial.
-    pub fn add(&mut self, trial: Digest) {
-        if self.rows.is_empty() {
-            (self.evidence, self.series, self.tasks) = (trial.evidence, trial.series, trial.tasks);
-        } else {
-            for (mine, theirs) in self.evidence.iter_mut().zip(&trial.evidence) {
-                mine.merge(theirs);
-            }
-            self.series.merge(trial.series);
-            self.tasks.merge(trial.tasks);
-        }
-        self.rows.push(trial.row);
-    }
 }
 
 /// How far trials are, and the word to stop; shared with whoever watches.
@@ -114,6 +84,10 @@ impl Reported {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl MonteCarlo<'_> {
     /// Runs all trials, or as many as are finished when `watch` says to stop: the findings of each
     /// variant.
@@ -134,7 +108,22 @@ impl MonteCarlo<'_> {
         found: Vec<Findings>,
         watch: &Watch,
     ) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
-        self.simulate(found, 0, watch)
+        self.run_with(&Store::default(), "", found, watch)
+    }
+
+    /// As [`run_on`](Self::run_on): what a store has under this name need not be simulated, and it
+    /// is given what is found.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn run_with(
+        &self,
+        store: &Store,
+        name: &str,
+        found: Vec<Findings>,
+        watch: &Watch,
+    ) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
+        self.simulate(store, name, found, 0, watch)
     }
 
     /// The twins of all trials: what was drawn for a trial is the same, the rest of its chance is
@@ -143,38 +132,71 @@ impl MonteCarlo<'_> {
     /// # Errors
     /// When the operating system gives no threads.
     pub fn twins(&self, watch: &Watch) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
-        self.simulate(Vec::new(), FIRST_TWIN, watch)
+        self.twins_with(&Store::default(), "", watch)
     }
 
-    /// Runs the trials that are not found yet, each under its number beyond `first`.
+    /// As [`twins`](Self::twins), with a store as in [`run_with`](Self::run_with).
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn twins_with(
+        &self,
+        store: &Store,
+        name: &str,
+        watch: &Watch,
+    ) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
+        self.simulate(store, name, Vec::new(), FIRST_TWIN, watch)
+    }
+
+    /// Runs the trials that neither are found yet nor in the store, each under its number beyond
+    /// `first`.
     fn simulate(
         &self,
+        store: &Store,
+        name: &str,
         mut found: Vec<Findings>,
         first: u64,
         watch: &Watch,
     ) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
         found.resize_with(self.plans.len(), Findings::default);
-        let done = found.iter().map(|found| found.rows.len() as u64).min().unwrap_or(0);
+        let wanted = first..first + self.trials;
+        let keys: Vec<String> = (0..self.plans.len()).map(|at| format!("{name}/{at}")).collect();
+        for ((plan, found), key) in self.plans.iter().zip(&mut found).zip(&keys) {
+            let fits = |piece: &Findings| {
+                let known = |trial: u64| found.rows.iter().any(|row| row.trial == trial);
+                let open = |trial: u64| wanted.contains(&trial) && !known(trial);
+                piece.is_of(plan, self.objectives) && piece.rows.iter().all(|row| open(row.trial))
+            };
+            let pieces: Vec<Findings> = store.take(key, fits);
+            pieces.into_iter().for_each(|piece| found.merge(piece));
+        }
+        let open = self.open(store, &found, first);
         let variants = self.plans.len() as u64;
-        let jobs = self.trials.saturating_sub(done) * variants;
         let threads = match self.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             some => some,
         };
-        let threads = threads.min(usize::try_from(jobs).unwrap_or(usize::MAX)).max(1);
+        let threads = threads.min(open.len()).max(1);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-        let next = AtomicU64::new(0);
-        let findings: Vec<_> = found.into_iter().map(Mutex::new).collect();
+        let next = AtomicUsize::new(0);
+        // Of each variant what is found, and what of that the store has yet to be given.
+        let findings: Vec<_> =
+            found.into_iter().map(|found| Mutex::new((found, Findings::default()))).collect();
+        let hand_over = |variant: usize| {
+            let (found, fresh) = &mut *lock(&findings[variant]);
+            if !fresh.rows.is_empty() {
+                let piece = std::mem::take(fresh).in_order();
+                store.put(&keys[variant], &piece);
+                found.merge(piece);
+            }
+        };
         pool.broadcast(|_| {
             // Trial by trial rather than variant by variant: stopped early, all variants have
             // about as many trials.
             let mut worlds: Vec<Option<World<'_>>> = self.plans.iter().map(|_| None).collect();
             while !watch.is_stopped() {
-                let job = next.fetch_add(1, Ordering::Relaxed);
-                if job >= jobs {
-                    return;
-                }
-                let (trial, variant) = (done + job / variants, (job % variants) as usize);
+                let Some(job) = open.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                let (trial, variant) = (job / variants, (job % variants) as usize);
                 let plan = self.plans[variant].of_trial(trial);
                 let world = &mut worlds[variant];
                 if self.plans[variant].uncertain.is_some() {
@@ -182,19 +204,44 @@ impl MonteCarlo<'_> {
                 }
                 let world = world.get_or_insert_with(|| World::new(plan));
                 if let Some(digest) = self.trial(plan, world, first + trial, watch) {
-                    let mut found =
-                        findings[variant].lock().unwrap_or_else(PoisonError::into_inner);
-                    found.add(digest);
+                    let (found, fresh) = &mut *lock(&findings[variant]);
+                    if store.keeps() {
+                        fresh.add(digest)
+                    } else {
+                        found.add(digest)
+                    }
                     watch.trials.fetch_add(1, Ordering::Relaxed);
+                }
+                if store.is_due() {
+                    (0..findings.len()).for_each(hand_over);
                 }
             }
         });
+        (0..findings.len()).for_each(hand_over);
         let findings = findings.into_iter().map(|found| {
-            let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-            found.rows.sort_by_key(|row| row.trial);
-            found
+            let (found, _) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+            found.in_order()
         });
         Ok(findings.collect())
+    }
+
+    /// Trials of variants that are to be simulated here: trial times variants plus variant.
+    fn open(&self, store: &Store, found: &[Findings], first: u64) -> Vec<u64> {
+        let mut known = vec![vec![false; self.trials as usize]; found.len()];
+        for (known, found) in known.iter_mut().zip(found) {
+            for row in &found.rows {
+                if let Some(known) = known.get_mut((row.trial - first) as usize) {
+                    *known = true;
+                }
+            }
+        }
+        let variants = found.len() as u64;
+        let is_open = |job: &u64| {
+            let known = known[(job % variants) as usize][(job / variants) as usize];
+            // Asked for known ones too: it counts.
+            store.is_mine() && !known
+        };
+        (0..self.trials * variants).filter(is_open).collect()
     }
 
     fn trial(

@@ -14,7 +14,7 @@ mod search;
 pub use assessment::{Assessment, Fullness, Sure};
 pub use fleet::{Fleet, FleetFound, Hints};
 pub use load::LoadFound;
-pub use search::{Search, Setup, Stopped};
+pub use search::{Ahead, Search, Setup, Stopped};
 
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use super::objective::Objective;
 use super::totals::{Served, Totals};
 
 /// One trial.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TrialRow {
     /// Its number, from 0.
     pub trial: u64,

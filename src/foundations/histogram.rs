@@ -17,7 +17,11 @@
 //! assert_eq!(gaps.quantile(0.5), 22_495);
 //! ```
 
+mod written;
+
 use std::fmt;
+
+use written::Written;
 
 /// Values up to twice this have a bucket of their own; every further doubling is cut into so many
 /// buckets, which is three significant digits.
@@ -50,7 +54,8 @@ fn bounds(place: usize) -> (u64, u64) {
 }
 
 /// Integers counted in buckets of three significant digits. Empty, it owns no memory.
-#[derive(Clone)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
 pub struct Histogram {
     /// By place, from `first` on: memory follows how far values lie apart, not how large they are.
     buckets: Vec<u64>,

@@ -23,7 +23,19 @@ pub const LONGEST_S: f64 = u64::MAX as f64 / PS_PER_S as f64;
 pub struct SimTime(pub u64);
 
 /// A span between two instants, in picoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct SimDuration(pub u64);
 
 /// Seconds rounded to picoseconds; `None` when negative, not a number or past the range.

@@ -105,6 +105,23 @@ impl Folder {
         put().map_err(failed(&self.target.join(name)))
     }
 
+    /// Removes what processes that were killed left beside it: to be called by whoever knows that no
+    /// other process works on the same result.
+    pub fn remove_abandoned(&self) {
+        let Some((parent, name)) = self.target.parent().zip(self.target.file_name()) else {
+            return;
+        };
+        let begun = format!("{}.tmp-", name.to_string_lossy());
+        let parent = if parent == Path::new("") { Path::new(".") } else { parent };
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            let is_other = Some(entry.file_name().as_os_str()) != self.staging.file_name();
+            if is_other && entry.file_name().to_string_lossy().starts_with(&begun) {
+                // What cannot be removed is in nobody's way.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
     /// Where the files written so far lie, to be read again.
     pub fn files(&self) -> &Path {
         &self.staging
@@ -116,11 +133,16 @@ impl Folder {
     /// When renaming fails, or something else has taken the place meanwhile.
     pub fn commit(self) -> Result<(), FolderError> {
         check_vacant(&self.target)?;
-        if !self.target.exists() {
-            return fs::rename(&self.staging, &self.target).map_err(failed(&self.target));
-        }
-        // What stood there is in the neighbour afterwards, and is removed when `self` is dropped.
-        exchange(&self.staging, &self.target).map_err(failed(&self.target))
+        let put = || match self.target.exists() {
+            false => fs::rename(&self.staging, &self.target),
+            // What stood there is in the neighbour afterwards, removed when `self` is dropped.
+            true => exchange(&self.staging, &self.target),
+        };
+        let parent = self.target.parent().filter(|parent| *parent != Path::new(""));
+        put().map_err(failed(&self.target))?;
+        // So that the rename, too, outlives a loss of power; not every file system can.
+        let _ = File::open(parent.unwrap_or(Path::new("."))).and_then(|parent| parent.sync_all());
+        Ok(())
     }
 }
 

@@ -1,7 +1,9 @@
 //! Why tasks fail.
 
 /// Why a task did not succeed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[repr(usize)]
 pub enum Cause {
     /// Its program ended without success.

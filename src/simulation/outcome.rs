@@ -14,7 +14,7 @@ use crate::serving::tiers::{Level, TierUsage};
 pub const PICO_PER_USD: f64 = 1e12;
 
 /// Observations of one quantity, in integers of its unit.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Observations {
     /// All of them, in buckets of three digits, with their exact sum.
     pub histogram: Histogram,
@@ -38,7 +38,7 @@ impl Observations {
 }
 
 /// What the agents of one population did. Only tasks that started after the warm-up count.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AgentTally {
     /// Tasks that started, and of those: succeeded, failed by [`Cause`], still under way.
     pub started: u64,
@@ -253,7 +253,7 @@ pub struct PoolTally {
 }
 
 /// Sums that must agree, whatever happened; all over the whole trial, warm-up included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Conservation {
     /// Tasks started, and what became of them.
     pub tasks_started: u64,

@@ -8,7 +8,7 @@ use crate::serving::endpoint::EndpointUsage;
 pub const MOST_BINS: usize = 512;
 
 /// What happened in one bin.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Bin {
     /// Time that it covers, ps: its length, less at the end of a trial; summed over trials.
     pub covered_ps: u128,
@@ -27,7 +27,7 @@ pub struct Bin {
 }
 
 /// What one pool did in a bin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PoolBin {
     /// Replica time in steps, ps.
     pub busy_ps: u128,
@@ -105,7 +105,7 @@ impl Bin {
 }
 
 /// Bins of equal length from the start of the trial; the last may be shorter.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Series {
     /// Length of a bin.
     pub length: SimDuration,

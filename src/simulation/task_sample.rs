@@ -7,10 +7,11 @@
 use std::fmt;
 
 use super::cause::Cause;
+use super::plan::Plan;
 use crate::foundations::random::derive;
 
 /// One task, as it stands in `tasks.csv`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TaskRow {
     /// Number of its trial.
     pub trial: u64,
@@ -41,7 +42,8 @@ pub struct TaskRow {
 }
 
 /// See the module's page.
-#[derive(Clone)]
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[serde(into = "Written", from = "Written")]
 pub struct TaskSample {
     /// Hash of the trial's number.
     name: u64,
@@ -51,6 +53,28 @@ pub struct TaskSample {
     bound: u64,
     limit: usize,
     seen: u64,
+}
+
+/// A sample as it is kept on a disk: what stays, and nothing that depends on the order of merging.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Written {
+    limit: usize,
+    seen: u64,
+    kept: Vec<(u64, TaskRow)>,
+}
+
+impl From<TaskSample> for Written {
+    fn from(TaskSample { limit, seen, mut kept, .. }: TaskSample) -> Self {
+        kept.sort_unstable_by_key(|(key, row)| (*key, row.trial, row.task));
+        kept.truncate(limit);
+        Self { limit, seen, kept }
+    }
+}
+
+impl From<Written> for TaskSample {
+    fn from(Written { limit, seen, kept }: Written) -> Self {
+        Self { kept, limit, seen, ..Self::default() }
+    }
 }
 
 impl PartialEq for TaskSample {
@@ -105,6 +129,12 @@ impl TaskSample {
                 self.keep(key, row);
             }
         }
+    }
+
+    /// Whether this can be a sample of the tasks of this plan: it may come from a disk.
+    pub fn is_of(&self, plan: &Plan) -> bool {
+        let known = |row: &TaskRow| usize::from(row.population) < plan.populations.len();
+        self.limit == plan.task_rows && self.kept.iter().all(|(_, row)| known(row))
     }
 
     /// How many tasks stay.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tokenfleet::experiment::sizing::{Fleet, FleetFound, Hints, Knob, Search, Setup};
-use tokenfleet::experiment::{Metric, Objective, Part, Statistic, Watch};
+use tokenfleet::experiment::{Metric, Objective, Part, Statistic, Store, Watch};
 use tokenfleet::foundations::random::{Purpose, Streams};
 use tokenfleet::foundations::{Law, SimTime};
 use tokenfleet::simulation::plan::Plan;
@@ -59,6 +59,7 @@ fn setup(objectives: &[Objective]) -> Setup<'_> {
 /// 0.5 % of the stay is drawn again: to tell on which side it lies would take millions of tasks.
 #[test]
 fn the_least_number_of_servers_is_erlang_c() {
+    let store = Store::default();
     let mut stream = Streams::new(7, 0).stream(Purpose::Resample, 0);
     let (mut most, watch) = (0, Watch::default());
     for case in 0..50 {
@@ -75,7 +76,7 @@ fn the_least_number_of_servers_is_erlang_c() {
         let objectives = demand(wait);
         let start = 1 + stream.below(30) as u32;
         let fleet = Fleet { name: String::new(), plan: Ok(queue(a, start, 4000)) };
-        let mut search = Search::new(setup(&objectives), &watch, &|_, _, _| ());
+        let mut search = Search::new(setup(&objectives), &watch, &store, &|_, _, _| ());
         let found = search.least(&fleet, &[Knob::Slots(0)], Hints::default()).unwrap();
         let FleetFound::Enough(enough) = found else { panic!("case {case}: {found:?}") };
         assert_eq!(enough.counts, [expected], "case {case}: {a} Erlang, a wait of {wait} s");
@@ -87,7 +88,7 @@ fn the_least_number_of_servers_is_erlang_c() {
 /// The highest load on c servers is where Erlang C meets the limit.
 #[test]
 fn the_highest_load_is_erlang_c() {
-    let watch = Watch::default();
+    let (watch, store) = (Watch::default(), Store::default());
     for (servers, wait) in [(1, 0.5), (4, 0.2), (12, 0.1)] {
         let (mut low, mut high) = (0.0, f64::from(servers));
         for _ in 0..60 {
@@ -96,7 +97,7 @@ fn the_highest_load_is_erlang_c() {
         }
         let objectives = demand(wait);
         let setup = Setup { most_trials: 128, confidence: 0.95, ..setup(&objectives) };
-        let mut search = Search::new(setup, &watch, &|_, _, _| ());
+        let mut search = Search::new(setup, &watch, &store, &|_, _, _| ());
         let plan = queue(0.3 * f64::from(servers), servers, 6000);
         let knobs = [Knob::Slots(0)];
         let found = search.highest_load("", &plan, &knobs, &[servers]).unwrap();

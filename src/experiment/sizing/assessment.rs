@@ -5,7 +5,7 @@ use crate::experiment::figure::Figure;
 use crate::experiment::metric::Scope;
 use crate::experiment::objective::{Objective, Verdict};
 use crate::experiment::sweep::gpus;
-use crate::simulation::plan::Pool;
+use crate::simulation::plan::{Plan, Pool};
 
 use super::usd_per_h;
 
@@ -90,6 +90,33 @@ impl Assessment {
             sure: all,
             figures: answer.figures[0].clone(),
             fullness: fullness(answer),
+        }
+    }
+
+    /// What might be said of a candidate that nobody has simulated.
+    pub(super) fn supposed(
+        plan: &Plan,
+        objectives: &[Objective],
+        counts: &[u32],
+        load: f64,
+        meets: bool,
+    ) -> Self {
+        let sure = if meets { Sure::Meets } else { Sure::Misses };
+        let unknown =
+            |objective: &Objective| objective.verdict(&Figure::default(), f64::NAN, &[], 0.95);
+        Self {
+            counts: counts.to_vec(),
+            load,
+            usd_per_h: usd_per_h(plan),
+            gpus: gpus(plan),
+            watts: f64::NAN,
+            trials: 0,
+            keeps_up: meets,
+            verdicts: objectives.iter().map(unknown).collect(),
+            sure_of: vec![sure; objectives.len()],
+            sure,
+            figures: Vec::new(),
+            fullness: Vec::new(),
         }
     }
 

@@ -1,8 +1,11 @@
 //! Candidates, each simulated once, with as many trials as it takes to tell.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use crate::experiment::answers::Answers;
 use crate::experiment::monte_carlo::{MonteCarlo, Watch};
 use crate::experiment::objective::Objective;
+use crate::experiment::store::Store;
 use crate::simulation::Plan;
 use crate::workload::arrival::ArrivalError;
 
@@ -44,9 +47,19 @@ pub enum Stopped {
     /// No arrival process can have the load that was tried.
     #[error("the load cannot be scaled: {0}")]
     Load(#[from] ArrivalError),
+    /// What comes next depends on this candidate, of which nothing is known.
+    #[error("nothing is known of a candidate")]
+    Unknown(Box<Ahead>),
     /// The operating system gave no threads.
     #[error("no threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+}
+
+/// A candidate that a search may come to.
+#[derive(Clone, Debug)]
+pub struct Ahead {
+    key: String,
+    plan: Plan,
 }
 
 /// Simulates candidates and remembers them.
@@ -54,18 +67,23 @@ pub struct Search<'a> {
     /// What is the same for all.
     pub setup: Setup<'a>,
     watch: &'a Watch,
+    store: &'a Store,
     told: &'a dyn Fn(&str, &Plan, &Assessment),
     seen: Vec<(String, Assessment)>,
+    /// Where nothing is simulated: whether the candidates meet everything, in their order.
+    supposed: Option<Vec<bool>>,
 }
 
 impl<'a> Search<'a> {
-    /// A search without candidates yet; each one is `told` when it was simulated.
+    /// A search without candidates yet; each one is `told` when it was simulated. Trials that the
+    /// store has need not be.
     pub fn new(
         setup: Setup<'a>,
         watch: &'a Watch,
+        store: &'a Store,
         told: &'a dyn Fn(&str, &Plan, &Assessment),
     ) -> Self {
-        Self { setup, watch, told, seen: Vec::new() }
+        Self { setup, watch, store, told, seen: Vec::new(), supposed: None }
     }
 
     /// The candidates that were simulated, in that order, by the names of their kinds.
@@ -95,20 +113,74 @@ impl<'a> Search<'a> {
             return Err(Stopped::TooMany(self.seen.len()));
         }
         let plan = candidate(plan, knobs, counts, load)?;
-        let found = self.simulate(&plan, counts, load)?;
-        (self.told)(name, &plan, &found);
+        let key = format!("candidate {name} {counts:?} {load}");
+        let found = match &self.supposed {
+            None => self.simulate(&key, &plan, counts, load)?,
+            Some(supposed) => match supposed.get(self.seen.len()) {
+                Some(&meets) => {
+                    Assessment::supposed(&plan, self.setup.objectives, counts, load, meets)
+                }
+                None => return Err(Stopped::Unknown(Box::new(Ahead { key, plan }))),
+            },
+        };
+        if self.supposed.is_none() {
+            (self.told)(name, &plan, &found);
+        }
         self.seen.push((name.to_owned(), found.clone()));
         Ok(found)
     }
 
-    fn simulate(&self, plan: &Plan, counts: &[u32], load: f64) -> Result<Assessment, Stopped> {
+    /// Simulates what a search may come to: the first trials of the candidates that it asks for under
+    /// every supposition of what the ones before say, the fewest suppositions first. As far as they
+    /// belong to the store's part of the experiment, it keeps them.
+    ///
+    /// # Errors
+    /// See [`Stopped`].
+    pub fn foresee<T>(
+        &mut self,
+        look: impl Fn(&mut Self) -> Result<T, Stopped>,
+    ) -> Result<(), Stopped> {
+        let mut open = VecDeque::from([Vec::new()]);
+        let mut keys = BTreeSet::new();
+        // Where few candidates are left to ask for, many suppositions lead to none that is new.
+        for _ in 0..16 * self.setup.most_candidates {
+            let Some(supposed) = open.pop_front() else { break };
+            if keys.len() >= self.setup.most_candidates {
+                break;
+            }
+            self.seen.clear();
+            self.supposed = Some(supposed.clone());
+            let ahead = match look(self) {
+                Err(Stopped::Unknown(ahead)) => ahead,
+                // The search is over, or would be.
+                Ok(_) | Err(Stopped::TooMany(_)) => continue,
+                Err(other) => return Err(other),
+            };
+            if keys.insert(ahead.key.clone()) {
+                let Setup { objectives, trials, seed, threads, .. } = self.setup;
+                let plans = std::slice::from_ref(&ahead.plan);
+                let run = MonteCarlo { plans, objectives, trials: trials.max(2), seed, threads };
+                run.run_with(self.store, &ahead.key, Vec::new(), self.watch)?;
+            }
+            open.extend([true, false].map(|meets| [&supposed[..], &[meets]].concat()));
+        }
+        Ok(())
+    }
+
+    fn simulate(
+        &self,
+        key: &str,
+        plan: &Plan,
+        counts: &[u32],
+        load: f64,
+    ) -> Result<Assessment, Stopped> {
         let Setup { objectives, most_trials, seed, threads, confidence, .. } = self.setup;
         let plans = std::slice::from_ref(plan);
-        let mut run =
-            MonteCarlo { plans, objectives, trials: self.setup.trials.max(2), seed, threads };
+        let trials = self.setup.trials.max(2);
+        let mut run = MonteCarlo { plans, objectives, trials, seed, threads };
         let mut found = Vec::new();
         loop {
-            found = run.run_on(found, self.watch)?;
+            found = run.run_with(self.store, key, found, self.watch)?;
             let answers = Answers::new("", &run, found, confidence);
             if answers.stopped_after().is_some() {
                 return Err(Stopped::Asked);

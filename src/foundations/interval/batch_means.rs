@@ -21,7 +21,7 @@ use crate::foundations::statistics::Moments;
 const MOST: usize = 64;
 
 /// Means of successive batches of observations.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct BatchMeans {
     /// Sums of the full batches.
     sums: Vec<f64>,

@@ -1,7 +1,7 @@
 //! What an endpoint has done, as integers that add up exactly.
 
 /// What an endpoint did in a stretch of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EndpointUsage {
     /// Calls sent to it.
     pub requests: u64,
