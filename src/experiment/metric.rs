@@ -8,16 +8,14 @@
 //! start inside it; they are followed to their end, or to the end of the drain.
 
 mod table;
-mod tiers;
 
 use crate::foundations::Dimension;
 use crate::simulation::outcome::{AgentTally, Observations};
 
 use super::totals::{Served, Totals};
 
-use table::LEVERS;
 pub use table::METRICS;
-use tiers::TIERS;
+use table::{LEVERS, TIERS};
 
 /// What a figure is about: the whole fleet, one kind of agent, one pool of servers, or one hosted
 /// endpoint.
@@ -60,6 +58,8 @@ pub enum Unit {
     Ratio,
     /// Watts.
     Watts,
+    /// Millions of bytes.
+    Megabytes,
     /// Joules.
     Joules,
     /// Grams.
@@ -86,6 +86,7 @@ impl Unit {
             Unit::Share => "share",
             Unit::Ratio => "ratio",
             Unit::Watts => "W",
+            Unit::Megabytes => "MB",
             Unit::Joules => "J",
             Unit::Grams => "g",
             Unit::TokensPerJoule => "tokens/J",
@@ -108,7 +109,7 @@ impl Unit {
             Unit::Joules => Dimension::Energy,
             Unit::BytesPerSecond => Dimension::Bandwidth,
             Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
-            Unit::TokensPerJoule | Unit::Grams => Dimension::Number,
+            Unit::TokensPerJoule | Unit::Grams | Unit::Megabytes => Dimension::Number,
         }
     }
 }

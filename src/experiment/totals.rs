@@ -1,12 +1,18 @@
 //! The sums of a trial, or of a part of it, that figures are ratios of.
 
+mod tiers;
+mod transfers;
+
 use crate::foundations::time::PS_PER_S;
 use crate::serving::Counter;
 use crate::serving::endpoint::EndpointUsage;
-use crate::serving::tiers::{Level, TierUsage};
+use crate::serving::tiers::Level;
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
 use crate::simulation::plan::Pool;
 use crate::simulation::series::PoolBin;
+
+pub use tiers::TierServed;
+pub use transfers::{Transfer, Transfers};
 
 /// What servers did in a stretch of time, and what they cost. What is not known is not a number,
 /// and so is every figure that needs it.
@@ -68,78 +74,8 @@ pub struct Served {
     pub counters: [f64; Counter::COUNT],
     /// What tiers behind the memories did, the nearest first.
     pub tiers: [TierServed; Level::COUNT],
-}
-
-/// What the tiers of one level did.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TierServed {
-    /// Prompt tokens fetched.
-    pub hit_tokens: f64,
-    /// Prompt tokens that could be computed sooner.
-    pub recomputed_tokens: f64,
-    /// Tokens forgotten for their age.
-    pub expired_tokens: f64,
-    /// Tokens not written for want of buffers.
-    pub dropped_tokens: f64,
-    /// Tokens written.
-    pub written_tokens: f64,
-    /// Bytes fetched.
-    pub read_bytes: f64,
-    /// Bytes written.
-    pub written_bytes: f64,
-    /// Time in which something is fetched, all links together, s.
-    pub reading_s: f64,
-    /// Time in which something is written, s.
-    pub writing_s: f64,
-    /// Links x time, s.
-    pub link_s: f64,
-}
-
-impl TierServed {
-    const fn all(value: f64) -> Self {
-        Self {
-            hit_tokens: value,
-            recomputed_tokens: value,
-            expired_tokens: value,
-            dropped_tokens: value,
-            written_tokens: value,
-            read_bytes: value,
-            written_bytes: value,
-            reading_s: value,
-            writing_s: value,
-            link_s: value,
-        }
-    }
-
-    fn of(usage: &TierUsage, window_s: f64) -> Self {
-        Self {
-            hit_tokens: usage.hit_tokens as f64,
-            recomputed_tokens: usage.recomputed_tokens as f64,
-            expired_tokens: usage.expired_tokens as f64,
-            dropped_tokens: usage.dropped_tokens as f64,
-            written_tokens: usage.written_tokens as f64,
-            read_bytes: usage.read.bytes as f64,
-            written_bytes: usage.write.bytes as f64,
-            reading_s: seconds(usage.read.busy_ps.into()),
-            writing_s: seconds(usage.write.busy_ps.into()),
-            link_s: usage.links as f64 * window_s,
-        }
-    }
-
-    fn plus(&self, other: &Self) -> Self {
-        Self {
-            hit_tokens: self.hit_tokens + other.hit_tokens,
-            recomputed_tokens: self.recomputed_tokens + other.recomputed_tokens,
-            expired_tokens: self.expired_tokens + other.expired_tokens,
-            dropped_tokens: self.dropped_tokens + other.dropped_tokens,
-            written_tokens: self.written_tokens + other.written_tokens,
-            read_bytes: self.read_bytes + other.read_bytes,
-            written_bytes: self.written_bytes + other.written_bytes,
-            reading_s: self.reading_s + other.reading_s,
-            writing_s: self.writing_s + other.writing_s,
-            link_s: self.link_s + other.link_s,
-        }
-    }
+    /// What came from prefill sides.
+    pub transfers: Transfers,
 }
 
 /// Joules of a kilowatt-hour.
@@ -186,6 +122,7 @@ impl Served {
             unavailable: value,
             counters: [value; Counter::COUNT],
             tiers: [TierServed::all(value); Level::COUNT],
+            transfers: Transfers([value; Transfer::COUNT]),
         }
     }
 
@@ -226,6 +163,7 @@ impl Served {
             preemptions: usage.preemptions as f64,
             counters: usage.counters.all().map(|count| count as f64),
             tiers: tally.tiers.map(|tier| TierServed::of(&tier, window_s)),
+            transfers: Transfers::of(&tally.transfers),
             ..Self::capacity(pool, window_s, tally.down_ps, tally.unpaid_ps)
         }
         .powered(pool, seconds(u128::from(usage.gpu_ps)))
@@ -249,6 +187,7 @@ impl Served {
             preemptions: f64::NAN,
             counters: [f64::NAN; Counter::COUNT],
             tiers: [TierServed::all(f64::NAN); Level::COUNT],
+            transfers: Transfers([f64::NAN; Transfer::COUNT]),
             ..Self::capacity(pool, length_s, bin.down_ps, bin.unpaid_ps)
         }
         .powered(pool, seconds(bin.gpu_ps))
@@ -283,6 +222,11 @@ impl Served {
         let facility_joules = joules * pool.bill.facility_factor;
         let carbon_g = facility_joules / JOULES_PER_KWH * pool.bill.grams_per_kwh;
         Self { joules, facility_joules, carbon_g, ..self }
+    }
+
+    /// A sum over what came from prefill sides.
+    pub fn transferred(&self, what: Transfer) -> f64 {
+        self.transfers.0[what as usize]
     }
 
     /// What a lever counted.
@@ -322,6 +266,7 @@ impl Served {
             unavailable: self.unavailable + other.unavailable,
             counters: std::array::from_fn(|at| self.counters[at] + other.counters[at]),
             tiers: std::array::from_fn(|at| self.tiers[at].plus(&other.tiers[at])),
+            transfers: self.transfers.plus(&other.transfers),
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) enum Event {
     Delivered { call: Handle, pool: u16 },
     /// A transfer between the tiers of a pool ends.
     Tiers { pool: u16 },
+    /// Keys and values reach a pool over a link from its prefill side.
+    Transferred { pool: u16, link: u32 },
     /// A call to an endpoint ends.
     Reply { call: Handle },
     /// A task takes too long.

@@ -85,7 +85,7 @@ impl World<'_> {
         let mut came = false;
         for request in some.turns.drain(..) {
             if !some.tiers.seek(own, replica, &plan.replica, request, self.now) {
-                replica.fetched(&plan.replica, request, 0..0, self.now);
+                replica.context_came(&plan.replica, request, 0..0, self.now);
                 came = true;
             }
         }
@@ -105,7 +105,7 @@ impl World<'_> {
         let mut arrived = std::mem::take(&mut some.arrived);
         for Arrived { replica, request, start, end } in arrived.drain(..) {
             let index = first + replica;
-            self.replicas[index].fetched(&plan.replica, request, start..end, self.now);
+            self.replicas[index].context_came(&plan.replica, request, start..end, self.now);
             self.follow(index);
             self.heed_tiers(index, pool);
         }

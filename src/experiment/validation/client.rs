@@ -119,9 +119,32 @@ pub fn recorded_plan(server: &Server, trace: Trace) -> Result<Plan, ArrivalError
 }
 
 fn empty_plan(server: &Server, requests: u64) -> Plan {
+    Plan {
+        name: "benchmark".into(),
+        stop: Stop { horizon: None, tasks: Some(requests) },
+        warm_up: SimTime::ZERO,
+        ending: Ending::Drain(SimDuration::MAX),
+        pools: vec![replica_pool(server)],
+        endpoints: vec![],
+        geography: None,
+        programs: Vec::new(),
+        tools: Vec::new(),
+        traces: Vec::new(),
+        populations: Vec::new(),
+        task_rows: usize::try_from(requests).unwrap_or(usize::MAX),
+        bin: SimDuration::from_s_saturating(BIN_S),
+        uncertain: None,
+        outlook: None,
+        power_limit_w: None,
+    }
+}
+
+/// One replica that is a pool.
+#[must_use]
+pub fn replica_pool(server: &Server) -> Pool {
     let Server { replica, gpus, power } = server.clone();
     let (peak_flops, bandwidth) = (replica.model.peak_flops, replica.model.bandwidth);
-    let pool = Pool {
+    Pool {
         name: "replica".into(),
         model: String::new(),
         accelerator: String::new(),
@@ -130,6 +153,7 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         replicas: 1,
         gpus,
         router: RouterPolicy::RoundRobin,
+        prefill: None,
         overflow: None,
         quality: 1.0,
         fleet: None,
@@ -142,24 +166,6 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         gpu_power: power,
         measured_model: String::new(),
         calibration: None,
-    };
-    Plan {
-        name: "benchmark".into(),
-        stop: Stop { horizon: None, tasks: Some(requests) },
-        warm_up: SimTime::ZERO,
-        ending: Ending::Drain(SimDuration::MAX),
-        pools: vec![pool],
-        endpoints: vec![],
-        geography: None,
-        programs: Vec::new(),
-        tools: Vec::new(),
-        traces: Vec::new(),
-        populations: Vec::new(),
-        task_rows: usize::try_from(requests).unwrap_or(usize::MAX),
-        bin: SimDuration::from_s_saturating(BIN_S),
-        uncertain: None,
-        outlook: None,
-        power_limit_w: None,
     }
 }
 

@@ -83,7 +83,13 @@ impl Replica {
 
     /// These blocks of a queued request's context have come, or nothing is to come: it takes part in
     /// the queue again.
-    pub fn fetched(&mut self, spec: &ReplicaSpec, id: RequestId, blocks: Range<u32>, now: SimTime) {
+    pub fn context_came(
+        &mut self,
+        spec: &ReplicaSpec,
+        id: RequestId,
+        blocks: Range<u32>,
+        now: SimTime,
+    ) {
         self.settle(spec, now);
         let Some(sequence) = self.queued_sequence(id) else { return };
         sequence.fetching = false;

@@ -4,7 +4,7 @@ use super::*;
 use crate::foundations::time::PS_PER_S;
 use crate::performance::{HostProfile, StepModel};
 use crate::serving::kv_cache::Retention;
-use crate::serving::request::{Piece, Request};
+use crate::serving::request::{Piece, Request, Stage};
 use crate::serving::scheduling::{Scheduling, Standing};
 use crate::serving::step_table::StepTable;
 
@@ -102,6 +102,7 @@ impl Rig {
             kept: 0,
             luck: 0,
             standing: Standing::default(),
+            stage: Stage::Whole,
         };
         let found = &mut self.servers[server];
         let id = found.submit(&self.spec, request, self.now);
@@ -132,7 +133,7 @@ impl Rig {
                     let mut arrived = Vec::new();
                     self.tiers.advance(due, &mut arrived);
                     for Arrived { replica, request, start, end } in arrived {
-                        self.servers[replica].fetched(&self.spec, request, start..end, due);
+                        self.servers[replica].context_came(&self.spec, request, start..end, due);
                         self.heed(replica);
                     }
                 }

@@ -1,8 +1,8 @@
 //! Figures of the tiers behind a pool's memories: said only where there are some.
 
-use super::super::totals::{TierServed, Totals};
-use super::table::{SERVERS, ratio};
-use super::{Metric, Unit};
+use super::super::super::totals::{TierServed, Totals};
+use super::super::{Metric, Unit};
+use super::kinds::{SERVERS, ratio};
 use crate::serving::Counter;
 use crate::serving::tiers::Level;
 
@@ -49,7 +49,7 @@ fn some(t: &Totals<'_>, tokens: f64) -> (f64, f64) {
 }
 
 /// All of them.
-pub(super) const TIERS: [Metric; 20] = [
+pub(in super::super) const TIERS: [Metric; 20] = [
     ratio(
         "host_hit_rate",
         Unit::Share,
