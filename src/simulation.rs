@@ -13,6 +13,7 @@ mod hand_over;
 mod logging;
 pub mod outcome;
 pub mod plan;
+mod pool_tiers;
 mod records;
 mod remote;
 mod replay;

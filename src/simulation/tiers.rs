@@ -4,55 +4,12 @@
 use super::actor::{Script, Server};
 use super::event::{Event, Handle};
 use super::world::World;
-use crate::foundations::{EventKey, SimTime};
+use crate::foundations::SimTime;
 use crate::serving::RequestId;
-use crate::serving::kv_cache::Moved;
 use crate::serving::router::Moment;
-use crate::serving::tiers::{Arrived, Keep, Level, Pause, TierUsage, Tiers};
-use crate::simulation::plan::Pool;
+use crate::serving::tiers::{Arrived, Keep, Pause};
 use crate::workload::program::StepKind;
 use crate::workload::trace::Gap;
-
-/// The tiers of a pool in a running trial.
-#[derive(Clone, Debug)]
-pub(super) struct PoolTiers {
-    tiers: Tiers,
-    /// The event at which the next transfer ends.
-    due: Option<(SimTime, EventKey)>,
-    /// Memory for what is handed over.
-    moved: Vec<Moved>,
-    turns: Vec<RequestId>,
-    arrived: Vec<Arrived>,
-}
-
-impl PoolTiers {
-    /// Of a pool at the start of a trial, where it has some.
-    pub(super) fn of(pool: &Pool) -> Option<Box<Self>> {
-        let spec = pool.tiers.as_ref()?;
-        Some(Box::new(Self {
-            tiers: Tiers::new(spec, pool.most_replicas() as usize, pool.replica.block),
-            due: None,
-            moved: Vec::new(),
-            turns: Vec::new(),
-            arrived: Vec::new(),
-        }))
-    }
-
-    /// What the tiers of each level did up to now.
-    pub(super) fn usage(&mut self, now: SimTime) -> [TierUsage; Level::COUNT] {
-        self.tiers.usage(now)
-    }
-
-    /// Begins the sums anew, at the end of a warm-up.
-    pub(super) fn start_measuring(&mut self, now: SimTime) {
-        self.tiers.start_measuring(now);
-    }
-
-    /// A server went down.
-    pub(super) fn lose(&mut self, replica: usize) {
-        self.tiers.lose(replica);
-    }
-}
 
 impl World<'_> {
     /// A request was sent to a replica: begins to fetch what the tiers hold of its context.
