@@ -24,6 +24,7 @@ mod init;
 mod intervals;
 mod leap;
 mod ledger;
+mod limits;
 mod made_up;
 mod measure_gpu;
 mod power;
