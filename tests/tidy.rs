@@ -218,6 +218,7 @@ fn the_top_holds_only_what_has_a_reason() {
         "README.md",
         "benches",
         "clippy.toml",
+        "deny.toml",
         "docs",
         "python",
         "results",

@@ -29,6 +29,10 @@
 //! assert_ne!(first, Streams::new(1, 4).stream(Purpose::Task, 17).uniform());
 //! ```
 
+use std::convert::Infallible;
+
+use rand::TryRng;
+
 use super::chacha::ChaCha8;
 
 /// The last quarter of every key, so that our streams are nobody else's.
@@ -105,6 +109,10 @@ impl Streams {
 }
 
 /// A sequence of independent random numbers.
+///
+/// It is a generator of the `rand` crate too, so whatever draws from those (the laws of
+/// `rand_distr`, a shuffle) may draw from a stream. What reaches a result does not: those crates
+/// change their algorithms, and the bits, from version to version.
 #[derive(Clone, Debug)]
 pub struct Stream {
     generator: ChaCha8,
@@ -145,6 +153,25 @@ impl Stream {
     #[inline]
     pub fn chance(&mut self, probability: f64) -> bool {
         self.uniform() < probability
+    }
+}
+
+impl TryRng for Stream {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.next_u64() as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.next_u64().to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
     }
 }
 

@@ -82,7 +82,7 @@ use run::RUN;
 use site::SITE;
 
 pub use archetype::Archetype;
-pub use files::{Files, Folder, NoFiles};
+pub use files::{Files, Folder, NoFiles, WantedTrace};
 pub use objectives::{Objective, Part, Statistic};
 pub use point::{Change, Point};
 pub use run::RunSettings;

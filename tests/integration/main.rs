@@ -12,6 +12,7 @@ mod compare;
 mod conservation;
 mod decisions;
 mod determinism;
+mod disaggregation;
 mod documents;
 mod endpoints;
 mod example;
