@@ -75,7 +75,7 @@ pub use does_not_fit::{DoesNotFit, Mend};
 pub use error::PerformanceError;
 pub use host::HostProfile;
 pub use measured_steps::{MeasuredStep, MeasuredSteps, UnusableSteps};
-pub use memory::{MemoryPlan, usual_reserve};
+pub use memory::{ContextBytes, MemoryPlan, usual_reserve};
 pub use mixture_of_experts::{ExpertGroup, busiest, coverage};
 pub use power::GpuPower;
 pub use smooth_max::SmoothMax;

@@ -58,6 +58,8 @@ pub enum Unit {
     Ratio,
     /// Watts.
     Watts,
+    /// Millions of bytes.
+    Megabytes,
     /// Joules.
     Joules,
     /// Grams.
@@ -82,6 +84,7 @@ impl Unit {
             Unit::Share => "share",
             Unit::Ratio => "ratio",
             Unit::Watts => "W",
+            Unit::Megabytes => "MB",
             Unit::Joules => "J",
             Unit::Grams => "g",
             Unit::TokensPerJoule => "tokens/J",
@@ -102,7 +105,7 @@ impl Unit {
             Unit::Watts => Dimension::Power,
             Unit::Joules => Dimension::Energy,
             Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
-            Unit::TokensPerJoule | Unit::Grams => Dimension::Number,
+            Unit::TokensPerJoule | Unit::Grams | Unit::Megabytes => Dimension::Number,
         }
     }
 }

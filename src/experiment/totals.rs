@@ -1,11 +1,15 @@
 //! The sums of a trial, or of a part of it, that figures are ratios of.
 
+mod transfers;
+
 use crate::foundations::time::PS_PER_S;
 use crate::serving::Counter;
 use crate::serving::endpoint::EndpointUsage;
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
 use crate::simulation::plan::Pool;
 use crate::simulation::series::PoolBin;
+
+pub use transfers::{Transfer, Transfers};
 
 /// What servers did in a stretch of time, and what they cost. What is not known is not a number,
 /// and so is every figure that needs it.
@@ -65,6 +69,8 @@ pub struct Served {
     pub unavailable: f64,
     /// What levers counted, in the order of [`Counter`].
     pub counters: [f64; Counter::COUNT],
+    /// What came from prefill sides.
+    pub transfers: Transfers,
 }
 
 /// Joules of a kilowatt-hour.
@@ -110,6 +116,7 @@ impl Served {
             throttled: value,
             unavailable: value,
             counters: [value; Counter::COUNT],
+            transfers: Transfers([value; Transfer::COUNT]),
         }
     }
 
@@ -149,6 +156,7 @@ impl Served {
             bytes: usage.bytes as f64 * gpus,
             preemptions: usage.preemptions as f64,
             counters: usage.counters.all().map(|count| count as f64),
+            transfers: Transfers::of(&tally.transfers),
             ..Self::capacity(pool, window_s, tally.down_ps, tally.unpaid_ps)
         }
         .powered(pool, seconds(u128::from(usage.gpu_ps)))
@@ -171,6 +179,7 @@ impl Served {
             bytes: bin.bytes as f64 * gpus,
             preemptions: f64::NAN,
             counters: [f64::NAN; Counter::COUNT],
+            transfers: Transfers([f64::NAN; Transfer::COUNT]),
             ..Self::capacity(pool, length_s, bin.down_ps, bin.unpaid_ps)
         }
         .powered(pool, seconds(bin.gpu_ps))
@@ -205,6 +214,11 @@ impl Served {
         let facility_joules = joules * pool.bill.facility_factor;
         let carbon_g = facility_joules / JOULES_PER_KWH * pool.bill.grams_per_kwh;
         Self { joules, facility_joules, carbon_g, ..self }
+    }
+
+    /// A sum over what came from prefill sides.
+    pub fn transferred(&self, what: Transfer) -> f64 {
+        self.transfers.0[what as usize]
     }
 
     /// What a lever counted.
@@ -243,6 +257,7 @@ impl Served {
             throttled: self.throttled + other.throttled,
             unavailable: self.unavailable + other.unavailable,
             counters: std::array::from_fn(|at| self.counters[at] + other.counters[at]),
+            transfers: self.transfers.plus(&other.transfers),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod client;
 pub mod closed_loop;
 pub mod comparison;
 pub mod configuration;
+mod disaggregated;
 pub mod end_to_end;
 pub mod engine_tpot;
 pub mod errors;
@@ -34,6 +35,7 @@ pub use targets::{Target, targets};
 use rayon::prelude::*;
 
 use self::comparison::Outcome;
+use self::disaggregated::is_disaggregated;
 use self::table::Line;
 use crate::catalog::Catalog;
 
@@ -44,11 +46,15 @@ pub fn validate(measurements: &Measurements, catalog: &Catalog) -> Vec<FileFindi
     let Measurements { engine_tpot, end_to_end, step_times, .. } = measurements;
     let Measurements { load_sweep, vllm_runs, recorded_runs, .. } = measurements;
     let known = engine_tpot.iter().map(|line| line.row.id.as_str()).collect();
+    let split = disaggregated::runs(end_to_end);
     let recorded: Vec<Line<&RecordedRun>> =
         (1..).zip(recorded_runs).map(|(number, row)| Line { number, row }).collect();
     let files = [
         each(folder::ENGINE_TPOT, engine_tpot, |line| engine_tpot::compare(line, catalog)),
-        each(folder::END_TO_END, end_to_end, |line| end_to_end::compare(line, catalog, &known)),
+        each(folder::END_TO_END, end_to_end, |line| match is_disaggregated(&line.row) {
+            true => disaggregated::compare(line, catalog, &split),
+            false => end_to_end::compare(line, catalog, &known),
+        }),
         each(folder::STEP_TIMES, step_times, |line| step_times::compare(line, catalog)),
         each(folder::LOAD_SWEEP, load_sweep, |line| load_sweep::compare(line, catalog)),
         each(folder::VLLM_RUNS, vllm_runs, |line| vllm_runs::compare(line, catalog)),

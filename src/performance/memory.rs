@@ -106,6 +106,26 @@ impl Demand {
     }
 }
 
+/// Bytes of keys and values that the GPUs of a replica hold together, with what several of them
+/// repeat.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ContextBytes {
+    /// For each token of context.
+    pub token: f64,
+    /// For each sequence, whatever its context: windows, states.
+    pub sequence: f64,
+}
+
+impl ContextBytes {
+    /// Those of a deployment.
+    #[must_use]
+    pub fn of(deployment: &Deployment<'_>) -> Self {
+        let Demand { token, sequence, .. } = Demand::of(deployment);
+        let gpus = f64::from(deployment.tensor_parallel);
+        Self { token: token * gpus, sequence: sequence * gpus }
+    }
+}
+
 /// How an engine divides the memory of each GPU.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rule {

@@ -73,6 +73,8 @@ fn scale_of(unit: Unit, size: f64) -> Scale {
             s if s < 3.6e9 => scale("", 1.0 / 3.6e6, " kWh"),
             _ => scale("", 1.0 / 3.6e9, " MWh"),
         },
+        Unit::Megabytes if size >= 1000.0 => scale("", 1e-3, " GB"),
+        Unit::Megabytes => scale("", 1.0, " MB"),
         Unit::Grams if size >= 1000.0 => scale("", 1e-3, " kg"),
         Unit::Grams => scale("", 1.0, " g"),
         Unit::TokensPerJoule => scale("", 1.0, " tok/J"),

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use super::batch::DecodeBatch;
 use super::kv_cache::KvCache;
-use super::request::{Finished, Request, RequestId};
+use super::request::{Fetch, Finished, Request, RequestId, Stage};
 use super::scheduling::{Scheduling, Shares};
 use super::sequence::{Chunk, Phase, Sequence, alive};
 use super::step_table::StepTable;
@@ -22,6 +22,7 @@ use super::usage::{Progression, SHARE_BITS, Usage};
 use crate::foundations::{SimDuration, SimTime};
 use crate::performance::{HostProfile, Speculation, StepModel};
 
+mod hand_over;
 mod lose;
 mod schedule;
 mod steps;
@@ -87,6 +88,8 @@ pub const FULL_SPEED: u64 = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Activity {
     Idle,
+    /// Nothing to compute, and no room for those that wait before something is fetched.
+    Stalled,
     /// Decode steps of one batch: when they began, what is the same in each (of its time, the
     /// host's part of that, memory traffic), how many.
     Leap {
@@ -126,8 +129,12 @@ pub struct Replica {
     prefilling: VecDeque<u32>,
     /// The prompts in the mixed step under way.
     chunks: Vec<Chunk>,
-    /// Requests cancelled since the last boundary.
-    cancelled: Vec<u32>,
+    /// Requests that were cancelled, or whose keys and values came, since the last boundary.
+    called: Vec<u32>,
+    /// Requests that room was made for, until the caller asks.
+    fetches: Vec<Fetch>,
+    /// Requests that are done here and whose blocks are still to be fetched.
+    kept: Vec<u32>,
     batch: DecodeBatch,
     activity: Activity,
     /// How much longer its steps take than they should, in 1024ths.
@@ -177,7 +184,9 @@ impl Replica {
             running: Vec::new(),
             prefilling: VecDeque::new(),
             chunks: Vec::new(),
-            cancelled: Vec::new(),
+            called: Vec::new(),
+            fetches: Vec::new(),
+            kept: Vec::new(),
             batch: DecodeBatch::default(),
             activity: Activity::Idle,
             slowness: FULL_SPEED,
@@ -208,7 +217,9 @@ impl Replica {
         self.running.clear();
         self.prefilling.clear();
         self.chunks.clear();
-        self.cancelled.clear();
+        self.called.clear();
+        self.fetches.clear();
+        self.kept.clear();
         self.batch.clear(&spec.model, spec.block, spec.speculation.is_some());
         (self.activity, self.slowness) = (Activity::Idle, FULL_SPEED);
         (self.done, self.stall, self.taken_up) = (0, 0, 0);
@@ -236,7 +247,8 @@ impl Replica {
             sequence.holding.map_or(0, |held| self.kv.own_blocks(&held, sequence.target + stayed))
         };
         Account {
-            blocks_held: self.kv.shared_blocks() + self.running.iter().map(own).sum::<u64>(),
+            blocks_held: self.kv.shared_blocks()
+                + self.running.iter().chain(&self.kept).map(own).sum::<u64>(),
             busy_ps: self.before.busy_ps + u128::from(self.usage.busy_ps),
             charged_ps: self.before.charged_ps + u128::from(self.usage.charged_ps()),
         }
@@ -292,7 +304,7 @@ impl Replica {
 
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.activity == Activity::Idle
+        matches!(self.activity, Activity::Idle | Activity::Stalled)
     }
 
     /// Running sums up to the last boundary; see [`Replica::settle`].
@@ -308,8 +320,10 @@ impl Replica {
     /// When the present step or leap ends, or an idle server has something to do.
     pub fn boundary(&self) -> Option<SimTime> {
         match self.activity {
-            Activity::Idle if !self.waiting.is_empty() => Some(self.clock),
-            Activity::Idle => self.next_arrival(),
+            Activity::Idle if !(self.waiting.is_empty() && self.called.is_empty()) => {
+                Some(self.clock)
+            }
+            Activity::Idle | Activity::Stalled => self.next_arrival(),
             Activity::Leap { start, run, steps, .. } => {
                 Some(start + SimDuration(run.elapsed(steps)))
             }
@@ -320,15 +334,29 @@ impl Replica {
     /// Sends a request to the server: through the front end into the queue. A leap is cut where the
     /// request will be looked at. The caller asks for [`Replica::boundary`] again.
     pub fn submit(&mut self, spec: &ReplicaSpec, request: Request<'_>, now: SimTime) -> RequestId {
-        let taken_up = self.front_end_free.max(now);
-        self.front_end_free = taken_up + SimDuration(spec.host.serial_ps(request.prompt));
-        let arrives = self.front_end_free + SimDuration(spec.host.request_delay_ps);
+        let arrives = self.through_front_end(spec, &request, now);
         let id = self.enter(request, arrives);
         self.arriving.push_back(id.slot);
         if self.arriving.len() == 1 {
             self.heed_arrival(spec);
         }
         id
+    }
+
+    /// When a request that is sent now leaves the front end. What comes from another server has been
+    /// through one there.
+    fn through_front_end(
+        &mut self,
+        spec: &ReplicaSpec,
+        request: &Request<'_>,
+        now: SimTime,
+    ) -> SimTime {
+        if request.stage == Stage::Answer {
+            return now;
+        }
+        let taken_up = self.front_end_free.max(now);
+        self.front_end_free = taken_up + SimDuration(spec.host.serial_ps(request.prompt));
+        self.front_end_free + SimDuration(spec.host.request_delay_ps)
     }
 
     /// When the next request leaves the front end.
@@ -403,10 +431,23 @@ impl Replica {
             return true;
         }
         if !std::mem::replace(&mut sequence.cancelled, true) {
-            self.cancelled.push(id.slot);
-            self.cut(1);
+            self.call(id.slot);
         }
         false
+    }
+
+    /// Something became of a request that the next boundary must see.
+    fn call(&mut self, slot: u32) {
+        self.called.push(slot);
+        self.look_again();
+    }
+
+    /// The next boundary must see whether there is room now.
+    fn look_again(&mut self) {
+        self.cut(1);
+        if self.activity == Activity::Stalled {
+            self.activity = Activity::Idle;
+        }
     }
 
     /// Books the arrivals and the steps of the present leap up to `now`, so that usage, KV memory
@@ -455,7 +496,7 @@ impl Replica {
         self.receive(spec, now);
         self.book_time(now);
         match std::mem::replace(&mut self.activity, Activity::Idle) {
-            Activity::Idle => {}
+            Activity::Idle | Activity::Stalled => {}
             Activity::Leap { run, fixed, host, bytes, steps, .. } => {
                 self.book_leap(spec, run, fixed, host, bytes, steps);
             }
@@ -466,15 +507,16 @@ impl Replica {
                 self.leave(spec, slot, now, finished);
             }
         }
-        let mut cancelled = std::mem::take(&mut self.cancelled);
-        for slot in cancelled.drain(..) {
-            if self.sequences[slot as usize].phase != Phase::Gone
-                && self.sequences[slot as usize].cancelled
-            {
+        let mut called = std::mem::take(&mut self.called);
+        for slot in called.drain(..) {
+            let Sequence { phase, cancelled, .. } = self.sequences[slot as usize];
+            if phase != Phase::Gone && cancelled {
                 self.leave(spec, slot, now, finished);
+            } else if phase == Phase::Fetching {
+                self.begin_answer(spec, slot, now);
             }
         }
-        self.cancelled = cancelled;
+        self.called = called;
         self.begin(spec, table, now);
     }
 

@@ -23,6 +23,30 @@ pub struct Request<'a> {
     pub luck: u64,
     /// What it may claim of a scheduler that looks at more than the order of arrival.
     pub standing: Standing,
+    /// What of it the server is to do.
+    pub stage: Stage,
+}
+
+/// What of a request a server does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// All of it.
+    #[default]
+    Whole,
+    /// The prompt and the first token. Its blocks stay taken until they are fetched.
+    Prompt,
+    /// The tokens behind the first. Another server has the prompt's keys and values: they are fetched
+    /// once there is room for them.
+    Answer,
+}
+
+/// A request whose prompt's keys and values are to be fetched: a server has made room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// The caller's number for the request.
+    pub tag: u32,
+    /// Tokens to fetch: those of the prompt that the server did not have cached.
+    pub tokens: u32,
 }
 
 /// Names a request inside its replica. Outlives the request harmlessly.

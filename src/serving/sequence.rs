@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::batch::Stay;
 use super::kv_cache::Holding;
-use super::request::{Piece, Request};
+use super::request::{Piece, Request, Stage};
 use super::scheduling::Standing;
 use crate::foundations::SimTime;
 use crate::performance::PrefillCost;
@@ -16,9 +16,13 @@ pub(super) enum Phase {
     Arriving,
     Waiting,
     Prefill,
+    /// Its blocks are taken, its keys and values on their way.
+    Fetching,
     Decode,
     /// Its prompt was all it had to compute; about to leave.
     Done,
+    /// The same, its blocks kept until they are fetched.
+    Kept,
     #[default]
     Gone,
 }
@@ -37,6 +41,7 @@ pub(super) struct Sequence {
     pub(super) kept: u32,
     pub(super) luck: u64,
     pub(super) standing: Standing,
+    pub(super) stage: Stage,
     /// Its place in a queue that is not in order of arrival.
     pub(super) rank: u64,
     pub(super) prompt: u32,
@@ -78,6 +83,7 @@ impl Sequence {
         self.pieces.clear();
         self.pieces.extend_from_slice(request.pieces);
         (self.kept, self.luck, self.standing) = (request.kept, request.luck, request.standing);
+        self.stage = request.stage;
         (self.prompt, self.output) = (request.prompt.max(1), request.output.max(1));
         (self.produced, self.target, self.computed) = (0, self.prompt, 0);
         self.holding = None;

@@ -212,8 +212,12 @@ impl Default for Task {
 pub(super) enum Server {
     /// At a replica among all, under this name.
     Replica { index: u32, request: RequestId },
-    /// With the router: no replica of its pool takes requests.
-    Held,
+    /// At a replica among all, which computes its prompt for a pool.
+    Prefill { index: u32, request: RequestId, pool: u16 },
+    /// At a replica among all, which another has computed the prompt for.
+    Answer { index: u32, request: RequestId },
+    /// With the router of this pool: no replica takes requests.
+    Held { pool: u16 },
     /// At an endpoint; how it goes is with the replies.
     Endpoint { index: u16, reply: Handle },
 }

@@ -10,7 +10,7 @@ use super::walk::count;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
 use crate::foundations::{SimDuration, SimTime};
-use crate::serving::{Finished, Moment, Open, Request, Standing};
+use crate::serving::{Finished, Moment, Open, Request, Stage, Standing};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
 
@@ -212,30 +212,39 @@ impl World<'_> {
         };
         let pool = &plan.pools[index as usize];
         let prompt = self.actors[actor].context.tokens();
-        if !pool.replica.can_hold(prompt, call.output) {
+        let computed = pool
+            .prefill
+            .is_none_or(|side| plan.pools[side.pool as usize].replica.can_hold(prompt, 1));
+        if !(computed && pool.replica.can_hold(prompt, call.output)) {
             return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
         }
         if self.turns_away(index) {
             return self.attempt_failed(actor, Failure::Unavailable);
         }
+        self.send(actor, index);
+    }
+
+    /// Sends the actor's call on its way to a pool.
+    pub(super) fn send(&mut self, actor: Handle, index: u16) {
+        let (population, counted) = self.whose(actor);
         let found = &mut self.actors[actor];
         let (task, sent) = (found.task, self.now);
+        let Some(call) = &mut found.call else { return };
+        let output = call.output;
         let request = self.in_flight.insert_with(|entry| {
             *entry = InFlight {
                 actor,
                 task,
                 population,
-                server: Server::Held,
+                server: Server::Held { pool: index },
                 sent,
-                output: call.output,
+                output,
                 counted,
             };
         });
-        if let Some(call) = &mut found.call {
-            call.request = request;
-        }
+        call.request = request;
         self.requests += 1;
-        self.tokens_asked += u64::from(call.output);
+        self.tokens_asked += u64::from(output);
         match self.round_trip(actor, index) {
             SimDuration::ZERO => self.dispatch(request, index),
             far => drop(self.schedule(sent + far, Event::Delivered { call: request, pool: index })),
@@ -246,11 +255,20 @@ impl World<'_> {
     /// Sends a request to a replica of its pool, or lets it wait where none takes any.
     pub(super) fn dispatch(&mut self, request: Handle, pool: u16) {
         let plan = self.plan;
+        match plan.pools[pool as usize].prefill {
+            None => self.submit(request, pool, pool, Stage::Whole),
+            Some(side) => self.submit(request, side.pool, pool, Stage::Prompt),
+        }
+    }
+
+    /// Has a replica of the pool `at` do its part of a request to `pool`.
+    pub(super) fn submit(&mut self, request: Handle, at: u16, pool: u16, stage: Stage) {
+        let plan = self.plan;
         let actor = self.in_flight[request].actor;
-        let Some(replica) = self.route(actor, pool) else { return self.hold(request, pool) };
+        let Some(replica) = self.route(actor, at) else { return self.hold(request, at, pool) };
         let context = &self.actors[actor].context;
         let Some(call) = &self.actors[actor].call else { return };
-        let spec = &plan.pools[pool as usize].replica;
+        let spec = &plan.pools[at as usize].replica;
         let claim = plan.populations[self.in_flight[request].population as usize].claim;
         let sent = self.in_flight[request].sent;
         let luck = match spec.speculation {
@@ -265,7 +283,7 @@ impl World<'_> {
             tag: request.index,
             pieces: context.pieces(),
             prompt: context.tokens(),
-            output: call.output,
+            output: if stage == Stage::Prompt { 1 } else { call.output },
             kept: call.kept,
             luck,
             standing: Standing {
@@ -273,9 +291,15 @@ impl World<'_> {
                 tenant: claim.tenant,
                 deadline: claim.deadline.map_or(SimTime::MAX, |within| sent + within),
             },
+            stage,
         };
         let id = self.replicas[replica].submit(spec, wanted, self.now);
-        self.in_flight[request].server = Server::Replica { index: replica as u32, request: id };
+        let index = replica as u32;
+        self.in_flight[request].server = match stage {
+            Stage::Whole => Server::Replica { index, request: id },
+            Stage::Prompt => Server::Prefill { index, request: id, pool },
+            Stage::Answer => Server::Answer { index, request: id },
+        };
         self.follow(replica);
     }
 
@@ -406,22 +430,24 @@ impl World<'_> {
         }
     }
 
-    fn abandon_request(&mut self, request: Handle) {
+    pub(super) fn abandon_request(&mut self, request: Handle) {
         let entry = &mut self.in_flight[request];
         entry.actor = Handle::NONE;
         let (replica, id) = match entry.server {
-            Server::Replica { index, request } => (index as usize, request),
+            Server::Replica { index, request }
+            | Server::Prefill { index, request, .. }
+            | Server::Answer { index, request } => (index as usize, request),
             Server::Endpoint { index, reply } => return self.hang_up(request, index, reply),
-            Server::Held => {
+            Server::Held { .. } => {
                 self.tokens_cancelled += u64::from(self.in_flight[request].output);
                 return self.in_flight.remove(request);
             }
         };
-        let plan = self.plan;
-        let spec = &plan.pools[self.pool_of_replica[replica] as usize].replica;
-        let moment = Moment { now: self.now, turn: self.turn };
-        moment.settle(replica, &mut self.replicas[replica], spec);
+        self.settle(replica);
         if self.replicas[replica].cancel(id) {
+            if matches!(self.in_flight[request].server, Server::Answer { .. }) {
+                self.end_hand_over(request, replica);
+            }
             self.tokens_cancelled += u64::from(self.in_flight[request].output);
             self.in_flight.remove(request);
         }
@@ -446,6 +472,16 @@ impl World<'_> {
         pico
     }
 
+    /// Charges a task for one of its requests.
+    pub(super) fn bear(&mut self, task: Handle, population: u16, counted: bool, pico: u64) {
+        if let Some(task) = self.tasks.get_mut(task) {
+            task.charged_pico += pico;
+        }
+        if counted {
+            self.tally(population).charged_pico += u128::from(pico);
+        }
+    }
+
     /// A request is over, answered by the backend at `place` or given up by its caller, and cost
     /// so much.
     pub(super) fn settle_request(&mut self, finished: &Finished, place: u16, pico: u64) {
@@ -457,12 +493,7 @@ impl World<'_> {
         self.in_flight.remove(request);
         self.tokens_produced += u64::from(finished.produced);
         self.tokens_cancelled += u64::from(asked - finished.produced.min(asked));
-        if let Some(task) = self.tasks.get_mut(task) {
-            task.charged_pico += pico;
-        }
-        if counted {
-            self.tally(population).charged_pico += u128::from(pico);
-        }
+        self.bear(task, population, counted, pico);
         if !self.actors.contains(actor) {
             if counted {
                 let tally = self.tally(population);

@@ -59,10 +59,12 @@ impl World<'_> {
             Script::Recorded { .. } => None,
         };
         let replica = match server {
-            Server::Replica { index, .. } => {
+            Server::Replica { index, .. }
+            | Server::Prefill { index, .. }
+            | Server::Answer { index, .. } => {
                 index - self.pools[pool as usize].replicas.start as u32
             }
-            Server::Endpoint { .. } | Server::Held => 0,
+            Server::Endpoint { .. } | Server::Held { .. } => 0,
         };
         let call = LoggedCall {
             population: found.population,

@@ -8,6 +8,7 @@ use crate::foundations::histogram::Histogram;
 use crate::foundations::interval::BatchMeans;
 use crate::serving::Usage;
 use crate::serving::endpoint::EndpointUsage;
+use crate::serving::link::LinkUsage;
 
 /// Picodollars in a dollar: money is counted in integers.
 pub const PICO_PER_USD: f64 = 1e12;
@@ -241,12 +242,33 @@ pub struct PoolTally {
     pub kv_capacity_ps: u128,
     /// Requests waiting x time, ps.
     pub waiting_ps: u128,
+    /// What came from its prefill side.
+    pub transfers: TransferTally,
     /// Cached blocks that made room for others.
     pub evicted_blocks: u64,
     /// Paid for its replicas over the window, picodollars.
     pub spent_pico: u128,
     /// Charged to calls for the steps they sat in, picodollars.
     pub charged_pico: u128,
+}
+
+/// What went from a pool's prefill side to it inside the measured window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransferTally {
+    /// Over the links.
+    pub link: LinkUsage,
+    /// Links x window, ps.
+    pub link_ps: u128,
+    /// Prompts that waited for room, until they had it, ps.
+    pub wait_ps: u128,
+    /// Prompts that arrived.
+    pub arrived: u64,
+    /// Their time on the way, ps.
+    pub transfer_ps: u128,
+    /// Blocks of computed prompts that were still to be fetched x time, ps.
+    pub pinned_block_ps: u128,
+    /// Blocks of the prefill side x window, ps.
+    pub block_ps: u128,
 }
 
 /// Sums that must agree, whatever happened; all over the whole trial, warm-up included.

@@ -17,11 +17,13 @@ use crate::workload::trace::Trace;
 
 mod fleet;
 mod geography;
+mod prefill;
 
 pub use fleet::{
     Autoscale, Breakdown, Degradation, FleetLaw, LostCalls, Maintenance, Reclaim, ScaleOn,
 };
 pub use geography::{Geography, Route, RouteBy};
+pub use prefill::Prefill;
 
 /// One variant of a scenario, ready to simulate.
 #[derive(Clone, Debug)]
@@ -110,6 +112,8 @@ pub struct Pool {
     pub gpus: u32,
     /// How requests are spread.
     pub router: RouterPolicy,
+    /// Who computes its prompts; without, its own replicas do.
+    pub prefill: Option<Prefill>,
     /// What becomes of requests that it has too many of; without, they wait.
     pub overflow: Option<Overflow>,
     /// Part of the chances to get an answer right that its number formats keep, 0 to 1.
@@ -183,7 +187,11 @@ impl Plan {
     /// The longest context that the backend at a place takes.
     pub fn max_context(&self, place: u16) -> u32 {
         match self.backend(place) {
-            Backend::Pool(pool) => self.pools[usize::from(pool)].max_context,
+            Backend::Pool(pool) => {
+                let Pool { max_context, prefill, .. } = &self.pools[usize::from(pool)];
+                let prompts = prefill.map(|side| self.pools[usize::from(side.pool)].max_context);
+                prompts.map_or(*max_context, |most| most.saturating_add(1).min(*max_context))
+            }
             Backend::Endpoint(endpoint) => self.endpoints[usize::from(endpoint)].max_context,
             Backend::Route(route) => {
                 let routes = self.geography.as_ref().map(|map| &map.routes[usize::from(route)]);

@@ -8,7 +8,7 @@ use super::world::{PoolState, World};
 use crate::foundations::random::{Purpose, derive};
 use crate::foundations::{EventKey, SimDuration, SimTime};
 use crate::serving::endpoint::{Course, EndpointRequest, Refusal};
-use crate::serving::{Finished, Moment};
+use crate::serving::{Finished, Moment, Replica};
 
 /// Weight of the latest answer in the mean time in service.
 const LATEST: f64 = 1.0 / 32.0;
@@ -38,10 +38,11 @@ impl World<'_> {
             return Some(self.plan.backend(place));
         };
         let Some(overflow) = &pool.overflow else { return Some(Backend::Pool(place)) };
+        let prompts_waiting = self.prompts(pool, Replica::queued);
         let state = &self.pools[usize::from(place)];
         let replicas = &mut self.replicas[state.replicas.clone()];
         let present = state.fleet.as_ref().map_or(replicas.len(), |fleet| fleet.open_count());
-        let (mut waiting, mut running) = (0, 0);
+        let (mut waiting, mut running) = (prompts_waiting, 0);
         let moment = Moment { now: self.now, turn: self.turn.saturating_sub(state.replicas.start) };
         for (at, replica) in replicas.iter_mut().enumerate() {
             moment.settle(at, replica, &pool.replica);

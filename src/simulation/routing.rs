@@ -1,9 +1,10 @@
 //! Which of several pools and endpoints serves a call, and how long it is on its way.
 
 use super::event::Handle;
-use super::plan::{Backend, Geography, Route, RouteBy};
+use super::plan::{Backend, Geography, Pool, Route, RouteBy};
 use super::world::World;
 use crate::foundations::SimDuration;
+use crate::serving::Replica;
 
 impl World<'_> {
     /// The place of the pool or endpoint for a call to a route: the first in the route's order that
@@ -53,15 +54,24 @@ impl World<'_> {
             None => (replicas.len(), 0),
             Some(fleet) => (fleet.open_count(), fleet.held.len()),
         };
-        let of = |replica: &crate::serving::Replica| match with_running {
+        let of = |replica: &Replica| match with_running {
             true => replica.load(),
             false => replica.queued(),
         };
-        let load = held + replicas.iter().map(of).sum::<usize>();
+        let prompts = self.prompts(&self.plan.pools[usize::from(pool)], of);
+        let load = held + prompts + replicas.iter().map(of).sum::<usize>();
         match open {
             0 => u128::MAX,
             open => ((load as u128) << 32) / open as u128,
         }
+    }
+
+    /// Requests at the prefill side of a pool, where it has one, by what is counted of each replica.
+    pub(super) fn prompts(&self, pool: &Pool, count: impl Fn(&Replica) -> usize) -> usize {
+        pool.prefill.map_or(0, |side| {
+            let replicas = self.pools[usize::from(side.pool)].replicas.clone();
+            self.replicas[replicas].iter().map(count).sum()
+        })
     }
 
     /// How long a call of an actor is on its way to a backend and back.

@@ -160,6 +160,7 @@ impl World<'_> {
             self.lose_request(&request, pool);
         }
         self.finished = lost;
+        self.lose_kept(pool, index);
     }
 
     /// A request went down with its server.
@@ -168,6 +169,11 @@ impl World<'_> {
         let request = self.in_flight.handle_at(finished.tag);
         let actor = self.in_flight[request].actor;
         let wanted = self.actors.contains(actor);
+        let home = match self.in_flight[request].server {
+            Server::Prefill { pool, .. } => pool,
+            _ => pool,
+        };
+        let finished = &self.whole(request, finished);
         let pico = self.charge_of(finished, pool);
         if !(wanted && restarts) {
             self.in_flight[request].actor = Handle::NONE;
@@ -193,11 +199,16 @@ impl World<'_> {
         }
         self.tokens_asked += u64::from(output);
         self.requests += 1;
-        self.dispatch(request, pool);
+        self.dispatch(request, home);
     }
 
     /// Whether a call to a pool finds nobody, and need not wait for anybody.
     pub(super) fn turns_away(&self, pool: u16) -> bool {
+        if let Some(side) = self.plan.pools[usize::from(pool)].prefill
+            && self.turns_away(side.pool)
+        {
+            return true;
+        }
         let Some(fleet) = &self.pools[usize::from(pool)].fleet else { return false };
         let waits = self
             .law(pool)
@@ -205,10 +216,10 @@ impl World<'_> {
         fleet.open_count() == 0 && !waits
     }
 
-    /// Keeps a request until a replica opens.
-    pub(super) fn hold(&mut self, request: Handle, pool: u16) {
-        self.in_flight[request].server = Server::Held;
-        if let Some(fleet) = self.fleet(pool) {
+    /// Keeps a request to `pool` until a replica of the pool `at` opens.
+    pub(super) fn hold(&mut self, request: Handle, at: u16, pool: u16) {
+        self.in_flight[request].server = Server::Held { pool };
+        if let Some(fleet) = self.fleet(at) {
             fleet.held.push_back(request);
         }
     }
@@ -218,7 +229,9 @@ impl World<'_> {
             && fleet.open_count() > 0
             && let Some(request) = fleet.held.pop_front()
         {
-            if self.in_flight.contains(request) {
+            if self.in_flight.contains(request)
+                && let Server::Held { pool } = self.in_flight[request].server
+            {
                 self.dispatch(request, pool);
             }
         }
@@ -230,7 +243,7 @@ impl World<'_> {
         let leaving = self.standing(pool, replica).and_then(|standing| standing.leaving);
         // What is reclaimed is used as long as it is there.
         let goes = matches!(leaving, Some(Leaving::Reboot | Leaving::Unneeded));
-        if goes && self.replicas[index].load() == 0 {
+        if goes && self.replicas[index].load() + self.replicas[index].kept() == 0 {
             self.left(pool, replica);
         }
     }

@@ -11,9 +11,10 @@ use super::boundaries::{Boundaries, Boundary};
 use super::call_log::TrialLog;
 use super::cause::Cause;
 use super::event::{Event, Handle};
+use super::exchange::{Exchange, exchanges};
 use super::fleet::Fleet;
 use super::outcome::{AgentTally, Conservation, PICO_PER_USD, TrialOutcome};
-use super::plan::{Ending, Plan};
+use super::plan::{Ending, Plan, Pool};
 use super::series::{Bin, PoolBin};
 use super::slab::Slab;
 use super::task_sample::TaskRow;
@@ -43,6 +44,10 @@ pub(super) struct PoolState {
     pub(super) calls: u64,
     /// Where something may happen to its replicas.
     pub(super) fleet: Option<Box<Fleet>>,
+    /// What lies between it and its prefill side.
+    pub(super) exchange: Option<Box<Exchange>>,
+    /// Whether the end of a step is of interest to more than those who wait for it.
+    attended: bool,
     /// Mean time in service of late, ps; only where requests may overflow.
     pub(super) service_ps: f64,
     /// Usage up to the last sample, to take the next difference from.
@@ -114,7 +119,7 @@ pub struct World<'p> {
     pub(super) bin: Bin,
     /// What happened one by one, where somebody asked for it.
     pub(super) log: Option<Box<TrialLog>>,
-    window: (SimTime, SimTime),
+    pub(super) window: (SimTime, SimTime),
     outcome: TrialOutcome,
 }
 
@@ -138,6 +143,8 @@ impl<'p> World<'p> {
                 accrued_pico: 0,
                 calls: 0,
                 fleet: None,
+                exchange: None,
+                attended: false,
                 service_ps: 0.0,
                 sampled: PoolBin::default(),
             });
@@ -225,6 +232,7 @@ impl<'p> World<'p> {
                 Event::ToolReturns { tool, actor, round } => self.tool_returns(tool, actor, round),
                 Event::Fleet { pool, event } => self.fleet_event(pool, event),
                 Event::Delivered { call, pool } => self.delivered(call, pool),
+                Event::Transferred { pool, link } => self.transferred(pool, link),
                 Event::Reply { call } => self.reply(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
                 Event::Sample => self.sample(),
@@ -259,6 +267,13 @@ impl<'p> World<'p> {
             (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
             (state.fleet, state.service_ps) = (None, 0.0);
             state.sampled = PoolBin::default();
+            let prefills =
+                |other: &Pool| other.prefill.is_some_and(|p| usize::from(p.pool) == index);
+            let hands_over = pool.prefill.is_some() || plan.pools.iter().any(prefills);
+            state.attended = pool.fleet.is_some() || hands_over;
+        }
+        for (state, exchange) in self.pools.iter_mut().zip(exchanges(plan)) {
+            state.exchange = exchange;
         }
         self.replies.clear();
         self.endpoints.clear();
@@ -333,13 +348,15 @@ impl<'p> World<'p> {
         let table = &mut self.pools[pool as usize].table;
         self.replicas[index].step(spec, table, self.now, &mut finished);
         self.follow(index);
-        for request in finished.drain(..) {
-            self.answered(&request, pool);
+        if self.pools[pool as usize].attended {
+            self.hand_over(index, pool, &mut finished);
+            self.check_drained(index, pool);
+        } else {
+            for request in finished.drain(..) {
+                self.answered(&request, pool);
+            }
         }
         self.finished = finished;
-        if self.pools[pool as usize].fleet.is_some() {
-            self.check_drained(index, pool);
-        }
     }
 
     /// A replica's boundary may have moved.
@@ -455,6 +472,7 @@ impl<'p> World<'p> {
             (state.charged_pico, state.accrued_pico, state.calls) = (0, accrued_pico, 0);
             state.sampled = PoolBin::default();
             state.fleet.iter_mut().for_each(|fleet| fleet.start_measuring());
+            state.exchange.iter_mut().for_each(|exchange| exchange.start_measuring(self.now));
         }
         for replica in &mut self.replicas {
             replica.start_measuring();
@@ -504,6 +522,10 @@ impl<'p> World<'p> {
             let charged = state.charged_pico + accrued[index] - state.accrued_pico;
             tally.charged_pico = charged.min(tally.spent_pico);
             tally.calls = self.pools[index].calls;
+            if let Some((side, exchange)) = pool.prefill.zip(self.pools[index].exchange.as_mut()) {
+                let side = &self.plan.pools[usize::from(side.pool)];
+                tally.transfers = exchange.tally(side, self.window.0, self.now);
+            }
         }
         match self.plan.ending {
             Ending::Cut => self.schedule(self.now, Event::DrainLimit),

@@ -122,7 +122,8 @@ impl Browser {
     /// Moves the pointer over the middle of an element, and presses it there where asked.
     pub(crate) fn point(&mut self, element: &str, press: bool) {
         let at = self.value(&format!(
-            "(() => {{ const it = {element}; it.scrollIntoView({{ block: 'center' }}); \
+            "(async () => {{ const it = {element}; it.scrollIntoView({{ block: 'center' }}); \
+             const frame = () => new Promise(requestAnimationFrame); await frame(); await frame(); \
              const box = it.getBoundingClientRect(); \
              return {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }}; }})()"
         ));

@@ -7,11 +7,12 @@ use tokenfleet::foundations::{SimDuration, SimTime};
 use tokenfleet::performance::{HostProfile, Speculation};
 use tokenfleet::serving::endpoint::{PromptCachePolicy, RateLimit};
 use tokenfleet::serving::interruption::{InterruptionLaw, Outage, RandomOutages};
+use tokenfleet::serving::link::LinkSpec;
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
 use tokenfleet::simulation::World;
 use tokenfleet::simulation::plan::{
     Autoscale, Breakdown, Degradation, Ending, FleetLaw, LostCalls, Maintenance, Overflow, Plan,
-    Reclaim, ScaleOn, Stop,
+    Prefill, Reclaim, ScaleOn, Stop,
 };
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::{
@@ -66,6 +67,29 @@ fn random_fleet(some: &mut impl FnMut(f64) -> bool) -> FleetLaw {
         }),
         lost_calls: if some(0.5) { LostCalls::Fail } else { LostCalls::Restart },
     }
+}
+
+/// Has two servers of their own compute the prompts of a plan's pool, with little room beside them.
+fn disaggregate(plan: &mut Plan, seed: u64) {
+    let mut stream = Streams::new(seed, 0).stream(Purpose::Sample, 2);
+    let mut some = |p: f64| stream.chance(p);
+    let replica = ReplicaSpec {
+        prefix_cache: some(0.7),
+        kv_blocks: if some(0.5) { 1_500 } else { 20_000 },
+        ..server(0.004, 0.001, 4)
+    };
+    let mut prompts = pool(replica, 2);
+    prompts.max_context = 20_000;
+    prompts.fleet = some(0.5).then(|| random_fleet(&mut some));
+    plan.pools.push(prompts);
+    let latency = SimDuration::from_s(0.001).unwrap();
+    plan.pools[0].prefill = Some(Prefill {
+        pool: 1,
+        link: LinkSpec { bytes_per_s: if some(0.5) { 10_000_000 } else { 1_000_000_000 }, latency },
+        shared: some(0.5),
+        token_bytes: 1000.5,
+        sequence_bytes: 10_000,
+    });
 }
 
 /// A plan with everything in it, each part switched on or off by chance.
@@ -143,6 +167,9 @@ fn random_plan(seed: u64) -> Plan {
     };
     let mut plan = plan(main, pool, Arrivals::poisson(2.0).unwrap(), 0);
     plan.programs.push(child);
+    if seed.is_multiple_of(3) {
+        disaggregate(&mut plan, seed);
+    }
     if some(0.4) {
         let mut api = endpoint();
         api.spec.requests = some(0.5).then(|| RateLimit { per_minute: 60, depth: seconds(5.0) });
@@ -161,7 +188,7 @@ fn random_plan(seed: u64) -> Plan {
                     to: some(0.7).then_some(0),
                 })
             }
-            false => plan.populations[0].pool = 1,
+            false => plan.populations[0].pool = plan.pools.len() as u16,
         }
     }
     if some(0.5) {
@@ -187,7 +214,7 @@ fn random_plan(seed: u64) -> Plan {
 #[test]
 fn everything_is_accounted_for() {
     let (mut failed, mut wasted, mut abandoned, mut cut) = (0, 0, 0, 0);
-    let (mut hosted, mut turned_away) = (0, 0);
+    let (mut hosted, mut turned_away, mut fetched) = (0, 0, 0);
     for seed in 0..120 {
         let plan = random_plan(seed);
         let outcome = World::new(&plan).run(seed, 0, |_, _| true).unwrap();
@@ -195,18 +222,23 @@ fn everything_is_accounted_for() {
         assert_eq!(sums.violations(), Vec::<String>::new(), "plan {seed}");
         let agents = &outcome.agents[0];
         assert_eq!(agents.started, agents.finished() + agents.in_flight, "plan {seed}");
-        let pool = &outcome.pools[0];
-        assert!(u128::from(pool.usage.busy_ps) <= pool.replica_ps, "busier than there is time");
-        // The step under way when the warm-up ended counts whole.
-        let capacity = pool.kv_capacity_ps as f64 * 1.001;
-        assert!(pool.usage.kv_token_ps as f64 <= capacity, "more memory than there is");
-        assert!(pool.charged_pico <= pool.spent_pico, "charged more than was spent");
+        for pool in &outcome.pools {
+            assert!(u128::from(pool.usage.busy_ps) <= pool.replica_ps, "busier than there is time");
+            // The step under way when the warm-up ended counts whole.
+            let capacity = pool.kv_capacity_ps as f64 * 1.001;
+            assert!(pool.usage.kv_token_ps as f64 <= capacity, "more memory than there is");
+            assert!(pool.charged_pico <= pool.spent_pico, "charged more than was spent");
+            let transfers = &pool.transfers;
+            assert!(u128::from(transfers.link.busy_ps) <= transfers.link_ps);
+            assert!(transfers.pinned_block_ps <= transfers.block_ps);
+            fetched += transfers.arrived;
+        }
         if sums.tasks_in_flight == 0 && sums.tokens_in_flight == 0 {
             assert_eq!(sums.blocks_held, 0, "plan {seed}: an idle server holds blocks");
             // Charges are rounded down, by less than a picosecond for each token in a step. What a
             // step had cost when its server went down nobody is charged for.
             let lost = sums.busy_ps - sums.charged_ps;
-            let whole = plan.pools[0].fleet.is_none();
+            let whole = plan.pools.iter().all(|pool| pool.fleet.is_none());
             let lost = if whole { lost } else { 0 };
             assert!(lost as f64 <= 1e-6 * sums.busy_ps as f64 + 1e6, "plan {seed}: lost {lost} ps");
         }
@@ -219,6 +251,7 @@ fn everything_is_accounted_for() {
     }
     assert!(failed > 100 && wasted > 100 && abandoned > 10 && cut > 100);
     assert!(hosted > 1000 && turned_away > 1000, "{hosted}, {turned_away}");
+    assert!(fetched > 10_000, "{fetched}");
 }
 
 /// Whatever happens to servers in the middle of a leap, the bits are those of single steps.
@@ -229,9 +262,10 @@ fn leaps_change_nothing_in_a_world_of_failures() {
         let plan = random_plan(seed);
         let outcome = |longest_leap| {
             let mut plan = plan.clone();
-            plan.pools[0].replica.longest_leap = longest_leap;
+            plan.pools.iter_mut().for_each(|pool| pool.replica.longest_leap = longest_leap);
             let mut outcome = World::new(&plan).run(seed, 0, |_, _| true).unwrap();
-            (outcome.events, outcome.pools[0].usage.leaps) = (0, 0);
+            outcome.events = 0;
+            outcome.pools.iter_mut().for_each(|pool| pool.usage.leaps = 0);
             outcome
         };
         assert!(outcome(u64::MAX) == outcome(1), "plan {seed}");

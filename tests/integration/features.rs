@@ -175,6 +175,25 @@ fn response_cache() {
 }
 
 #[test]
+fn disaggregation() {
+    let found = outcomes("disaggregation", &["run.horizon=\"12 min\""]);
+    let gap = |name: &str| found[name].pools[0].usage.inter_token.quantile(0.99) as f64 / 1e12;
+    assert!(gap("base") > 0.3 && gap("split") < 0.027, "{} {}", gap("base"), gap("split"));
+    let later = ttft_s(&found["split"], 0.5) - ttft_s(&found["base"], 0.5);
+    assert!((0.03..0.3).contains(&later), "{later}");
+    let way = |name: &str| {
+        let tally = found[name].pools[0].transfers;
+        tally.transfer_ps as f64 / tally.arrived as f64 / 1e12
+    };
+    assert!((way("split") - 0.0125).abs() < 0.001, "{}", way("split"));
+    assert!(way("ethernet") > 2.0, "{}", way("ethernet"));
+    let spent = |name: &str| found[name].pools.iter().map(|pool| pool.spent_pico).sum::<u128>();
+    let share = spent("two-kinds") as f64 / spent("base") as f64;
+    assert!((share - 0.737).abs() < 0.001, "{share}");
+    assert!(gap("two-kinds") < 0.06 && ttft_s(&found["two-kinds"], 0.95) < 4.0);
+}
+
+#[test]
 fn regions() {
     let found = outcomes("regions", &[]);
     let ttft = |name: &str| found[name].agents[0].ttft.histogram.mean() / 1e6;

@@ -47,6 +47,7 @@ pub(crate) fn pool(replica: ReplicaSpec, replicas: u32) -> Pool {
         replicas,
         gpus: 1,
         router: RouterPolicy::LeastLoaded,
+        prefill: None,
         overflow: None,
         quality: 1.0,
         fleet: None,

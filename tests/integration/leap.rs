@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use tokenfleet::foundations::SimTime;
 use tokenfleet::serving::step_table::StepTable;
 use tokenfleet::serving::usage::Counter;
-use tokenfleet::serving::{Finished, Replica, ReplicaSpec, Request};
+use tokenfleet::serving::{Finished, Replica, ReplicaSpec, Request, Stage};
 
 use reference::serve_by_reference;
 use workload::{Job, agenda, random_case};
@@ -44,6 +44,7 @@ fn serve(spec: &ReplicaSpec, jobs: &[Job]) -> (Replica, Vec<Finished>) {
                             kept: job.kept,
                             luck: job.luck,
                             standing: job.standing,
+                            stage: Stage::Whole,
                         };
                         ids[tag as usize] = Some(server.submit(spec, request, at));
                     } else if let Some(id) = ids[tag as usize] {

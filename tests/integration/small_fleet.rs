@@ -77,6 +77,7 @@ fn servers() -> Pool {
         engine: "vllm".into(),
         gpus: 4,
         router: RouterPolicy::SessionAffinity,
+        prefill: None,
         overflow: None,
         quality: 1.0,
         fleet: None,

@@ -1,105 +1,12 @@
 //! Every figure with its definition, in the order in which they are shown.
 
-use super::super::totals::{Served, Totals};
-use super::{Metric, Origin, Scope, Unit};
+mod kinds;
+
+use super::super::totals::{Totals, Transfer};
+use super::{Metric, Origin, Unit};
 use crate::serving::Counter;
 use crate::simulation::Cause;
-use crate::simulation::outcome::{AgentTally, Observations};
-
-const ALL: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool];
-const TASKS: &[Scope] = &[Scope::Fleet, Scope::Agent];
-const EVERY: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool, Scope::Endpoint];
-const HOSTED: &[Scope] = &[Scope::Endpoint];
-const SERVERS: &[Scope] = &[Scope::Fleet, Scope::Pool];
-
-/// Microseconds in a second.
-const MICRO: f64 = 1e6;
-/// Nanoseconds in a second.
-const NANO: f64 = 1e9;
-
-const fn observed(
-    key: &'static str,
-    unit: Unit,
-    per_unit: f64,
-    of: fn(&AgentTally) -> &Observations,
-    meaning: &'static str,
-) -> Metric {
-    Metric {
-        key,
-        unit,
-        origin: Origin::Observed { of, per_unit, lost: |_| 0 },
-        scopes: TASKS,
-        meaning,
-    }
-}
-
-/// A latency, where `lost` says what never came.
-const fn latency(
-    key: &'static str,
-    of: fn(&AgentTally) -> &Observations,
-    lost: fn(&AgentTally) -> u64,
-    meaning: &'static str,
-) -> Metric {
-    let origin = Origin::Observed { of, per_unit: MICRO, lost };
-    Metric { key, unit: Unit::Seconds, origin, scopes: TASKS, meaning }
-}
-
-const fn ratio(
-    key: &'static str,
-    unit: Unit,
-    scopes: &'static [Scope],
-    of: fn(&Totals<'_>) -> (f64, f64),
-    meaning: &'static str,
-) -> Metric {
-    Metric { key, unit, origin: Origin::Ratio(of), scopes, meaning }
-}
-
-/// A sum over the measured window of a trial.
-const fn hosted(
-    key: &'static str,
-    unit: Unit,
-    of: fn(&Served) -> f64,
-    meaning: &'static str,
-) -> Metric {
-    Metric { key, unit, origin: Origin::Sum(of), scopes: HOSTED, meaning }
-}
-
-/// Attempts that failed on the way, at the server or before an open circuit breaker.
-fn failed_attempts(tally: &AgentTally) -> u64 {
-    let refused = tally.breaker_refusals + tally.throttled + tally.unavailable;
-    tally.transport_errors + tally.timeouts + refused
-}
-
-/// Attempts that were refused, timed out or had no answer when the trial ended. Those that never
-/// reached a server, and those that their own task gave up, are not the servers' fault.
-fn unanswered_attempts(tally: &AgentTally) -> u64 {
-    let explained = tally.calls + tally.abandoned + tally.transport_errors;
-    tally.attempts.saturating_sub(explained)
-}
-
-/// Calls that failed in every attempt, or had no answer when the trial ended.
-fn unanswered_calls(tally: &AgentTally) -> u64 {
-    let ended = tally.calls + tally.abandoned + failed_attempts(tally);
-    tally.calls_failed + tally.attempts.saturating_sub(ended)
-}
-
-const fn proportion(
-    key: &'static str,
-    of: fn(&AgentTally) -> (u64, u64),
-    meaning: &'static str,
-) -> Metric {
-    Metric { key, unit: Unit::Share, origin: Origin::Proportion(of), scopes: TASKS, meaning }
-}
-
-const fn per_observed(
-    key: &'static str,
-    top: fn(&AgentTally) -> &Observations,
-    bottom: fn(&AgentTally) -> &Observations,
-    meaning: &'static str,
-) -> Metric {
-    let origin = Origin::PerObserved { top, bottom };
-    Metric { key, unit: Unit::Ratio, origin, scopes: TASKS, meaning }
-}
+use kinds::*;
 
 /// All figures, in the order in which they are shown.
 pub const METRICS: &[Metric] = &[
@@ -549,10 +456,52 @@ pub const METRICS: &[Metric] = &[
         },
         "tokens that a decode step gives each request where drafts are verified",
     ),
+    ratio(
+        "kv_transfer_s",
+        Unit::Seconds,
+        SERVERS,
+        |t| (t.served.transferred(Transfer::WayS), t.served.transferred(Transfer::Arrived)),
+        "time that keys and values of a prompt took from the prefill side, of those that arrived in \
+         the measured window",
+    ),
+    ratio(
+        "kv_transfer_wait_s",
+        Unit::Seconds,
+        SERVERS,
+        |t| (t.served.transferred(Transfer::WaitS), t.served.transferred(Transfer::Begun)),
+        "time that a computed prompt waited until the answering side had room for it",
+    ),
+    ratio(
+        "kv_transfer_mb",
+        Unit::Megabytes,
+        SERVERS,
+        |t| (t.served.transferred(Transfer::Bytes) / 1e6, t.served.transferred(Transfer::Begun)),
+        "keys and values of a prompt that the answering side did not have cached",
+    ),
+    ratio(
+        "kv_link_utilization",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.transferred(Transfer::BusyS), t.served.transferred(Transfer::LinkS)),
+        "part of the measured window in which a link from the prefill side had something to send",
+    ),
+    ratio(
+        "kv_pinned_share",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.transferred(Transfer::PinnedBlockS), t.served.transferred(Transfer::BlockS)),
+        "KV memory of the prefill side that computed prompts held until they were fetched, averaged \
+         over the measured window",
+    ),
 ];
 
 /// Figures of levers that are not always there.
 pub(super) const LEVERS: &[&str] = &[
+    "kv_transfer_s",
+    "kv_transfer_wait_s",
+    "kv_transfer_mb",
+    "kv_link_utilization",
+    "kv_pinned_share",
     "displacements_per_call",
     "acceptance_length",
     "availability",

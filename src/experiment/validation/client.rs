@@ -119,35 +119,12 @@ pub fn recorded_plan(server: &Server, trace: Trace) -> Result<Plan, ArrivalError
 }
 
 fn empty_plan(server: &Server, requests: u64) -> Plan {
-    let Server { replica, gpus, power } = server.clone();
-    let (peak_flops, bandwidth) = (replica.model.peak_flops, replica.model.bandwidth);
-    let pool = Pool {
-        name: "replica".into(),
-        model: String::new(),
-        accelerator: String::new(),
-        engine: String::new(),
-        replica,
-        replicas: 1,
-        gpus,
-        router: RouterPolicy::RoundRobin,
-        overflow: None,
-        quality: 1.0,
-        fleet: None,
-        max_context: u32::MAX,
-        usd_per_replica_h: 0.0,
-        bill: Bill::UNKNOWN,
-        peak_flops,
-        bandwidth,
-        gpu_power: power,
-        measured_model: String::new(),
-        calibration: None,
-    };
     Plan {
         name: "benchmark".into(),
         stop: Stop { horizon: None, tasks: Some(requests) },
         warm_up: SimTime::ZERO,
         ending: Ending::Drain(SimDuration::MAX),
-        pools: vec![pool],
+        pools: vec![replica_pool(server)],
         endpoints: vec![],
         geography: None,
         programs: Vec::new(),
@@ -159,6 +136,35 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         uncertain: None,
         outlook: None,
         power_limit_w: None,
+    }
+}
+
+/// One replica that is a pool.
+#[must_use]
+pub fn replica_pool(server: &Server) -> Pool {
+    let Server { replica, gpus, power } = server.clone();
+    let (peak_flops, bandwidth) = (replica.model.peak_flops, replica.model.bandwidth);
+    Pool {
+        name: "replica".into(),
+        model: String::new(),
+        accelerator: String::new(),
+        engine: String::new(),
+        replica,
+        replicas: 1,
+        gpus,
+        router: RouterPolicy::RoundRobin,
+        prefill: None,
+        overflow: None,
+        quality: 1.0,
+        fleet: None,
+        max_context: u32::MAX,
+        usd_per_replica_h: 0.0,
+        bill: Bill::UNKNOWN,
+        peak_flops,
+        bandwidth,
+        gpu_power: power,
+        measured_model: String::new(),
+        calibration: None,
     }
 }
 

@@ -8,6 +8,7 @@
 use super::client::{Client, Seen, drawn_from, observe};
 use super::configuration::{Configuration, Unmodelled};
 use crate::foundations::distribution::Law;
+use crate::simulation::plan::Plan;
 use crate::workload::arrival::Arrivals;
 
 /// Requests of a run for each client, where nothing else is known.
@@ -44,9 +45,22 @@ impl ClosedLoop {
         let settings = &configuration.settings;
         let per_client = settings.requests_per_client.unwrap_or(REQUESTS_PER_CLIENT);
         let requests = per_client * u64::from(self.clients);
+        let plan = self.plan(configuration, requests)?;
+        observe(&plan, seed, LEAST_REQUESTS.div_ceil(requests).max(1))
+    }
+
+    /// The plan in which they send so many requests to one replica.
+    ///
+    /// # Errors
+    /// [`Unmodelled`] where the model does not fit.
+    pub fn plan(
+        self,
+        configuration: &Configuration<'_>,
+        requests: u64,
+    ) -> Result<Plan, Unmodelled> {
         let server = configuration.server(u64::from(self.prompt) + u64::from(self.answer))?;
-        let client = self.client(settings.drawn_lengths.unwrap_or(false), requests)?;
-        observe(&client.plan(&server), seed, LEAST_REQUESTS.div_ceil(requests).max(1))
+        let drawn = configuration.settings.drawn_lengths.unwrap_or(false);
+        Ok(self.client(drawn, requests)?.plan(&server))
     }
 
     fn client(self, drawn: bool, requests: u64) -> Result<Client, Unmodelled> {

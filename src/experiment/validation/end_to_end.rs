@@ -1,8 +1,8 @@
 //! `end_to_end.csv`: published figures with their full configuration, one to a row.
 //!
 //! Replayed are engines at a stated number of clients (`c64`) and the vendor's maximum throughput,
-//! for which as many requests are kept under way as the cache holds. Disaggregated serving,
-//! data-parallel attention and pipelines are counted, not simulated.
+//! for which as many requests are kept under way as the cache holds. Rows of disaggregated serving are
+//! [`super::disaggregated`]'s; data-parallel attention and pipelines are counted, not simulated.
 
 use std::collections::BTreeSet;
 
@@ -76,17 +76,17 @@ impl Row for EndToEnd {
 }
 
 /// The degree behind a letter code: 4 for `TP` in `TP4 EP2`.
-fn degree(parallelism: &str, code: &str) -> Option<u32> {
+pub(super) fn degree(parallelism: &str, code: &str) -> Option<u32> {
     parallelism.split_whitespace().find_map(|word| word.strip_prefix(code)?.parse().ok())
 }
 
 impl EndToEnd {
     /// The row's own name in its collection.
-    fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         self.url.strip_prefix("aic#").unwrap_or(&self.source)
     }
 
-    fn tokens(&self) -> Result<(u32, u32), Unmodelled> {
+    pub(super) fn tokens(&self) -> Result<(u32, u32), Unmodelled> {
         match (self.isl.parse(), self.osl.parse()) {
             (Ok(prompt), Ok(answer)) if prompt > 0 && answer > 0 => Ok((prompt, answer)),
             _ => Err(Unmodelled::NotSimulated("lengths that are not stated as numbers".into())),
@@ -99,9 +99,6 @@ impl EndToEnd {
         clients: u32,
     ) -> Result<Configuration<'c>, Unmodelled> {
         let refuse = |what: &str| Err(Unmodelled::NotSimulated(what.to_owned()));
-        if self.parallelism.starts_with("disagg") {
-            return refuse("prefill and decode on replicas of their own");
-        }
         if degree(&self.parallelism, "ADP").is_some_and(|ranks| ranks > 1) {
             return refuse("data-parallel attention");
         }
@@ -122,7 +119,7 @@ impl EndToEnd {
         names.under(catalog, self.id(), clients, self.tokens().unwrap_or((0, 0)))
     }
 
-    fn clients(&self) -> Option<u32> {
+    pub(super) fn clients(&self) -> Option<u32> {
         self.concurrency_or_rate.strip_prefix('c')?.parse().ok().filter(|&clients| clients > 0)
     }
 }

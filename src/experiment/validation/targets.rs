@@ -163,6 +163,15 @@ pub fn targets(findings: &[FileFindings]) -> Vec<Target> {
             &dense,
             "",
         ),
+        one(
+            "disaggregated, throughput per GPU, median",
+            0.20,
+            Of::Median,
+            folder::END_TO_END,
+            "output_tokens_per_s_per_gpu",
+            &any,
+            "",
+        ),
     ];
     all.push(order(findings));
     all

@@ -226,7 +226,7 @@
         tooltip: { ...base().tooltip, formatter: ({ treePathInfo, value }) =>
           `${treePathInfo.slice(1).map((part) => part.name).join(" › ")}<br>${show(value, "USD/h")}, ${trimmed(value / whole * 100)} %` },
         series: [{ type: "treemap", data, roam: false, top: 8, bottom: 34, left: 8, right: 8, visibleMin: 1,
-          label: { formatter: text, overflow: "truncate", lineHeight: 18 }, upperLabel: { show: true, height: 22, color: css("--paper"), textBorderColor: "transparent" },
+          label: { formatter: text, overflow: "truncate", lineHeight: 18 }, upperLabel: { show: true, height: 22, lineHeight: 22, color: css("--paper"), textBorderColor: "transparent", formatter: ({ name, value }) => `${name}, ${show(value, "USD/h")}` },
           breadcrumb: { bottom: 4, itemStyle: { color: css("--panel"), textStyle: { color: css("--ink") } } },
           levels: [{ itemStyle: { gapWidth: 3, borderColor: css("--paper") }, upperLabel: { show: false } },
             { itemStyle: { gapWidth: 2, borderWidth: 2, borderColor: css("--faint") } },

@@ -48,7 +48,7 @@ const MONEY: [Label; 9] = [
     ("idle_usd_share", "idle"),
     ("wasted_usd_share", "answers unused"),
 ];
-const POOL: [Label; 12] = [
+const POOL: [Label; 17] = [
     ("utilization", "busy"),
     ("compute_utilization", "compute"),
     ("hbm_bandwidth_saturation", "HBM bandwidth"),
@@ -61,6 +61,11 @@ const POOL: [Label; 12] = [
     ("acceptance_length", "tokens a step"),
     ("availability", "availability"),
     ("replicas", "replicas paid"),
+    ("kv_transfer_s", "KV transfer"),
+    ("kv_transfer_wait_s", "  wait for room"),
+    ("kv_transfer_mb", "  size"),
+    ("kv_link_utilization", "  link busy"),
+    ("kv_pinned_share", "  KV pinned"),
 ];
 const ENDPOINT: [Label; 9] = [
     ("requests", "calls sent"),

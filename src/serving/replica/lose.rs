@@ -21,7 +21,12 @@ impl Replica {
             self.sequences[slot as usize].cancelled = true;
             self.leave(spec, slot, now, lost);
         }
-        self.cancelled.clear();
+        while let Some(slot) = self.kept.pop() {
+            self.vacate(slot);
+        }
+        self.called.clear();
+        self.fetches.clear();
+        self.own_tokens = 0;
         self.kv.empty();
         (self.front_end_free, self.stall, self.taken_up) = (now, 0, self.done);
     }

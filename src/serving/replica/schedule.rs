@@ -3,6 +3,7 @@
 use super::{Activity, FULL_SPEED, Replica, ReplicaSpec};
 use crate::foundations::SimTime;
 use crate::performance::PrefillCost;
+use crate::serving::request::Stage;
 use crate::serving::scheduling::Scheduling;
 use crate::serving::sequence::{Chunk, Phase};
 use crate::serving::step_table::StepTable;
@@ -44,6 +45,9 @@ impl Replica {
             }
             let Some(left) = self.admit(slot, spec, budget, now) else { break };
             self.waiting.remove(at);
+            if left == 0 {
+                continue;
+            }
             self.taken_up = self.done;
             let tokens = spec.chunk(left, budget);
             self.chunks.push(Chunk { slot, tokens, attention: PrefillCost::default() });
@@ -70,8 +74,10 @@ impl Replica {
                 }
             }
             self.begin_leap(spec, table, longest.max(1), now)
-        } else {
+        } else if self.waiting.is_empty() {
             Activity::Idle
+        } else {
+            Activity::Stalled
         };
         self.heed_arrival(spec);
     }
@@ -108,7 +114,8 @@ impl Replica {
         preempted
     }
 
-    /// Admits a waiting request if its blocks can be had; returns the tokens it has to compute.
+    /// Admits a waiting request if its blocks can be had; returns the tokens it has to compute, none
+    /// where they are fetched.
     fn admit(&mut self, slot: u32, spec: &ReplicaSpec, budget: u32, now: SimTime) -> Option<u32> {
         let reserve = self.batch.blocks_for(1);
         let first_in_step = self.chunks.is_empty();
@@ -120,11 +127,19 @@ impl Replica {
             }
         }
         let holding = self.kv.admit(&sequence.pieces, sequence.target, reserve)?;
-        sequence.phase = Phase::Prefill;
         sequence.holding = Some(holding);
         sequence.computed = holding.cached_tokens;
         sequence.admission = self.admissions;
         sequence.place = self.running.len() as u32;
+        self.own_tokens += u64::from(sequence.target) - self.kv.tree_tokens(&holding);
+        self.admissions += 1;
+        self.running.push(slot);
+        if sequence.stage == Stage::Answer {
+            self.fetch(slot, now);
+            return Some(0);
+        }
+        sequence.phase = Phase::Prefill;
+        self.prefilling.push_back(slot);
         if sequence.scheduled.is_none() {
             if spec.scheduling == Scheduling::Fair {
                 self.shares.charge(sequence);
@@ -134,10 +149,6 @@ impl Replica {
             self.usage.cached_tokens += u64::from(holding.cached_tokens);
             self.usage.prompt_tokens += u64::from(sequence.prompt);
         }
-        self.own_tokens += u64::from(sequence.target) - self.kv.tree_tokens(&holding);
-        self.admissions += 1;
-        self.running.push(slot);
-        self.prefilling.push_back(slot);
         Some(sequence.target - sequence.computed)
     }
 
@@ -147,6 +158,9 @@ impl Replica {
         let sequence = &mut self.sequences[slot as usize];
         sequence.phase = Phase::Waiting;
         sequence.preemptions += 1;
+        if sequence.stage == Stage::Answer {
+            sequence.stage = Stage::Whole;
+        }
         // All that is produced is prompt now; the last token was never computed.
         sequence.target = sequence.prompt + sequence.produced;
         sequence.computed = 0;
@@ -194,7 +208,9 @@ impl Replica {
     /// there are classes.
     fn last_in_line(&self, spec: &ReplicaSpec) -> Option<u32> {
         let ranked = matches!(spec.scheduling, Scheduling::Priority { .. });
-        self.running.iter().copied().max_by_key(|&slot| {
+        // What is being written to from afar cannot be taken away.
+        let fetched = |&slot: &u32| self.sequences[slot as usize].phase != Phase::Fetching;
+        self.running.iter().copied().filter(fetched).max_by_key(|&slot| {
             let sequence = &self.sequences[slot as usize];
             (if ranked { sequence.rank } else { 0 }, sequence.admission)
         })

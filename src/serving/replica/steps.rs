@@ -4,7 +4,7 @@ use super::{Activity, FULL_SPEED, Replica, ReplicaSpec};
 use crate::foundations::random::uniform;
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::batch::TOKEN_BITS;
-use crate::serving::request::Finished;
+use crate::serving::request::{Finished, Stage};
 use crate::serving::scheduling::Scheduling;
 use crate::serving::sequence::{Chunk, Phase, alive};
 use crate::serving::step_table::StepTable;
@@ -199,15 +199,26 @@ impl Replica {
     ) {
         self.usage.output_tokens += 1;
         let sequence = &mut self.sequences[slot as usize];
+        if sequence.produced + 1 == sequence.output {
+            sequence.produced += 1;
+            sequence.first_token.get_or_insert(now);
+            sequence.ticket = sequence.ticket.wrapping_add(1);
+            sequence.phase = Phase::Done;
+            return match sequence.stage {
+                Stage::Prompt if !sequence.cancelled => self.keep(spec, slot, now, finished),
+                _ => self.leave(spec, slot, now, finished),
+            };
+        }
+        self.begin_answer(spec, slot, now);
+    }
+
+    /// The prompt and the token behind it are there: the rest is decoded.
+    pub(super) fn begin_answer(&mut self, spec: &ReplicaSpec, slot: u32, now: SimTime) {
+        let sequence = &mut self.sequences[slot as usize];
         sequence.produced += 1;
         sequence.first_token.get_or_insert(now);
         sequence.ticket = sequence.ticket.wrapping_add(1);
         let remaining = sequence.output - sequence.produced;
-        if remaining == 0 {
-            sequence.phase = Phase::Done;
-            self.leave(spec, slot, now, finished);
-            return;
-        }
         sequence.phase = Phase::Decode;
         sequence.share_at_join = self.share_per_token;
         let (context, ticket) = (sequence.target + 1, sequence.ticket);
@@ -238,6 +249,13 @@ impl Replica {
             self.prefilling.retain(|&other| other != slot);
         }
         sequence.ticket = sequence.ticket.wrapping_add(1);
+        self.give_back(slot, length);
+        self.stop_running(slot);
+    }
+
+    /// Gives back a request's blocks, of which the first `length` tokens are computed.
+    pub(super) fn give_back(&mut self, slot: u32, length: u32) {
+        let sequence = &mut self.sequences[slot as usize];
         if let Some(holding) = sequence.holding.take() {
             self.own_tokens -= u64::from(sequence.target) - self.kv.tree_tokens(&holding);
             // Blocks were taken for the whole target even where it is not computed yet.
@@ -247,6 +265,11 @@ impl Replica {
             let tail = sequence.pieces.last().map(|piece| piece.key);
             self.kv.release(holding, held, computed, tail);
         }
+    }
+
+    /// Takes a request out of those that run.
+    pub(super) fn stop_running(&mut self, slot: u32) {
+        let sequence = &mut self.sequences[slot as usize];
         let place = std::mem::replace(&mut sequence.place, u32::MAX) as usize;
         self.running.swap_remove(place);
         if let Some(&moved) = self.running.get(place) {
@@ -267,12 +290,18 @@ impl Replica {
         } else {
             self.withdraw(spec, slot);
         }
+        finished.push(self.report(spec, slot, now));
+        self.vacate(slot);
+    }
+
+    /// What is to be said of a request that is done.
+    pub(super) fn report(&mut self, spec: &ReplicaSpec, slot: u32, now: SimTime) -> Finished {
         let sequence = &self.sequences[slot as usize];
         if spec.scheduling == Scheduling::Fair {
             self.shares.go(sequence.standing.tenant);
         }
         self.usage.charged += sequence.share;
-        finished.push(Finished {
+        Finished {
             tag: sequence.tag,
             submitted: sequence.submitted,
             scheduled: sequence.scheduled,
@@ -284,7 +313,6 @@ impl Replica {
             preemptions: sequence.preemptions,
             share: SimDuration((sequence.share >> SHARE_BITS) as u64),
             cancelled: sequence.cancelled && sequence.produced < sequence.output,
-        });
-        self.vacate(slot);
+        }
     }
 }

@@ -6,6 +6,7 @@ mod deployment;
 pub mod fleet;
 mod measured;
 pub mod overflow;
+pub mod prefill;
 pub mod speculation;
 
 use super::document::{Entry, Node, join_path};
@@ -76,6 +77,7 @@ pub static POOL: Schema = Schema::new(
              \"prefix-aware\" or { prefix-aware = { least_match = 0.3 } }",
         )
         .default("least-loaded"),
+        Key::section("prefill", &prefill::PREFILL).optional(),
         Key::section("burst", &overflow::BURST).optional(),
         Key::section("shed", &overflow::SHED).optional(),
         Key::section("failures", &fleet::FAILURES).optional(),

@@ -95,14 +95,15 @@ impl<'a> Shared<'a> {
         let route_names = crossroads.iter().map(|&(name, _)| name);
         let backend_names: Vec<&str> = backend_names.into_iter().chain(route_names).collect();
         let hosted_models = self.endpoints(&hosted, &pool_names, &catalog, reading);
-        let mut pools: Vec<Option<Pool>> = Vec::new();
+        let (mut pools, mut formats): (Vec<Option<Pool>>, Vec<_>) = Default::default();
         for (name, section) in &written {
             let spec = pools::read(section, &catalog);
             let deployed = spec.and_then(|spec| {
                 let warnings = &mut reading.warnings;
                 pools::resolve(name, section, &spec, &catalog, self.files, warnings)
             });
-            pools.push(deployed.map(|Deployed { mut pool, weights_bytes, provenance }| {
+            formats.push(deployed.as_ref().map(|deployed| deployed.keys_and_values));
+            pools.push(deployed.map(|Deployed { mut pool, weights_bytes, provenance, .. }| {
                 reading.provenance.extend(provenance);
                 pool.overflow = pools::overflow::read(section, &endpoint_names);
                 let (ends, warnings) = (timing.stop.horizon, &mut reading.warnings);
@@ -116,6 +117,8 @@ impl<'a> Shared<'a> {
                 pool
             }));
         }
+
+        pools::prefill::connect(&written, &mut pools, &formats, &catalog);
 
         let power_limit_w = root
             .optional("site", Section::section)
@@ -288,6 +291,8 @@ fn unused_backends(plan: &Plan) -> impl Iterator<Item = usize> {
     let overflow = overflow.map(|endpoint| first + endpoint);
     let routes = plan.geography.iter().flat_map(|map| &map.routes);
     let overflow = overflow.chain(routes.flat_map(|route| route.backends.clone()));
+    let prompts = plan.pools.iter().filter_map(|pool| Some(pool.prefill?.pool));
+    let overflow = overflow.chain(prompts);
     let used: BTreeSet<u16> =
         plan.programs.iter().flat_map(steps).chain(recorded).chain(own).chain(overflow).collect();
     (0..plan.pools.len() + plan.endpoints.len())

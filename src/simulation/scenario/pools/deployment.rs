@@ -10,7 +10,8 @@ use crate::catalog::{
 use crate::foundations::units::format_number;
 use crate::foundations::{Fault, Faults};
 use crate::performance::{
-    Deployment, GpuPower, HostProfile, MemoryPlan, PerformanceError, StepModel, usual_reserve,
+    ContextBytes, Deployment, GpuPower, HostProfile, MemoryPlan, PerformanceError, StepModel,
+    usual_reserve,
 };
 use crate::serving::ReplicaSpec;
 use crate::simulation::plan::Pool;
@@ -23,6 +24,8 @@ pub(in crate::simulation::scenario) struct Deployed {
     pub(in crate::simulation::scenario) pool: Pool,
     /// Bytes of the weights of a replica.
     pub(in crate::simulation::scenario) weights_bytes: f64,
+    /// Format and bytes of its keys and values.
+    pub(in crate::simulation::scenario) keys_and_values: (NumberFormat, ContextBytes),
     pub(in crate::simulation::scenario) provenance: Vec<Provenance>,
 }
 
@@ -123,6 +126,7 @@ pub(in crate::simulation::scenario) fn resolve(
         replicas: spec.replicas.saturating_mul(spec.wide.data_parallel),
         gpus: spec.tensor_parallel,
         router: spec.router,
+        prefill: None,
         overflow: None,
         quality,
         fleet: None,
@@ -150,7 +154,8 @@ pub(in crate::simulation::scenario) fn resolve(
         },
     };
     let weights_bytes = weights(&deployment, &scheduler) * f64::from(pool.gpus);
-    Some(Deployed { pool, weights_bytes, provenance })
+    let keys_and_values = (precision.kv, ContextBytes::of(&deployment));
+    Some(Deployed { pool, weights_bytes, keys_and_values, provenance })
 }
 
 /// The model of the same build that was measured, as a later training of the same layers; the model's
