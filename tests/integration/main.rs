@@ -44,6 +44,7 @@ mod size;
 mod small_fleet;
 mod speculation;
 mod sweep;
+mod tiers;
 mod timeline;
 mod traces;
 mod uncertain;

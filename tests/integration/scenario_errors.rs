@@ -669,3 +669,29 @@ fn maps_that_cannot_be_are_refused() {
     let route = "[routes.main]\nbackends = ['main']";
     assert_one(&read("", "", route), "`main` is a pool or an endpoint already", "rename");
 }
+
+/// A pool's tiers that cannot be, each with its reason.
+#[test]
+fn tiers_that_cannot_be_are_refused() {
+    let with = |tiers: &str| only(&faults(&format!("{GOOD}\n[pools.main.kv_tiers]\n{tiers}\n")));
+    for (tiers, message, mend) in [
+        ("host = {}", "pools.main.kv_tiers.host.capacity: missing key `capacity`", "1 TB"),
+        ("host = { capacity = \"0 GB\" }", "`capacity` must be above 0", ""),
+        ("host = { capacity = \"1 kB\" }", "1 kB hold no block of context", "raise `capacity`"),
+        ("storage = { capacity = \"1 TB\" }", "missing key `bandwidth`", "20 GB/s"),
+        ("host = { capacity = \"1 TB\", ttl = \"0 s\" }", "`ttl` must be above 0", ""),
+        ("tape = { capacity = \"1 TB\" }", "unknown key `tape`", "host"),
+        ("tool_gap = \"offload\"", "there is no tier to take what is offloaded", "host"),
+        ("tool_gap = \"sometimes\"", "sometimes", "pin"),
+        ("tool_gap = { pin = \"1 h\" }\nttl = \"5 min\"", "longer than the `ttl`", "lengthen"),
+        ("prefetch = false", "there is no tier to fetch from", "host"),
+    ] {
+        let (found, help) = with(tiers);
+        assert!(found.contains(message) && help.contains(mend), "{tiers}\n{found}\n{help}");
+    }
+    let no_cache = GOOD.replace("tensor_parallel = 4", "tensor_parallel = 4\nprefix_cache = false");
+    let tiers = "[pools.main.kv_tiers]\nhost = { capacity = \"1 TB\" }";
+    let (found, help) = only(&faults(&format!("{no_cache}\n{tiers}\n")));
+    assert!(found.contains("without a prefix cache no context is kept"), "{found}");
+    assert!(help.contains("prefix_cache = true"), "{help}");
+}
