@@ -67,6 +67,8 @@ pub enum PerformanceError {
         /// Expert parallelism that is possible.
         valid: Vec<u32>,
     },
+    /// Halves of a batch that have nothing to send while the other computes.
+    NothingToOverlap,
     /// Weights and cache need more memory than there is.
     DoesNotFit(Box<DoesNotFit>),
 }
@@ -96,6 +98,11 @@ impl PerformanceError {
                 },
                 "it must divide tensor_parallel x data_parallel, be a multiple of data_parallel, and \
                  deal out experts and redundant_experts evenly"
+                    .to_owned(),
+            ],
+            Self::NothingToOverlap => vec![
+                "leave two_batch_overlap out, or share experts between attention groups: \
+                 data_parallel and expert_parallel above 1"
                     .to_owned(),
             ],
             Self::DoesNotFit(fault) => fault.help(),
@@ -141,6 +148,10 @@ impl fmt::Display for PerformanceError {
                      {link} joins"
                 )
             }
+            Self::NothingToOverlap => f.write_str(
+                "two_batch_overlap hides the exchange of tokens between attention groups, but there \
+                 is one group",
+            ),
             Self::ExpertParallel { groups: 0, .. } => write!(f, "expert_parallel is 0"),
             Self::ExpertParallel { model, experts: None, groups, .. } => {
                 write!(f, "expert_parallel = {groups}, but `{model}` has no routed experts")

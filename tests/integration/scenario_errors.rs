@@ -200,6 +200,8 @@ fn experts_must_find_their_places() {
     assert_one(&apart, "to 1 groups of 16 GPUs in 2 attention groups", "can be 2, 4, 8 or 16");
     let dense = after("tensor_parallel = 4", "tensor_parallel = 4\ndata_parallel = 2");
     assert_one(&dense, "no routed experts", "leave data_parallel out");
+    let alone = after("tensor_parallel = 4", "tensor_parallel = 4\ntwo_batch_overlap = true");
+    assert_one(&alone, "but there is one group", "leave two_batch_overlap out");
 }
 
 #[test]

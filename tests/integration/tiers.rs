@@ -69,12 +69,13 @@ fn unpacked(name: &str) -> String {
     text
 }
 
-/// Prints our hit rates beside the published ones, and asks for three points at most between them.
+/// Our hit rates beside the published ones, as a table to read; three points at most between them.
 fn hold(what: &str, rows: &[(String, f64, f64)]) {
-    println!("{what:<24} published   here");
+    let mut table = format!("{what:<24} published    here\n");
     for (name, published, ours) in rows {
-        println!("{name:<24} {published:>7.1} % {ours:>5.1} %");
+        table += &format!("{name:<24} {published:>7.1} % {ours:>5.1} %\n");
     }
+    insta::assert_snapshot!(what.replace(' ', "_"), table);
     for (name, published, ours) in rows {
         assert!((published - ours).abs() <= 3.0, "{what}, {name}: {ours} is not {published}");
     }

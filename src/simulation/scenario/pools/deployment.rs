@@ -30,7 +30,7 @@ pub(in crate::simulation::scenario) struct Deployed {
 }
 
 /// Keys that say what a replica is; whether it can be is worked out from them alone.
-const REPLICA_KEYS: [&str; 9] = [
+const REPLICA_KEYS: [&str; 10] = [
     "model",
     "accelerator",
     "engine",
@@ -39,6 +39,7 @@ const REPLICA_KEYS: [&str; 9] = [
     "data_parallel",
     "expert_skew",
     "redundant_experts",
+    "two_batch_overlap",
     "precision",
 ];
 
@@ -334,6 +335,7 @@ fn place(section: &Section, error: &PerformanceError) -> Fault {
             &["tensor_parallel"]
         }
         PerformanceError::ExpertParallel { .. } => &["expert_parallel", "data_parallel"],
+        PerformanceError::NothingToOverlap => &["two_batch_overlap"],
         PerformanceError::DoesNotFit(_) => &["tensor_parallel", "model"],
     };
     let key = keys.iter().find(|key| section.has(key)).unwrap_or(&keys[0]);
