@@ -110,6 +110,9 @@ impl Replica {
             self.cut(longest);
         }
         if waits {
+            if self.activity == Activity::Stalled {
+                self.activity = Activity::Idle;
+            }
             self.fetching -= 1;
             let ready = self.next_look(&spec.host, 0);
             self.sequences[id.slot as usize].ready = ready;
