@@ -521,6 +521,7 @@ impl World<'_> {
         if self.log.is_some() {
             self.log_call(actor, place, server, &call, finished, pico);
         }
+        self.actors[actor].answered_at = place;
         self.take_answer(actor, call.joins, finished.produced);
         self.go_on(actor, call.reason);
     }
@@ -546,7 +547,7 @@ impl World<'_> {
                 at
             }
             (StepKind::Check(check), _)
-                if !self.chance(actor, check.pass * self.quality_of(self.actors[actor].pool)) =>
+                if !self.chance(actor, check.pass * self.quality_of(actor)) =>
             {
                 check.on_fail
             }

@@ -40,6 +40,7 @@ fn an_overloaded_server_reaches_its_capacity_and_no_more() {
             precision: Precision::of(format),
             tensor_parallel,
             expert_parallel: 1,
+            pipeline_parallel: 1,
             wide: Wide::default(),
         };
         let spec = ReplicaSpec {

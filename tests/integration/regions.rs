@@ -73,8 +73,12 @@ fn cached_answers_spare_the_model_and_may_be_wrong() {
     let steps = vec![call(constant(1.0), constant(100.0), Branch::always(1)), end()];
     let arrivals = Arrivals::poisson(10.0).unwrap();
     let mut plan = plan(program(steps), pool(server(0.01, 0.0, 64), 1), arrivals, 20_000);
-    plan.populations[0].response_cache =
-        Some(ResponseCache { hits: HitLaw::Stated(0.3), latency_s: constant(0.05), wrong: 0.1 });
+    plan.populations[0].response_cache = Some(ResponseCache {
+        every_call: false,
+        hits: HitLaw::Stated(0.3),
+        latency_s: constant(0.05),
+        wrong: 0.1,
+    });
     let agents = &run(&plan, 0).agents[0];
     let share = |count: u64| count as f64 / 20_000.0;
     assert!((share(agents.cache_hits) - 0.3).abs() < 0.012, "{}", agents.cache_hits);

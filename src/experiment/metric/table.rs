@@ -380,7 +380,7 @@ pub const METRICS: &[Metric] = &[
     proportion(
         "response_hit_rate",
         |tally| (tally.cache_hits, tally.cache_asked),
-        "tasks whose first call a cache of answers spared, over tasks that asked it",
+        "calls that a cache of answers spared, over calls that asked it",
     ),
     proportion(
         "response_wrong_share",

@@ -12,6 +12,7 @@ fn of<'a>(catalog: &'a Catalog, model: &str, accelerator: &str) -> Deployment<'a
         precision: Precision::of(NumberFormat::Bf16),
         tensor_parallel: 1,
         expert_parallel: 1,
+        pipeline_parallel: 1,
         wide: Wide::default(),
     }
 }
@@ -91,6 +92,7 @@ fn all_faults_are_found_at_once() {
     let wrong = Deployment {
         tensor_parallel: 3,
         expert_parallel: 2,
+        pipeline_parallel: 1,
         wide: Wide::default(),
         precision: Precision::of(NumberFormat::Nvfp4),
         ..of(catalog(), "llama-3.1-8b", "h100-sxm")
