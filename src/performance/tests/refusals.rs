@@ -99,3 +99,16 @@ fn all_faults_are_found_at_once() {
     };
     assert_eq!(wrong.faults().len(), 3);
 }
+
+#[test]
+fn stages_need_layers_and_a_link_between_them() {
+    let dense = of(catalog(), "llama-3.1-8b", "rtx-4090");
+    let three = Deployment { pipeline_parallel: 3, ..dense };
+    let (message, help) = refusal(&three);
+    assert_eq!(message, "the 32 layers of `llama-3.1-8b` cannot be dealt to 3 stages");
+    assert_eq!(help, ["pipeline_parallel can be 1, 2, 4, 8, 16 or 32"]);
+    assert!(StepModel::compile(&Deployment { pipeline_parallel: 8, ..dense }).is_ok());
+    // Sixteen of these cards are in two servers, and nobody says what joins those.
+    let sixteen = Deployment { pipeline_parallel: 16, ..dense };
+    assert!(refusal(&sixteen).0.contains("scale_out_bandwidth"), "{}", refusal(&sixteen).0);
+}
