@@ -17,6 +17,7 @@ pub mod fit;
 pub mod forecast;
 pub mod import;
 pub mod init;
+pub mod limits;
 pub mod load;
 pub mod man;
 pub mod place;

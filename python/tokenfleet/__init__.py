@@ -192,7 +192,18 @@ def _simulate(job: str, scenario: Any, out: Any, flags: Mapping[str, Any]) -> Re
     if out is None:
         keep = tempfile.TemporaryDirectory(prefix="tokenfleet-")
         out = Path(keep.name) / "result"
-    words = [job, *([] if scenario is None else [os.fspath(scenario)]), "--quiet"]
+    flags = dict(flags)
+    engine, address, shards = (flags.pop(name, None) for name in ("engine", "address", "shards"))
+    if engine not in (None, "local", "ray"):
+        raise ValueError(f"engine {engine!r} is neither 'local' nor 'ray'")
+    words = [job, *([] if scenario is None else [os.fspath(scenario)])]
+    if engine == "ray":
+        from . import ray
+
+        words += _flags(flags)
+        ray.simulate(words, out=out, address=address, shards=shards, quiet=True, show=None)
+        return Result(Path(out), keep)
+    words.append("--quiet")
     _call([*words, "--out", os.fspath(out), *_flags(flags)])
     return Result(Path(out), keep)
 
@@ -210,7 +221,8 @@ def run(
     """Simulates a scenario and its variants; without a file the small default one.
 
     ``set`` replaces values by path, ``{"pools.main.replicas": 8}``. Without ``out`` the folder lives
-    as long as the result. Further ``flags`` are those of ``tokenfleet run``.
+    as long as the result. Further ``flags`` are those of ``tokenfleet run``; ``engine="ray"`` with
+    ``address`` and ``shards`` simulates on a Ray cluster (:mod:`tokenfleet.ray`).
     """
     flags = {"trials": trials, "seed": seed, "set": set, "variant": list(variant), **flags}
     return _simulate("run", scenario, out, flags)

@@ -118,6 +118,14 @@ pub struct Common {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 
+    /// Stop after this time with what is found, and say so: `10 min`
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| limit(text, Dimension::Time))]
+    pub max_time: Option<f64>,
+
+    /// Refuse what is estimated to take more memory than this, and stop where it does: `4 GB`
+    #[arg(long, value_name = "SIZE", value_parser = |text: &str| limit(text, Dimension::Bytes))]
+    pub max_memory: Option<f64>,
+
     /// Print neither progress nor remarks beside the answer
     #[arg(long, short)]
     pub quiet: bool,
@@ -351,6 +359,15 @@ pub enum Design {
     LatinHypercube,
     /// A scrambled Sobol sequence: even at any number of points
     Sobol,
+}
+
+/// A limit: a quantity above nothing.
+fn limit(text: &str, of: Dimension) -> Result<f64, String> {
+    let value = of.parse(text).map_err(|error| error.to_string())?;
+    match value {
+        value if value > 0.0 => Ok(value),
+        _ => Err("must be above zero".to_owned()),
+    }
 }
 
 /// A number of points, at least one.

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::arguments::CompareArguments;
 use super::failure::{FINE, Failure};
+use super::limits::Order;
 use super::prepare::{Prepared, command_words};
 use super::terminal::remark;
 use super::work::Work;
@@ -29,7 +30,8 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         None => Prepared::new(common, &wanted)?,
     };
     let baseline = baseline(&prepared, &arguments.baseline)?;
-    let work = Work::begin(common, &prepared, &command(arguments))?;
+    let work =
+        Work::begin(common, &prepared, &prepared.plans(), Order::Together, &command(arguments))?;
 
     let mut measures: Vec<Measure> = table::comparison::usual_measures()
         .into_iter()
@@ -47,7 +49,7 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     loop {
         let answers = Answers::new(&prepared.name, &monte_carlo, found, prepared.confidence);
         if answers.stopped_after() == Some(0) {
-            return Err(Failure::Stopped);
+            return Err(work.stopped());
         }
         let comparison = Comparison::new(&answers, baseline, measures.clone());
         let (done, sharpness) = (monte_carlo.trials, comparison.sharpness(&main));
@@ -105,12 +107,17 @@ fn conclude(
     let summary = ComparisonSummary::new(comparison);
     let text = |style| table::comparison::render(comparison, main, style);
     let answer = Answer::new(&text, summary.to_json()?, |out| summary.to_csv(out))?;
+    let is_whole = comparison.answers.stopped_after().is_none();
     if let Some(folder) = &work.folder {
-        run::write(folder, comparison.answers, &prepared.origin(command(arguments)))?;
+        run::write(
+            folder,
+            comparison.answers,
+            &work.origin(prepared, command(arguments), is_whole),
+        )?;
         answer.write(folder, ["comparison.json", "comparison.csv"])?;
         report::add(folder, &prepared.name)?;
     }
-    let written = work.finish(comparison.answers.stopped_after().is_none())?;
+    let written = work.finish(is_whole)?;
     answer.show(arguments.common.format, written.as_deref())?;
     Ok(FINE)
 }

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::arguments::ExplainArguments;
 use super::failure::{FINE, Failure};
+use super::limits::Order;
 use super::prepare::{Prepared, command_words};
 use super::progress;
 use super::report;
@@ -43,9 +44,10 @@ pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
         let help = "put some into one: `--group machines=pools.main.accelerator,pools.main.engine`";
         return Err(argument(Fault::new(message).help(help)));
     }
-    let work = Work::begin(common, &first, &command(arguments))?;
-    let Work { watch, store, .. } = &work;
     let plans = subsets(arguments, &factors)?;
+    let each: Vec<&Plan> = plans.iter().collect();
+    let work = Work::begin(common, &first, &each, Order::Together, &command(arguments))?;
+    let Work { watch, store, .. } = &work;
     let monte_carlo = MonteCarlo { plans: &plans, objectives: &[], ..first.monte_carlo() };
     let trials = first.trials;
     let found = progress::shown(!common.quiet, &plans, trials, watch, || {
@@ -54,7 +56,7 @@ pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
     work.check()?;
     let answers = Answers::new(&first.name, &monte_carlo, found, first.confidence);
     if answers.stopped_after() == Some(0) {
-        return Err(Failure::Stopped);
+        return Err(work.stopped());
     }
 
     let values: Vec<f64> =
@@ -166,7 +168,8 @@ fn conclude(
     let text = |style| table::explanation::render(explained, style);
     let answer = Answer::new(&text, explained.to_json()?, |out| explained.to_csv(out))?;
     if let Some(folder) = &work.folder {
-        prepared.describe(folder, explained.explanation.trials, command(arguments))?;
+        let trials = explained.explanation.trials;
+        work.describe(folder, prepared, trials, command(arguments), is_whole)?;
         answer.write(folder, ["explanation.json", "explanation.csv"])?;
         report::add_with_answer(folder, explained.scenario, &text(table::Style::PLAIN))?;
     }

@@ -73,6 +73,9 @@ pub enum Failure {
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
+    /// Cut by a limit before anything could be said.
+    #[error("cut by {0} before there was an answer; --resume goes on where --out was given")]
+    Cut(String),
     /// Stopped before anything could be said.
     #[error("stopped before a trial was finished")]
     Stopped,
@@ -92,7 +95,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::ClosedPipe => FINE,
-            Failure::Stopped => STOPPED,
+            Failure::Stopped | Failure::Cut(_) => STOPPED,
             Failure::Internal(_) => INTERNAL,
             _ => BAD_INPUT,
         }

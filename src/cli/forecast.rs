@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::arguments::ForecastArguments;
 use super::failure::{FINE, Failure};
+use super::limits::Order;
 use super::prepare::{Prepared, command_words};
 use super::terminal::remark;
 use super::work::Work;
@@ -38,7 +39,7 @@ pub fn run(arguments: &ForecastArguments) -> Result<u8, Failure> {
     let catalog = Catalog::embedded();
     let trends = trends(&catalog, &arguments.paths).map_err(argument)?;
 
-    let work = Work::begin(common, &prepared, &command(arguments))?;
+    let work = Work::begin(common, &prepared, &[plan], Order::Search, &command(arguments))?;
     let today = today(&prepared, plan, &work, !common.quiet)?;
     if outlook.power_limit_w.is_some() && today.watts.is_nan() {
         let message = "the power of its hardware is not known, so no limit can bind";
@@ -78,7 +79,7 @@ pub fn run(arguments: &ForecastArguments) -> Result<u8, Failure> {
     let text = |style| table::forecast::render(&forecast, style);
     let answer = Answer::new(&text, forecast.to_json(words)?, |out| forecast.to_csv(out))?;
     if let Some(folder) = &work.folder {
-        prepared.describe(folder, prepared.trials, command(arguments))?;
+        work.describe(folder, &prepared, prepared.trials, command(arguments), true)?;
         answer.write(folder, ["forecast.json", "forecast.csv"])?;
     }
     let written = work.finish(true)?;
@@ -121,7 +122,7 @@ fn today(prepared: &Prepared, plan: &Plan, work: &Work, wanted: bool) -> Result<
     };
     let stopped = |stopped: Stopped| match (work.check(), stopped) {
         (Err(failure), _) => failure,
-        (Ok(()), Stopped::Asked) => Failure::Stopped,
+        (Ok(()), Stopped::Asked) => work.stopped(),
         (Ok(()), other) => argument(Fault::new(other.to_string())),
     };
     let mut search = Search::new(setup, &work.watch, &work.store, &told);

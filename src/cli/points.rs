@@ -32,11 +32,8 @@ pub fn simulate(
     let is_open = |&at: &usize| store.is_mine() && outcomes[at].is_none();
     let open: Vec<usize> = (0..points.len()).filter(is_open).collect();
     let plans: Vec<Plan> = open.iter().map(|&at| points[at].clone()).collect();
-    let threads = match prepared.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        some => some,
-    };
-    let abreast = threads.div_ceil(usize::try_from(prepared.trials).unwrap_or(usize::MAX)).max(1);
+    let abreast =
+        prepared.threads().div_ceil(usize::try_from(prepared.trials).unwrap_or(usize::MAX)).max(1);
     progress::shown(wanted, &plans, prepared.trials, watch, || {
         for (open, plans) in open.chunks(abreast).zip(plans.chunks(abreast)) {
             let monte_carlo = MonteCarlo { plans, ..prepared.monte_carlo() };

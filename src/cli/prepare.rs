@@ -12,7 +12,6 @@ use super::terminal::{fault_style, remark};
 use crate::catalog::Provenance;
 use crate::experiment::{MonteCarlo, Objective, Watch};
 use crate::foundations::Faults;
-use crate::report::folder::Folder;
 use crate::report::manifest::{self, Input, Origin};
 use crate::simulation::Plan;
 use crate::simulation::scenario::{Draws, Point, Variant};
@@ -127,6 +126,11 @@ impl Prepared {
         }
     }
 
+    /// All variants.
+    pub fn plans(&self) -> Vec<&Plan> {
+        self.plans.iter().collect()
+    }
+
     /// The scenario's text first, then the files that it names.
     pub fn inputs(&self) -> &[Input] {
         &self.inputs
@@ -135,22 +139,15 @@ impl Prepared {
     /// Where the result of a command comes from.
     pub fn origin(&self, command: Vec<String>) -> Origin {
         let sources = manifest::sources(self.provenance.clone());
-        Origin { command, inputs: self.inputs.clone(), sources }
+        Origin { command, inputs: self.inputs.clone(), sources, cut: None }
     }
 
-    /// Writes the manifest of an experiment over many points of so many trials.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn describe(
-        &self,
-        folder: &Folder,
-        trials: u64,
-        command: Vec<String>,
-    ) -> Result<(), Failure> {
-        let origin = self.origin(command);
-        let json = manifest::of_experiment(&self.name, self.seed, trials, &origin)?;
-        Ok(folder.file("manifest.json", |out| out.write_all(json.as_bytes()))?)
+    /// Threads that there will be.
+    pub fn threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            some => some,
+        }
     }
 }
 

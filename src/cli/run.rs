@@ -7,6 +7,7 @@ use std::path::Path;
 use super::answer::Format;
 use super::arguments::RunArguments;
 use super::failure::{FINE, Failure, MISSED};
+use super::limits::Order;
 use super::prepare::{Prepared, command_words};
 use super::process::{cpu_seconds, peak_rss_bytes};
 use super::progress;
@@ -33,7 +34,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let common = &arguments.common;
     let prepared = Prepared::new(common, &arguments.variant)?;
     let words = command(arguments);
-    let work = Work::begin(common, &prepared, &words)?;
+    let work = Work::begin(common, &prepared, &prepared.plans(), Order::Together, &words)?;
     let Work { watch, store, .. } = &work;
 
     let monte_carlo = prepared.monte_carlo();
@@ -51,13 +52,14 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     work.check()?;
     let answers = Answers::new(&prepared.name, &monte_carlo, found, prepared.confidence);
     if answers.stopped_after() == Some(0) {
-        return Err(Failure::Stopped);
+        return Err(work.stopped());
     }
     let answers = answers.with_twins(twins);
 
     let stats = Stats::new(&answers, cpu_seconds(), peak_rss_bytes());
+    let is_whole = answers.stopped_after().is_none();
     if let Some(folder) = &work.folder {
-        let origin = prepared.origin(words);
+        let origin = work.origin(&prepared, words, is_whole);
         write(folder, &answers, &origin)?;
         if arguments.stats {
             let json = serde_json::to_string_pretty(&stats)? + "\n";
@@ -65,7 +67,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         }
         report::add(folder, &prepared.name)?;
     }
-    let written = work.finish(answers.stopped_after().is_none())?;
+    let written = work.finish(is_whole)?;
     show(&answers, arguments, &stats, written.as_deref())?;
     Ok(if arguments.check && !answers.meet_all() { MISSED } else { FINE })
 }

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::arguments::SensitivityArguments;
 use super::failure::{FINE, Failure};
+use super::limits::Order;
 use super::points;
 use super::prepare::{Prepared, command_words};
 use super::work::{Work, remark_stopped};
@@ -50,13 +51,13 @@ pub fn run(arguments: &SensitivityArguments) -> Result<u8, Failure> {
         .map_or((&[][..], &[][..]), |found| (&found.inputs[..], &found.draws[..]));
 
     let words = command(arguments);
-    let work = Work::begin(common, &prepared, &words)?;
     let points: Vec<&Plan> = draws.iter().map(|draw| &draw.plan).collect();
+    let work = Work::begin(common, &prepared, &points, Order::InTurn, &words)?;
     let outcomes = points::simulate(&prepared, &points, &work, !common.quiet)?;
     let left = outcomes.iter().filter(|outcome| outcome.is_none()).count();
     if left > 0 {
         remark_stopped(left, common);
-        return Err(Failure::Stopped);
+        return Err(work.stopped());
     }
 
     let value = |outcome: &Outcome| measure.of(&outcome.figures).0.unwrap_or(f64::NAN);
@@ -86,7 +87,7 @@ pub fn run(arguments: &SensitivityArguments) -> Result<u8, Failure> {
     let text = |style| table::sensitivity::render(&driven, style);
     let answer = Answer::new(&text, driven.to_json()?, |out| driven.to_csv(out))?;
     if let Some(folder) = &work.folder {
-        prepared.describe(folder, prepared.trials, words)?;
+        work.describe(folder, &prepared, prepared.trials, words, true)?;
         answer.write(folder, ["sensitivity.json", "sensitivity.csv"])?;
     }
     let written = work.finish(true)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::answer::Answer;
 use super::arguments::{Common, Find, SizeArguments};
 use super::failure::{FINE, Failure};
+use super::limits::Order;
 use super::prepare::{Prepared, command_words};
 use super::report;
 use super::terminal::remark;
@@ -51,7 +52,7 @@ pub fn run(arguments: &SizeArguments) -> Result<u8, Failure> {
         Prepared::with_draws(common, &[variant.to_owned()], &points, draws)?;
     let plan = &prepared.plans[0];
     let knobs = knobs(plan, &arguments.of).map_err(argument)?;
-    let work = Work::begin(common, &prepared, &command(arguments))?;
+    let work = Work::begin(common, &prepared, &[plan], Order::Search, &command(arguments))?;
     let fleets: Vec<Fleet> = match points.is_empty() {
         true => vec![Fleet { name: String::new(), plan: Ok(plan.clone()) }],
         false => points
@@ -81,7 +82,7 @@ pub fn run(arguments: &SizeArguments) -> Result<u8, Failure> {
     let mut search = Search::new(setup, &watch, &store, &told);
     let stopped = |stopped: Stopped| match (work.check(), stopped) {
         (Err(failure), _) => failure,
-        (Ok(()), Stopped::Asked) => Failure::Stopped,
+        (Ok(()), Stopped::Asked) => work.stopped(),
         (Ok(()), other) => Failure::Argument(Faults::from(Fault::new(other.to_string()))),
     };
     let look = |search: &mut Search<'_>| look(search, arguments.find, plan, &knobs, &fleets);
@@ -106,7 +107,7 @@ pub fn run(arguments: &SizeArguments) -> Result<u8, Failure> {
     let answer = Answer::new(&text, sizing.to_json()?, |out| sizing.to_csv(out))?;
     work.check()?;
     if let Some(folder) = &work.folder {
-        prepared.describe(folder, setup.trials, command(arguments))?;
+        work.describe(folder, &prepared, setup.trials, command(arguments), true)?;
         answer.write(folder, ["size.json", "candidates.csv"])?;
         report::add_with_answer(folder, sizing.scenario, &text(table::Style::PLAIN))?;
     }

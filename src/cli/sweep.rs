@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::arguments::{Design, SweepArguments};
 use super::failure::{FINE, Failure};
+use super::limits::Order;
 use super::points;
 use super::prepare::{Prepared, command_words};
 use super::report;
@@ -53,13 +54,13 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         .collect();
 
     let words = command(arguments);
-    let work = Work::begin(common, &prepared, &words)?;
     let plans: Vec<&Plan> = candidates.iter().flatten().collect();
+    let work = Work::begin(common, &prepared, &plans, Order::InTurn, &words)?;
     let outcomes = points::simulate(&prepared, &plans, &work, !common.quiet)?;
     let open = points.iter_mut().filter(|point| point.found.is_none());
     open.zip(outcomes).for_each(|(point, outcome)| point.found = outcome.map(Ok));
     if points.iter().all(|point| point.found.is_none()) {
-        return Err(Failure::Stopped);
+        return Err(work.stopped());
     }
     let stopped = points.iter().filter(|point| point.found.is_none()).count();
     let sweep = Sweep {
@@ -78,7 +79,7 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let mut written = None;
     if stopped == 0 {
         if let Some(folder) = &work.folder {
-            prepared.describe(folder, sweep.trials, words)?;
+            work.describe(folder, &prepared, sweep.trials, words, true)?;
             answer.write(folder, ["sweep.json", "points.csv"])?;
             report::add_with_answer(folder, sweep.scenario, &text(table::Style::PLAIN))?;
         }

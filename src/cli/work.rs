@@ -8,6 +8,7 @@ use serde_json::json;
 use super::arguments::Common;
 use super::checkpoint::{Checkpoint, Keeper};
 use super::failure::Failure;
+use super::limits::{Cut, Effort, Limits, Order};
 use super::load;
 use super::place::{Place, Planned};
 use super::prepare::{Prepared, stop_on_interrupt};
@@ -15,6 +16,8 @@ use super::terminal::remark;
 use crate::experiment::{Store, Watch};
 use crate::foundations::{Fault, Faults};
 use crate::report::folder::Folder;
+use crate::report::manifest::{self, Origin};
+use crate::simulation::Plan;
 
 /// See the module's page.
 #[derive(Debug)]
@@ -26,15 +29,24 @@ pub struct Work {
     /// Where the result is being written.
     pub folder: Option<Folder>,
     out: Option<PathBuf>,
+    cut: Cut,
     checkpoint: Option<Arc<Checkpoint>>,
 }
 
 impl Work {
-    /// Begins the experiment that these words describe, or goes on with what was found of it.
+    /// Begins the experiment that these words describe, or goes on with what was found of it: all
+    /// trials of these plans, in this order.
     ///
     /// # Errors
-    /// When its result cannot be written, or it is not to be gone on with.
-    pub fn begin(common: &Common, prepared: &Prepared, words: &[String]) -> Result<Self, Failure> {
+    /// When its result cannot be written, or it is not to be gone on with, or it takes more than it
+    /// may.
+    pub fn begin(
+        common: &Common,
+        prepared: &Prepared,
+        plans: &[&Plan],
+        order: Order,
+        words: &[String],
+    ) -> Result<Self, Failure> {
         if let Place::Planning(planned) = &common.place {
             let heading = heading(prepared, words);
             let files = files(common, prepared);
@@ -42,14 +54,22 @@ impl Work {
             *planned = Some(Planned { heading, files });
             return Err(Failure::Gathered);
         }
+        let limits = Limits { time_s: common.max_time, memory: common.max_memory };
+        if limits.is_some() {
+            let Prepared { trials, seed, .. } = *prepared;
+            let effort = Effort { plans, trials, seed, threads: prepared.threads(), order };
+            limits.check(&effort, !common.quiet)?;
+        }
         let out = folder_of(common)?;
         let folder = out.as_deref().map(Folder::begin).transpose()?;
         let watch = stop_on_interrupt();
+        let cut = limits.guard(&watch);
         let mut work = Self {
             watch: Arc::clone(&watch),
             store: Arc::default(),
             folder,
             out,
+            cut,
             checkpoint: None,
         };
         match (&common.place, &work.out) {
@@ -83,10 +103,38 @@ impl Work {
             checkpoint.check()?;
         }
         match self.store.share() {
-            Some(_) if self.watch.is_stopped() => Err(Failure::Stopped),
+            Some(_) if self.watch.is_stopped() => Err(self.stopped()),
             Some(_) => Err(Failure::Gathered),
             None => Ok(()),
         }
+    }
+
+    /// Why there is no answer when it was stopped before there was one.
+    pub fn stopped(&self) -> Failure {
+        self.cut.get().map_or(Failure::Stopped, |by| Failure::Cut(by.clone()))
+    }
+
+    /// Where the result comes from, and by what it was cut where it is not whole.
+    pub fn origin(&self, prepared: &Prepared, words: Vec<String>, is_whole: bool) -> Origin {
+        let cut = self.cut.get().filter(|_| !is_whole).cloned();
+        Origin { cut, ..prepared.origin(words) }
+    }
+
+    /// Writes the manifest of an experiment over many points of so many trials.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn describe(
+        &self,
+        folder: &Folder,
+        prepared: &Prepared,
+        trials: u64,
+        words: Vec<String>,
+        is_whole: bool,
+    ) -> Result<(), Failure> {
+        let origin = self.origin(prepared, words, is_whole);
+        let json = manifest::of_experiment(&prepared.name, prepared.seed, trials, &origin)?;
+        Ok(folder.file("manifest.json", |out| out.write_all(json.as_bytes()))?)
     }
 
     /// Puts the result, if it is written anywhere, in its place, and says where that is; of one that
@@ -95,6 +143,10 @@ impl Work {
     /// # Errors
     /// What the file system says.
     pub fn finish(self, is_whole: bool) -> Result<Option<PathBuf>, Failure> {
+        if let Some(by) = self.cut.get().filter(|_| !is_whole) {
+            let goes_on = if self.checkpoint.is_some() { "; --resume goes on" } else { "" };
+            remark(&format!("warning: cut by {by}{goes_on}\n"));
+        }
         if let Some(folder) = self.folder {
             folder.commit()?;
         }

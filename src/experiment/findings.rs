@@ -3,14 +3,19 @@
 //! Findings of some trials and of others make those of all, in whatever order they are merged; so a
 //! part of the trials can be found on another machine, or before a machine failed.
 
+use crate::serving::endpoint::EndpointUsage;
 use crate::simulation::plan::Plan;
-use crate::simulation::series::{MOST_BINS, Series};
-use crate::simulation::task_sample::TaskSample;
+use crate::simulation::series::{Bin, MOST_BINS, PoolBin, Series};
+use crate::simulation::task_sample::{TaskRow, TaskSample};
 
-use super::evidence::{Evidence, parts};
+use super::evidence::{Evidence, Value, parts};
 use super::metric::METRICS;
 use super::objective::Objective;
 use super::trial::{Digest, TrialRow};
+
+/// Distributions that a part has, and about how much memory one takes: three digits of two decades.
+const DISTRIBUTIONS: usize = 17;
+const DISTRIBUTION_BYTES: usize = 7 * 1024 * 8;
 
 /// What the trials of one variant found.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -44,6 +49,18 @@ impl Findings {
         self.series.merge(other.series);
         self.tasks.merge(other.tasks);
         self.rows.extend(other.rows);
+    }
+
+    /// About how much memory the findings of so many trials of a plan take, bytes.
+    pub fn bytes(plan: &Plan, trials: u64) -> u64 {
+        let parts = parts(plan).len();
+        let row = size_of::<TrialRow>() + parts * METRICS.len() * size_of::<Value>();
+        let evidence = parts * (size_of::<Evidence>() + DISTRIBUTIONS * DISTRIBUTION_BYTES);
+        let servers = plan.pools.len() * size_of::<PoolBin>()
+            + plan.endpoints.len() * size_of::<EndpointUsage>();
+        let series = MOST_BINS * (size_of::<Bin>() + servers);
+        let tasks = 2 * plan.task_rows * size_of::<(u64, TaskRow)>();
+        trials * row as u64 + (evidence + series + tasks) as u64
     }
 
     /// With its trials in order.

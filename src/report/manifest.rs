@@ -81,6 +81,8 @@ pub struct Origin {
     pub inputs: Vec<Input>,
     /// Figures of the catalog that were used.
     pub sources: Vec<Source>,
+    /// The limit that cut it before all trials were finished.
+    pub cut: Option<String>,
 }
 
 #[derive(serde::Serialize)]
@@ -94,6 +96,9 @@ struct Manifest<'a> {
     trials: u64,
     /// Fewer than `trials` where the run was stopped.
     trials_finished: u64,
+    /// The limit that cut it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_by: Option<&'a str>,
     confidence: f64,
     tasks_csv: Vec<Sampled<'a>>,
     sources: &'a [Source],
@@ -135,7 +140,7 @@ pub fn of_experiment(
     trials: u64,
     origin: &Origin,
 ) -> serde_json::Result<String> {
-    let manifest = serde_json::json!({
+    let mut manifest = serde_json::json!({
         "tokenfleet": env!("CARGO_PKG_VERSION"),
         "command": origin.command,
         "scenario": scenario,
@@ -145,6 +150,9 @@ pub fn of_experiment(
         "sources": origin.sources,
         "definitions": definitions(|metric| !metric.is_of_a_lever()),
     });
+    if let Some(cut) = &origin.cut {
+        manifest["cut_by"] = cut.as_str().into();
+    }
     serde_json::to_string_pretty(&manifest).map(|json| json + "\n")
 }
 
@@ -180,6 +188,7 @@ pub fn to_json(answers: &Answers<'_>, origin: &Origin) -> serde_json::Result<Str
         seed: answers.seed,
         trials: answers.planned,
         trials_finished: answers.stopped_after().unwrap_or(answers.planned),
+        cut_by: origin.cut.as_deref(),
         confidence: answers.confidence,
         tasks_csv: sampled.collect(),
         sources: &origin.sources,

@@ -25,6 +25,7 @@ mod init;
 mod intervals;
 mod leap;
 mod ledger;
+mod limits;
 mod made_up;
 mod measure_gpu;
 mod power;

@@ -202,7 +202,7 @@ fn page(asked: &Asked, scenario: Scenario) -> Result<String, Failure> {
     command.extend(asked.set.iter().flat_map(|set| ["--set".to_owned(), set.clone()]));
     command.extend(asked.trials.iter().flat_map(|n| ["--trials".to_owned(), n.to_string()]));
     let inputs = vec![Input::text(file, asked.text.as_str())];
-    let origin = Origin { command, inputs, sources: manifest::sources(sources) };
+    let origin = Origin { command, inputs, sources: manifest::sources(sources), cut: None };
     // What is not committed is removed when the folder is dropped.
     let folder = Folder::begin(&place)?;
     write(&folder, &answers, &origin)?;
