@@ -13,6 +13,7 @@ pub mod router;
 pub mod scheduling;
 mod sequence;
 pub mod step_table;
+pub mod tiers;
 pub mod usage;
 
 pub use endpoint::{Endpoint, EndpointSpec};
@@ -22,4 +23,5 @@ pub use replica::{Replica, ReplicaSpec};
 pub use request::{Fetch, Finished, Piece, Request, RequestId, Stage};
 pub use router::{Moment, Open, Router, RouterPolicy};
 pub use scheduling::{Scheduling, Standing};
+pub use tiers::{Tiers, TiersSpec};
 pub use usage::{Counter, Usage};

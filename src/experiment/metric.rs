@@ -14,8 +14,8 @@ use crate::simulation::outcome::{AgentTally, Observations};
 
 use super::totals::{Served, Totals};
 
-use table::LEVERS;
 pub use table::METRICS;
+use table::{LEVERS, TIERS};
 
 /// What a figure is about: the whole fleet, one kind of agent, one pool of servers, or one hosted
 /// endpoint.
@@ -66,6 +66,8 @@ pub enum Unit {
     Grams,
     /// Tokens per joule.
     TokensPerJoule,
+    /// Bytes per second.
+    BytesPerSecond,
 }
 
 impl Unit {
@@ -88,6 +90,7 @@ impl Unit {
             Unit::Joules => "J",
             Unit::Grams => "g",
             Unit::TokensPerJoule => "tokens/J",
+            Unit::BytesPerSecond => "B/s",
         }
     }
 
@@ -104,6 +107,7 @@ impl Unit {
             Unit::Share => Dimension::Fraction,
             Unit::Watts => Dimension::Power,
             Unit::Joules => Dimension::Energy,
+            Unit::BytesPerSecond => Dimension::Bandwidth,
             Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
             Unit::TokensPerJoule | Unit::Grams | Unit::Megabytes => Dimension::Number,
         }
@@ -181,7 +185,7 @@ impl Metric {
     /// Whether it is about a lever that is not always there: where nothing is known of it, nothing is
     /// said of it.
     pub fn is_of_a_lever(&self) -> bool {
-        LEVERS.contains(&self.key)
+        LEVERS.contains(&self.key) || TIERS.iter().any(|metric| metric.key == self.key)
     }
 
     /// Whether it is a part of a whole.
@@ -193,7 +197,7 @@ impl Metric {
     pub fn more_is_better(&self) -> bool {
         let rate = matches!(self.unit, Unit::PerSecond | Unit::TokensPerSecond);
         let better = ["task_success_rate", "availability", "prefix_hit_rate", "tokens_per_joule"];
-        rate || better.contains(&self.key)
+        rate || better.contains(&self.key) || self.key.ends_with("_hit_rate")
     }
 }
 

@@ -1,14 +1,17 @@
 //! The sums of a trial, or of a part of it, that figures are ratios of.
 
+mod tiers;
 mod transfers;
 
 use crate::foundations::time::PS_PER_S;
 use crate::serving::Counter;
 use crate::serving::endpoint::EndpointUsage;
+use crate::serving::tiers::Level;
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
 use crate::simulation::plan::Pool;
 use crate::simulation::series::PoolBin;
 
+pub use tiers::TierServed;
 pub use transfers::{Transfer, Transfers};
 
 /// What servers did in a stretch of time, and what they cost. What is not known is not a number,
@@ -69,6 +72,8 @@ pub struct Served {
     pub unavailable: f64,
     /// What levers counted, in the order of [`Counter`].
     pub counters: [f64; Counter::COUNT],
+    /// What tiers behind the memories did, the nearest first.
+    pub tiers: [TierServed; Level::COUNT],
     /// What came from prefill sides.
     pub transfers: Transfers,
 }
@@ -116,6 +121,7 @@ impl Served {
             throttled: value,
             unavailable: value,
             counters: [value; Counter::COUNT],
+            tiers: [TierServed::all(value); Level::COUNT],
             transfers: Transfers([value; Transfer::COUNT]),
         }
     }
@@ -156,6 +162,7 @@ impl Served {
             bytes: usage.bytes as f64 * gpus,
             preemptions: usage.preemptions as f64,
             counters: usage.counters.all().map(|count| count as f64),
+            tiers: tally.tiers.map(|tier| TierServed::of(&tier, window_s)),
             transfers: Transfers::of(&tally.transfers),
             ..Self::capacity(pool, window_s, tally.down_ps, tally.unpaid_ps)
         }
@@ -179,6 +186,7 @@ impl Served {
             bytes: bin.bytes as f64 * gpus,
             preemptions: f64::NAN,
             counters: [f64::NAN; Counter::COUNT],
+            tiers: [TierServed::all(f64::NAN); Level::COUNT],
             transfers: Transfers([f64::NAN; Transfer::COUNT]),
             ..Self::capacity(pool, length_s, bin.down_ps, bin.unpaid_ps)
         }
@@ -257,6 +265,7 @@ impl Served {
             throttled: self.throttled + other.throttled,
             unavailable: self.unavailable + other.unavailable,
             counters: std::array::from_fn(|at| self.counters[at] + other.counters[at]),
+            tiers: std::array::from_fn(|at| self.tiers[at].plus(&other.tiers[at])),
             transfers: self.transfers.plus(&other.transfers),
         }
     }

@@ -240,6 +240,14 @@ impl MemoryPlan {
         (blocks > 0).then_some(Self { weights, cache, block_bytes, blocks, ..self })
     }
 
+    /// Bytes of a block of context in one copy, however many GPUs keep it; none where a model keeps
+    /// nothing for each token.
+    #[must_use]
+    pub fn context_bytes(deployment: &Deployment<'_>, block_size: u32) -> u64 {
+        let whole = Deployment { tensor_parallel: 1, ..*deployment };
+        ceil(Demand::of(&whole).token * f64::from(block_size))
+    }
+
     /// Tokens of context that all sequences together may have.
     #[must_use]
     pub fn tokens(&self) -> u64 {

@@ -78,6 +78,10 @@ fn scale_of(unit: Unit, size: f64) -> Scale {
         Unit::Grams if size >= 1000.0 => scale("", 1e-3, " kg"),
         Unit::Grams => scale("", 1.0, " g"),
         Unit::TokensPerJoule => scale("", 1.0, " tok/J"),
+        Unit::BytesPerSecond => {
+            let (factor, after) = thousands(size, [" B/s", " kB/s", " MB/s", " GB/s"]);
+            scale("", factor, after)
+        }
         Unit::Calls | Unit::Requests | Unit::Ratio if size < 1e5 => scale("", 1.0, ""),
         Unit::Tokens | Unit::Calls | Unit::Requests | Unit::Ratio => {
             let (factor, after) = thousands(size, ["", " k", " M", " B"]);

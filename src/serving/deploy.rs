@@ -40,6 +40,7 @@ impl ReplicaSpec {
             kv_blocks: memory.blocks,
             sequence_blocks: memory.sequence_blocks,
             prefix_cache: scheduler.prefix_cache,
+            retention: None,
             host: HostProfile {
                 poll_steps: narrow(scheduler.poll_steps).max(1),
                 batch_wait_steps: narrow(scheduler.batch_wait_steps),

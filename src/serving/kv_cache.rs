@@ -4,8 +4,13 @@
 //! prompt is given all its blocks when it is admitted; what it produces takes a block each time its
 //! length crosses a block boundary.
 
+mod retention;
+
 use super::prefix_tree::{NONE, PrefixTree};
 use super::request::Piece;
+use retention::Retained;
+
+pub use retention::{Moved, Retention, Why};
 
 /// What an admitted request holds; given back by [`KvCache::release`].
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,8 @@ pub struct KvCache {
     free: u64,
     tree: Option<PrefixTree>,
     evicted: u64,
+    /// What it does about context that nobody stands on, beside forgetting the oldest.
+    retained: Option<Box<Retained>>,
 }
 
 impl KvCache {
@@ -34,7 +41,7 @@ impl KvCache {
     /// takes `beside` blocks more than its context has.
     pub fn new(total: u64, block: u32, beside: u64, prefix_cache: bool) -> Self {
         let tree = prefix_cache.then(PrefixTree::default);
-        Self { block, total, beside, free: total, tree, evicted: 0 }
+        Self { block, total, beside, free: total, tree, evicted: 0, retained: None }
     }
 
     /// Empties it, keeping its memory.
@@ -43,6 +50,9 @@ impl KvCache {
         self.evicted = 0;
         if let Some(tree) = &mut self.tree {
             tree.clear();
+        }
+        if let Some(retained) = &mut self.retained {
+            retained.clear();
         }
     }
 
@@ -139,7 +149,12 @@ impl KvCache {
     /// Takes blocks that are available (the caller has made sure), evicting where none is free.
     pub fn take(&mut self, blocks: u64) {
         if blocks > self.free {
-            let evicted = self.tree.as_mut().map_or(0, |tree| tree.evict(blocks - self.free));
+            let wanted = blocks - self.free;
+            let evicted = match (&mut self.tree, &mut self.retained) {
+                (Some(tree), None) => tree.evict(wanted),
+                (Some(tree), Some(retained)) => retained.evict(tree, wanted),
+                (None, _) => 0,
+            };
             self.free += evicted;
             self.evicted += evicted;
         }

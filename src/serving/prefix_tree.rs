@@ -5,9 +5,14 @@
 //! tokens. Nodes that a running request stands on are locked, with everything above them; what is
 //! not locked may be evicted, least recently released leaf first, its last blocks first.
 
+mod ranked;
+mod retention;
+
 use rustc_hash::FxHashMap;
 
 use super::request::Piece;
+use crate::foundations::SimDuration;
+use ranked::Ranked;
 
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;
@@ -38,6 +43,14 @@ pub(super) struct Match {
     pub(super) blocks: u32,
 }
 
+/// Blocks of a key, counted from the start of the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) key: u64,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
 /// See the module's page.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PrefixTree {
@@ -47,13 +60,23 @@ pub(super) struct PrefixTree {
     by_key: FxHashMap<u64, u32>,
     oldest: Option<u32>,
     newest: Option<u32>,
+    /// Another order of eviction, in place of the one by neighbours.
+    ranked: Option<Box<Ranked>>,
     /// Blocks in nodes that are locked, and in nodes that are not.
     locked: u64,
     unlocked: u64,
 }
 
 impl PrefixTree {
+    /// A tree whose leaves can be pinned and given up, and are gone when nobody used them for `ttl`.
+    pub(super) fn ranked(ttl: Option<SimDuration>) -> Self {
+        Self { ranked: Some(Box::new(Ranked::new(ttl))), ..Self::default() }
+    }
+
     pub(super) fn clear(&mut self) {
+        if let Some(ranked) = &mut self.ranked {
+            ranked.clear();
+        }
         self.nodes.clear();
         self.vacant.clear();
         self.by_key.clear();
@@ -145,6 +168,9 @@ impl PrefixTree {
             if last {
                 self.locked -= blocks;
                 self.unlocked += blocks;
+                if let Some(ranked) = &mut self.ranked {
+                    ranked.release(index);
+                }
                 if childless {
                     self.list_newest(index);
                 }
@@ -205,17 +231,22 @@ impl PrefixTree {
         let mut freed = 0;
         while freed < wanted {
             let Some(index) = self.oldest else { break };
-            let node = &mut self.nodes[index as usize];
-            let held = u64::from(node.end - node.start);
-            let cut = held.min(wanted - freed);
-            node.end -= cut as u32;
-            freed += cut;
-            self.unlocked -= cut;
-            if cut == held {
-                self.remove(index);
-            }
+            freed += self.cut(index, wanted - freed);
         }
         freed
+    }
+
+    /// Cuts up to `most` blocks off the end of an unlocked leaf; returns how many.
+    fn cut(&mut self, index: u32, most: u64) -> u64 {
+        let node = &mut self.nodes[index as usize];
+        let held = u64::from(node.end - node.start);
+        let cut = held.min(most);
+        node.end -= cut as u32;
+        self.unlocked -= cut;
+        if cut == held {
+            self.remove(index);
+        }
+        cut
     }
 
     /// Forgets what lies behind block `end` of a path that was just unlocked, unless others stand
@@ -265,6 +296,9 @@ impl PrefixTree {
         };
         let (key, parent) = (head.key, head.parent);
         let fresh = self.insert(head);
+        if let Some(ranked) = &mut self.ranked {
+            ranked.split(fresh, index);
+        }
         let continues = parent != NONE && self.nodes[parent as usize].continuation == index;
         if continues {
             self.nodes[parent as usize].continuation = fresh;
@@ -313,6 +347,9 @@ impl PrefixTree {
     }
 
     fn list_newest(&mut self, index: u32) {
+        if self.ranked.is_some() {
+            return self.rank(index);
+        }
         let newest = self.newest.replace(index);
         let node = &mut self.nodes[index as usize];
         (node.older, node.newer, node.listed) = (newest.unwrap_or(NONE), NONE, true);
@@ -325,6 +362,9 @@ impl PrefixTree {
     /// A parent becomes evictable when its last child goes, and that child was the one used last:
     /// the parent is as old as the oldest entry.
     fn list_oldest(&mut self, index: u32) {
+        if self.ranked.is_some() {
+            return self.rank(index);
+        }
         let oldest = self.oldest.replace(index);
         let node = &mut self.nodes[index as usize];
         (node.older, node.newer, node.listed) = (NONE, oldest.unwrap_or(NONE), true);
@@ -338,6 +378,9 @@ impl PrefixTree {
         let node = &mut self.nodes[index as usize];
         if !std::mem::take(&mut node.listed) {
             return;
+        }
+        if let Some(ranked) = &mut self.ranked {
+            return ranked.unlist(index);
         }
         let (older, newer) = (node.older, node.newer);
         match older {
@@ -373,6 +416,10 @@ impl PrefixTree {
             );
             assert_eq!(node.listed, node.locks == 0 && node.children == 0);
         }
+        let listed_nodes = nodes.iter().filter(|(_, n)| n.listed).count();
+        if let Some(ranked) = &self.ranked {
+            return assert_eq!(ranked.len(), listed_nodes);
+        }
         let mut listed = 0;
         let mut at = self.oldest;
         while let Some(index) = at {
@@ -380,6 +427,6 @@ impl PrefixTree {
             let newer = self.nodes[index as usize].newer;
             at = (newer != NONE).then_some(newer);
         }
-        assert_eq!(listed, nodes.iter().filter(|(_, n)| n.listed).count());
+        assert_eq!(listed, listed_nodes);
     }
 }

@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 
 use super::batch::DecodeBatch;
-use super::kv_cache::KvCache;
+use super::kv_cache::{KvCache, Retention};
 use super::request::{Fetch, Finished, Request, RequestId, Stage};
 use super::scheduling::{Scheduling, Shares};
 use super::sequence::{Chunk, Phase, Sequence, alive};
@@ -22,6 +22,7 @@ use super::usage::{Progression, SHARE_BITS, Usage};
 use crate::foundations::{SimDuration, SimTime};
 use crate::performance::{HostProfile, Speculation, StepModel};
 
+mod fetching;
 mod hand_over;
 mod lose;
 mod schedule;
@@ -46,6 +47,8 @@ pub struct ReplicaSpec {
     pub sequence_blocks: u64,
     /// Whether finished requests leave their context cached.
     pub prefix_cache: bool,
+    /// What becomes of cached context where lower tiers stand behind the memory.
+    pub retention: Option<Retention>,
     /// What it guesses ahead, and checks.
     pub speculation: Option<Speculation>,
     /// In which order it takes up requests.
@@ -72,6 +75,19 @@ impl ReplicaSpec {
         let Some(speculation) = &self.speculation else { return self.model.token_flops() };
         let draft = speculation.draft.as_ref().map_or(0, StepModel::token_flops);
         u64::from(self.width()) * self.model.token_flops() + u64::from(speculation.drafted) * draft
+    }
+
+    /// How long so many prompt tokens behind others take on a server with nothing else to do, ps.
+    pub fn prompt_ps(&self, tokens: u32, behind: u32) -> u64 {
+        let (mut done, mut ps) = (0, 0u64);
+        while done < tokens {
+            let chunk = self.chunk(tokens - done, self.token_budget.max(1)).max(1);
+            let attention = self.model.prefill_attention(chunk, behind + done).ps;
+            let gpu = self.model.tokens(chunk).ps + attention;
+            ps = ps.saturating_add(gpu.max(self.model.prefill_host_ps(chunk)));
+            done += chunk;
+        }
+        ps
     }
 
     /// Whether a request of so many tokens can ever run.
@@ -118,6 +134,12 @@ pub struct Replica {
     sequences: Vec<Sequence>,
     vacant: Vec<u32>,
     waiting: VecDeque<u32>,
+    /// Those of them whose context is on its way from a lower tier: they are passed over.
+    fetching: usize,
+    /// Those of the queue that came to their turn before anybody looked for their context below.
+    turns: Vec<u32>,
+    /// Blocks that were fetched for requests in the queue or are on their way.
+    ahead: u64,
     /// Requests that are still in the front end, in the order of their arrival in the queue.
     arriving: VecDeque<u32>,
     /// Where tenants share fairly: what each was served.
@@ -174,10 +196,14 @@ impl Replica {
     /// An idle server.
     pub fn new(spec: &ReplicaSpec) -> Self {
         let mut replica = Self {
-            kv: KvCache::new(spec.kv_blocks, spec.block, spec.sequence_blocks, spec.prefix_cache),
+            kv: KvCache::new(spec.kv_blocks, spec.block, spec.sequence_blocks, spec.prefix_cache)
+                .retaining(spec.retention),
             sequences: Vec::new(),
             vacant: Vec::new(),
             waiting: VecDeque::new(),
+            fetching: 0,
+            turns: Vec::new(),
+            ahead: 0,
             arriving: VecDeque::new(),
             shares: Shares::default(),
             front_end_free: SimTime::ZERO,
@@ -211,6 +237,8 @@ impl Replica {
         self.sequences.clear();
         self.vacant.clear();
         self.waiting.clear();
+        (self.fetching, self.ahead) = (0, 0);
+        self.turns.clear();
         self.arriving.clear();
         self.shares.clear();
         self.front_end_free = SimTime::ZERO;
@@ -325,7 +353,7 @@ impl Replica {
     /// When the present step or leap ends, or an idle server has something to do.
     pub fn boundary(&self) -> Option<SimTime> {
         match self.activity {
-            Activity::Idle if !(self.waiting.is_empty() && self.called.is_empty()) => {
+            Activity::Idle if self.waiting.len() > self.fetching || !self.called.is_empty() => {
                 Some(self.clock)
             }
             Activity::Idle | Activity::Stalled => self.next_arrival(),
@@ -373,7 +401,7 @@ impl Replica {
     /// could admit it then.
     fn heed_arrival(&mut self, spec: &ReplicaSpec) {
         // Where prompts are held back, one more may be what they wait for.
-        let heeded = self.waiting.is_empty()
+        let heeded = self.waiting.len() == self.fetching
             || spec.host.batch_wait_steps > 0
             || spec.scheduling.overtakes();
         let room = self.running.len() < spec.batch_limit as usize || spec.scheduling.preempts();
@@ -403,6 +431,7 @@ impl Replica {
             let ready = self.next_look(&spec.host, passed);
             let sequence = &mut self.sequences[slot as usize];
             (sequence.phase, sequence.ready) = (Phase::Waiting, ready);
+            self.fetching += usize::from(sequence.fetching);
             match spec.scheduling {
                 Scheduling::Fcfs => self.waiting.push_back(slot),
                 _ => self.queue_up(spec, slot),
@@ -432,6 +461,7 @@ impl Replica {
         }
         if sequence.phase == Phase::Arriving {
             self.arriving.retain(|&slot| slot != id.slot);
+            self.used_fetched(id.slot);
             self.vacate(id.slot);
             return true;
         }
@@ -470,6 +500,9 @@ impl Replica {
     fn settle_steps(&mut self, spec: &ReplicaSpec, now: SimTime, until: SimTime) {
         self.receive(spec, now);
         self.book_time(now);
+        if spec.retention.is_some() {
+            self.pass(now);
+        }
         if let Activity::Leap { start, run, fixed, host, bytes, steps } = self.activity {
             let done = run.completed(until.since(start).0, steps);
             if done > 0 {
@@ -500,6 +533,9 @@ impl Replica {
     ) {
         self.receive(spec, now);
         self.book_time(now);
+        if spec.retention.is_some() {
+            self.pass(now);
+        }
         match std::mem::replace(&mut self.activity, Activity::Idle) {
             Activity::Idle | Activity::Stalled => {}
             Activity::Leap { run, fixed, host, bytes, steps, .. } => {

@@ -63,6 +63,11 @@ pub(super) struct Sequence {
     pub(super) cached: u32,
     pub(super) preemptions: u32,
     pub(super) cancelled: bool,
+    /// Whether its context was looked for in lower tiers, and whether some is on its way from there.
+    pub(super) sought: bool,
+    pub(super) fetching: bool,
+    /// Blocks that were fetched for it or are on their way.
+    pub(super) fetched: u32,
 }
 
 /// A prompt's part of a step.
@@ -92,6 +97,7 @@ impl Sequence {
         self.submitted = arrives;
         (self.scheduled, self.first_token) = (None, None);
         (self.cached, self.preemptions, self.cancelled) = (0, 0, false);
+        (self.sought, self.fetching, self.fetched) = (false, false, 0);
     }
 }
 

@@ -82,11 +82,15 @@ pub enum Counter {
     Accepted,
     /// Running requests that gave way to one of a higher class.
     Displaced,
+    /// Cached tokens that nobody used for too long.
+    Expired,
+    /// Pinned tokens that had to go.
+    Unpinned,
 }
 
 impl Counter {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 5;
 }
 
 /// A number for each [`Counter`].

@@ -300,6 +300,10 @@ impl World<'_> {
             Stage::Prompt => Server::Prefill { index, request: id, pool },
             Stage::Answer => Server::Answer { index, request: id },
         };
+        if spec.retention.is_some() {
+            let prompt = self.actors[actor].context.tokens();
+            self.prefetch(pool, replica, id, prompt);
+        }
         self.follow(replica);
     }
 
@@ -522,8 +526,14 @@ impl World<'_> {
             self.log_call(actor, place, server, &call, finished, pico);
         }
         self.actors[actor].answered_at = place;
+        let tail = self.actors[actor].context.pieces().last().map(|piece| piece.key);
         self.take_answer(actor, call.joins, finished.produced);
         self.go_on(actor, call.reason);
+        if let Server::Replica { .. } = server
+            && self.plan.pools[usize::from(place)].replica.retention.is_some()
+        {
+            self.retain(actor, place, server, tail.unwrap_or(0));
+        }
     }
 
     /// An answer joins the context.

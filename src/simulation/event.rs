@@ -19,6 +19,8 @@ pub(super) enum Event {
     Fleet { pool: u16, event: FleetEvent },
     /// A request reaches its pool from afar.
     Delivered { call: Handle, pool: u16 },
+    /// A transfer between the tiers of a pool ends.
+    Tiers { pool: u16 },
     /// Keys and values reach a pool over a link from its prefill side.
     Transferred { pool: u16, link: u32 },
     /// A call to an endpoint ends.

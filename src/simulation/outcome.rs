@@ -9,6 +9,7 @@ use crate::foundations::interval::BatchMeans;
 use crate::serving::Usage;
 use crate::serving::endpoint::EndpointUsage;
 use crate::serving::link::LinkUsage;
+use crate::serving::tiers::{Level, TierUsage};
 
 /// Picodollars in a dollar: money is counted in integers.
 pub const PICO_PER_USD: f64 = 1e12;
@@ -230,6 +231,8 @@ impl AgentTally {
 pub struct PoolTally {
     /// Sums over its replicas.
     pub usage: Usage,
+    /// What tiers behind its memories did, the nearest first.
+    pub tiers: [TierUsage; Level::COUNT],
     /// Calls that were answered.
     pub calls: u64,
     /// Replicas that were paid for x window, ps.

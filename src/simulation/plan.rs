@@ -8,7 +8,7 @@ use crate::catalog::Calibration;
 use crate::foundations::distribution::Law;
 use crate::foundations::{SimDuration, SimTime};
 use crate::performance::GpuPower;
-use crate::serving::{EndpointSpec, ReplicaSpec, RouterPolicy};
+use crate::serving::{EndpointSpec, ReplicaSpec, RouterPolicy, TiersSpec};
 use crate::workload::arrival::Arrivals;
 use crate::workload::program::Program;
 use crate::workload::response_cache::ResponseCache;
@@ -108,6 +108,8 @@ pub struct Pool {
     pub replicas: u32,
     /// What happens to them beside work; without, they are there all the time.
     pub fleet: Option<FleetLaw>,
+    /// Where cached context goes beside the memory of its GPUs.
+    pub tiers: Option<TiersSpec>,
     /// GPUs of a replica.
     pub gpus: u32,
     /// How requests are spread.

@@ -7,7 +7,7 @@
 //!
 //! Or it holds a latency below a limit: as long as too many of the requests answered of late were above
 //! it, or wait longer already, it rents more, in the proportion of the two, at most as many again, and
-//! then waits until they have started; when all would do with half the limit, it gives back one.
+//! then looks at what comes once they have started; where half the limit is kept, it gives back one.
 
 use super::event::FleetEvent;
 use super::fleet::{Leaving, START};
@@ -55,6 +55,10 @@ impl World<'_> {
         let asked = match scaling.on {
             ScaleOn::Latency(_) => {
                 let starting = fleet.standing.iter().any(|standing| standing.starting);
+                if starting {
+                    fleet.seen.clear();
+                    fleet.seen_from = now;
+                }
                 for_latency(load / scaling.target, present, starting)
             }
             _ => for_load(load / scaling.target, present),
@@ -98,7 +102,9 @@ impl World<'_> {
             true => report.finished.since(first).as_s() / f64::from(report.produced - 1),
         };
         let now = self.now;
-        if let Some(fleet) = self.pools[usize::from(pool)].fleet.as_deref_mut() {
+        if let Some(fleet) = self.pools[usize::from(pool)].fleet.as_deref_mut()
+            && report.submitted >= fleet.seen_from
+        {
             fleet.seen.push_back((now, seen));
         }
     }
@@ -107,7 +113,12 @@ impl World<'_> {
     /// those that wait for longer than the limit already, s; nothing where there are none.
     fn latency_for(&mut self, pool: u16, limit_s: f64, watched: Watched) -> f64 {
         let now = self.now;
-        let late = |since: SimTime| Some(now.since(since).as_s()).filter(|age| *age > limit_s);
+        let fleet = self.pools[usize::from(pool)].fleet.as_deref();
+        let from = fleet.map_or(SimTime::ZERO, |fleet| fleet.seen_from);
+        let late = |since: SimTime| {
+            let age_s = now.since(since).as_s();
+            (since >= from && age_s > limit_s).then_some(age_s)
+        };
         let replicas = self.pools[usize::from(pool)].replicas.clone();
         let waiting = self.replicas[replicas].iter().flat_map(Replica::waiting_since);
         let mut seen: Vec<f64> = match watched.per_token {

@@ -155,6 +155,9 @@ impl World<'_> {
         let index = self.pools[usize::from(pool)].replicas.start + replica as usize;
         let mut lost = std::mem::take(&mut self.finished);
         self.replicas[index].lose(&plan.pools[usize::from(pool)].replica, self.now, &mut lost);
+        if let Some(tiers) = &mut self.pools[usize::from(pool)].tiers {
+            tiers.lose(replica as usize);
+        }
         self.follow(index);
         for request in lost.drain(..) {
             self.lose_request(&request, pool);

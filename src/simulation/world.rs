@@ -15,6 +15,7 @@ use super::exchange::{Exchange, exchanges};
 use super::fleet::Fleet;
 use super::outcome::{AgentTally, Conservation, PICO_PER_USD, TrialOutcome};
 use super::plan::{Ending, Plan, Pool};
+use super::pool_tiers::PoolTiers;
 use super::series::{Bin, PoolBin};
 use super::slab::Slab;
 use super::task_sample::TaskRow;
@@ -46,6 +47,8 @@ pub(super) struct PoolState {
     pub(super) fleet: Option<Box<Fleet>>,
     /// What lies between it and its prefill side.
     pub(super) exchange: Option<Box<Exchange>>,
+    /// Where its replicas' memories have tiers behind them.
+    pub(super) tiers: Option<Box<PoolTiers>>,
     /// Whether the end of a step is of interest to more than those who wait for it.
     attended: bool,
     /// Mean time in service of late, ps; only where requests may overflow.
@@ -144,6 +147,7 @@ impl<'p> World<'p> {
                 calls: 0,
                 fleet: None,
                 exchange: None,
+                tiers: None,
                 attended: false,
                 service_ps: 0.0,
                 sampled: PoolBin::default(),
@@ -232,6 +236,7 @@ impl<'p> World<'p> {
                 Event::ToolReturns { tool, actor, round } => self.tool_returns(tool, actor, round),
                 Event::Fleet { pool, event } => self.fleet_event(pool, event),
                 Event::Delivered { call, pool } => self.delivered(call, pool),
+                Event::Tiers { pool } => self.tiers_advance(pool),
                 Event::Transferred { pool, link } => self.transferred(pool, link),
                 Event::Reply { call } => self.reply(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
@@ -266,11 +271,12 @@ impl<'p> World<'p> {
             state.router = Router::new(pool.router, self.streams, index as u64);
             (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
             (state.fleet, state.service_ps) = (None, 0.0);
+            state.tiers = PoolTiers::of(pool);
             state.sampled = PoolBin::default();
             let prefills =
                 |other: &Pool| other.prefill.is_some_and(|p| usize::from(p.pool) == index);
             let hands_over = pool.prefill.is_some() || plan.pools.iter().any(prefills);
-            state.attended = pool.fleet.is_some() || hands_over;
+            state.attended = pool.fleet.is_some() || pool.tiers.is_some() || hands_over;
         }
         for (state, exchange) in self.pools.iter_mut().zip(exchanges(plan)) {
             state.exchange = exchange;
@@ -350,6 +356,7 @@ impl<'p> World<'p> {
         self.follow(index);
         if self.pools[pool as usize].attended {
             self.hand_over(index, pool, &mut finished);
+            self.heed_tiers(index, pool);
             self.check_drained(index, pool);
         } else {
             for request in finished.drain(..) {
@@ -472,6 +479,7 @@ impl<'p> World<'p> {
             (state.charged_pico, state.accrued_pico, state.calls) = (0, accrued_pico, 0);
             state.sampled = PoolBin::default();
             state.fleet.iter_mut().for_each(|fleet| fleet.start_measuring());
+            state.tiers.iter_mut().for_each(|tiers| tiers.start_measuring(self.now));
             state.exchange.iter_mut().for_each(|exchange| exchange.start_measuring(self.now));
         }
         for replica in &mut self.replicas {
@@ -502,6 +510,9 @@ impl<'p> World<'p> {
             for replica in replicas {
                 tally.usage.add(replica.usage());
                 tally.evicted_blocks += replica.kv().evicted_blocks();
+            }
+            if let Some(tiers) = &mut self.pools[index].tiers {
+                tally.tiers = tiers.usage(self.now);
             }
             tally.replica_ps = u128::from(length.0) * u128::from(pool.most_replicas());
             if let Some(fleet) = &self.pools[index].fleet {

@@ -53,6 +53,7 @@ fn an_overloaded_server_reaches_its_capacity_and_no_more() {
             kv_blocks: 100_000,
             sequence_blocks: 0,
             prefix_cache: false,
+            retention: None,
             host: HostProfile::default(),
             speculation: None,
             scheduling: Scheduling::Fcfs,

@@ -8,6 +8,7 @@ use tokenfleet::performance::{HostProfile, Speculation};
 use tokenfleet::serving::endpoint::{PromptCachePolicy, RateLimit};
 use tokenfleet::serving::interruption::{InterruptionLaw, Outage, RandomOutages};
 use tokenfleet::serving::link::LinkSpec;
+use tokenfleet::serving::usage::Counter;
 use tokenfleet::serving::{ReplicaSpec, RouterPolicy};
 use tokenfleet::simulation::World;
 use tokenfleet::simulation::plan::{
@@ -23,6 +24,7 @@ use tokenfleet::workload::tool::Tool;
 
 use crate::endpoints::endpoint;
 use crate::fixture::{call, constant, end, plan, pool, program, server, tool};
+use crate::tiers::add_random_tiers;
 
 fn seconds(s: f64) -> SimDuration {
     SimDuration::from_s(s).unwrap()
@@ -194,6 +196,7 @@ fn random_plan(seed: u64) -> Plan {
     if some(0.5) {
         plan.pools[0].fleet = Some(random_fleet(&mut some));
     }
+    add_random_tiers(&mut plan.pools[0], seed);
     plan.tools = vec![Tool {
         name: "search".into(),
         latency_s: Law::lognormal(0.0, 1.0).unwrap(),
@@ -257,7 +260,7 @@ fn everything_is_accounted_for() {
 /// Whatever happens to servers in the middle of a leap, the bits are those of single steps.
 #[test]
 fn leaps_change_nothing_in_a_world_of_failures() {
-    let mut eventful = 0;
+    let (mut eventful, mut fetched, mut pinned) = (0, 0, 0);
     for seed in 0..60 {
         let plan = random_plan(seed);
         let outcome = |longest_leap| {
@@ -268,8 +271,11 @@ fn leaps_change_nothing_in_a_world_of_failures() {
             outcome.pools.iter_mut().for_each(|pool| pool.usage.leaps = 0);
             outcome
         };
-        assert!(outcome(u64::MAX) == outcome(1), "plan {seed}");
+        let leapt = outcome(u64::MAX);
+        assert!(leapt == outcome(1), "plan {seed}");
         eventful += u32::from(plan.pools[0].fleet.is_some());
+        fetched += leapt.pools[0].tiers.iter().map(|tier| tier.hit_tokens).sum::<u64>();
+        pinned += leapt.pools[0].usage.counters.all()[Counter::Unpinned as usize];
     }
-    assert!(eventful > 20);
+    assert!(eventful > 20 && fetched > 10_000 && pinned > 1_000, "{fetched} {pinned}");
 }

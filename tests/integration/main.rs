@@ -43,6 +43,7 @@ mod size;
 mod small_fleet;
 mod speculation;
 mod sweep;
+mod tiers;
 mod timeline;
 mod traces;
 mod uncertain;

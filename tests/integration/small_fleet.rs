@@ -81,6 +81,7 @@ fn servers() -> Pool {
         overflow: None,
         quality: 1.0,
         fleet: None,
+        tiers: None,
         max_context: 131_072,
         usd_per_replica_h: 9.96,
         bill: Bill::UNKNOWN,

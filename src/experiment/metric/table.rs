@@ -1,15 +1,17 @@
 //! Every figure with its definition, in the order in which they are shown.
 
 mod kinds;
+mod tiers;
 
 use super::super::totals::{Totals, Transfer};
 use super::{Metric, Origin, Unit};
 use crate::serving::Counter;
 use crate::simulation::Cause;
 use kinds::*;
+pub(super) use tiers::TIERS;
 
 /// All figures, in the order in which they are shown.
-pub const METRICS: &[Metric] = &[
+const PLAIN: &[Metric] = &[
     latency(
         "task_latency_s",
         |tally| &tally.task_latency,
@@ -495,7 +497,21 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
-/// Figures of levers that are not always there.
+/// Every figure, those of tiers last.
+pub const METRICS: &[Metric] = &{
+    let mut all = [PLAIN[0]; PLAIN.len() + TIERS.len()];
+    let (mut from, mut to) = (1, 1);
+    while to < all.len() {
+        if to == PLAIN.len() {
+            from = 0;
+        }
+        all[to] = if to < PLAIN.len() { PLAIN[from] } else { TIERS[from] };
+        (from, to) = (from + 1, to + 1);
+    }
+    all
+};
+
+/// Figures of levers that are not always there, beside those of tiers.
 pub(super) const LEVERS: &[&str] = &[
     "kv_transfer_s",
     "kv_transfer_wait_s",

@@ -157,6 +157,7 @@ pub fn replica_pool(server: &Server) -> Pool {
         overflow: None,
         quality: 1.0,
         fleet: None,
+        tiers: None,
         max_context: u32::MAX,
         usd_per_replica_h: 0.0,
         bill: Bill::UNKNOWN,

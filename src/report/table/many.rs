@@ -8,7 +8,7 @@ use crate::report::quantity::plain;
 
 /// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
 /// that instead of the mean.
-pub(super) const FLEET: [(&str, &str); 32] = [
+pub(super) const FLEET: [(&str, &str); 36] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
     ("task_success_rate", "success"),
@@ -38,6 +38,10 @@ pub(super) const FLEET: [(&str, &str); 32] = [
     ("hbm_bandwidth_saturation", "HBM bandwidth"),
     ("kv_occupancy", "KV memory"),
     ("batch_size", "batch size"),
+    ("host_hit_rate", "hits in host"),
+    ("storage_hit_rate", "hits in storage"),
+    ("store_hit_rate", "hits in store"),
+    ("kv_recomputed_share", "sooner computed"),
     ("acceptance_length", "tokens a step"),
     ("availability", "availability"),
     ("replicas", "replicas paid"),

@@ -14,13 +14,16 @@ impl Replica {
         self.activity = Activity::Idle;
         self.chunks.clear();
         while let Some(slot) = self.arriving.pop_front() {
-            self.sequences[slot as usize].phase = Phase::Waiting;
+            let sequence = &mut self.sequences[slot as usize];
+            sequence.phase = Phase::Waiting;
+            self.fetching += usize::from(sequence.fetching);
             self.waiting.push_back(slot);
         }
         while let Some(&slot) = self.running.last().or(self.waiting.back()) {
             self.sequences[slot as usize].cancelled = true;
             self.leave(spec, slot, now, lost);
         }
+        self.turns.clear();
         while let Some(slot) = self.kept.pop() {
             self.vacate(slot);
         }

@@ -33,7 +33,11 @@ impl Replica {
             let Some(&first) = self.waiting.front() else { break };
             let has_work = self.batch.size > 0 || !self.chunks.is_empty();
             let (at, slot) = match spec.scheduling {
-                Scheduling::Fcfs => (0, first),
+                Scheduling::Fcfs if self.fetching == 0 => (0, first),
+                Scheduling::Fcfs => match self.first_there() {
+                    Some(next) => next,
+                    None => break,
+                },
                 _ => match self.next_in_line(spec, has_work) {
                     Some(next) => next,
                     None => break,
@@ -42,6 +46,17 @@ impl Replica {
             let ready = self.sequences[slot as usize].ready.max(held_until);
             if has_work && ready > self.done {
                 break;
+            }
+            if spec.retention.is_some_and(|some| some.seeks)
+                && !self.sequences[slot as usize].sought
+            {
+                let sequence = &self.sequences[slot as usize];
+                let reserve = self.batch.blocks_for(1);
+                if !self.kv.has_room(&sequence.pieces, sequence.target, reserve) {
+                    break;
+                }
+                self.wait_for_look(slot);
+                continue;
             }
             let Some(left) = self.admit(slot, spec, budget, now) else { break };
             self.waiting.remove(at);
@@ -61,7 +76,7 @@ impl Replica {
             // Scaled times do not grow evenly.
             let single = preempted || self.stall > 0 || self.slowness != FULL_SPEED;
             let mut longest = if single { 1 } else { spec.longest_leap };
-            if let Some(&head) = self.waiting.front() {
+            if let Some((_, head)) = self.first_there() {
                 let ready = self.sequences[head as usize].ready.max(held_until);
                 let ahead = ready.saturating_sub(self.done);
                 longest = longest.min(if ahead > 0 { ahead } else { u64::MAX });
@@ -88,11 +103,12 @@ impl Replica {
         /// Share of the token budget that is enough to go ahead, as TensorRT-LLM's scripts set it.
         const ENOUGH: f64 = 0.9;
         let wait = u64::from(spec.host.batch_wait_steps);
-        let Some(&first) = self.waiting.front() else { return 0 };
+        let Some((_, first)) = self.first_there() else { return 0 };
         if wait == 0 || self.batch.size == 0 || spec.scheduling.overtakes() {
             return 0;
         }
         let prompts = self.waiting.iter().map(|&slot| &self.sequences[slot as usize]);
+        let prompts = prompts.filter(|sequence| !sequence.fetching);
         let ready = prompts.take_while(|sequence| sequence.ready <= self.done);
         let tokens = ready.map(|sequence| u64::from(sequence.target)).sum::<u64>();
         if (tokens + self.batch.size * u64::from(spec.width())) as f64
@@ -127,6 +143,7 @@ impl Replica {
             }
         }
         let holding = self.kv.admit(&sequence.pieces, sequence.target, reserve)?;
+        self.ahead -= u64::from(std::mem::take(&mut sequence.fetched));
         sequence.holding = Some(holding);
         sequence.computed = holding.cached_tokens;
         sequence.admission = self.admissions;
@@ -193,7 +210,8 @@ impl Replica {
     /// The request to take up next of those that may be, and its place in the queue.
     fn next_in_line(&self, spec: &ReplicaSpec, has_work: bool) -> Option<(usize, u32)> {
         let ready = |&(_, slot): &(usize, u32)| {
-            !has_work || self.sequences[slot as usize].ready <= self.done
+            let sequence = &self.sequences[slot as usize];
+            !sequence.fetching && (!has_work || sequence.ready <= self.done)
         };
         let mut queue = self.waiting.iter().copied().enumerate().filter(ready);
         match spec.scheduling {

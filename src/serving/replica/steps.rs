@@ -19,10 +19,17 @@ impl Replica {
         now: SimTime,
     ) -> Activity {
         let size = self.batch.size as u32;
+        let blocks = match spec.retention {
+            None => self.kv.available(),
+            Some(_) => {
+                self.reclaim();
+                self.kv.free_blocks()
+            }
+        };
         let sequences = &self.sequences;
         let steps = self
             .batch
-            .undisturbed(self.kv.available(), |slot, ticket| alive(sequences, slot, ticket))
+            .undisturbed(blocks, |slot, ticket| alive(sequences, slot, ticket))
             .clamp(1, longest);
         let gpu = match &spec.speculation {
             None => table.gpu(&spec.model, size, size),
@@ -264,6 +271,7 @@ impl Replica {
             let computed = length.min(sequence.prompt.saturating_add(kept));
             let tail = sequence.pieces.last().map(|piece| piece.key);
             self.kv.release(holding, held, computed, tail);
+            self.kv.tell_computed(&self.sequences[slot as usize].pieces, computed);
         }
     }
 
@@ -287,6 +295,9 @@ impl Replica {
     ) {
         if self.sequences[slot as usize].phase == Phase::Waiting {
             self.waiting.retain(|&other| other != slot);
+            if spec.retention.is_some() {
+                self.used_fetched(slot);
+            }
         } else {
             self.withdraw(spec, slot);
         }

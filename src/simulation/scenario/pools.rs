@@ -4,6 +4,7 @@ pub mod autoscale;
 pub mod cost;
 mod deployment;
 pub mod fleet;
+pub mod kv_tiers;
 mod measured;
 pub mod overflow;
 pub mod prefill;
@@ -152,6 +153,7 @@ pub static POOL: Schema = Schema::new(
         )
         .default("fcfs"),
         Key::section("speculation", &speculation::SPECULATION).optional(),
+        Key::section("kv_tiers", &kv_tiers::KV_TIERS).optional(),
         Key::text("calibration", "file by `tokenfleet calibrate`: factors fitted to measurements")
             .optional()
             .example("my-cluster.toml"),

@@ -118,6 +118,7 @@ pub(super) fn random_case(seed: u64) -> (ReplicaSpec, Vec<Job>) {
         kv_blocks: (3 * longest).div_ceil(u64::from(block)) + between(stream, 6, 40),
         sequence_blocks: if stream.chance(0.3) { between(stream, 1, 4) } else { 0 },
         prefix_cache: stream.chance(0.7),
+        retention: None,
         host: HostProfile {
             lookahead_steps: stream.below(3) as u32 / 2,
             poll_steps: if stream.chance(0.2) { 7 } else { 1 },

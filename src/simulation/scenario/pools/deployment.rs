@@ -3,7 +3,7 @@
 
 use super::measured::{Limits, Measurements};
 use super::speculation::Resolved;
-use super::{PoolSpec, PrecisionSpec, Quality, cost};
+use super::{PoolSpec, PrecisionSpec, Quality, cost, kv_tiers};
 use crate::catalog::{
     Accelerator, Accuracy, Catalog, Field, FieldKind, Model, NumberFormat, Precision, Provenance,
 };
@@ -116,6 +116,10 @@ pub(in crate::simulation::scenario) fn resolve(
         section.report(fault.help("give `pipeline_parallel`, or remove `micro_batches`"));
     }
     let limits = Limits { batch: scheduler.batch_limit, tokens: scheduler.token_budget };
+    let tiers = kv_tiers::read(section, &deployment, scheduler.block, scheduler.prefix_cache);
+    if section.has("kv_tiers") && tiers.is_none() {
+        return None;
+    }
     let measurements = Measurements::read(section, spec, &deployment, files)?;
     let step = measurements.apply(section, &formula, limits, warnings)?;
 
@@ -147,6 +151,7 @@ pub(in crate::simulation::scenario) fn resolve(
         overflow: None,
         quality,
         fleet: None,
+        tiers: tiers.as_ref().map(|(spec, _)| spec.clone()),
         max_context: scheduler.max_context,
         usd_per_replica_h: bill.usd() * f64::from(deployment.replica_gpus()),
         bill,
@@ -167,6 +172,7 @@ pub(in crate::simulation::scenario) fn resolve(
             kv_blocks,
             sequence_blocks,
             prefix_cache: scheduler.prefix_cache,
+            retention: tiers.map(|(_, retention)| retention),
             host: HostProfile { whole_prompts: !scheduler.chunked_prefill, ..host },
             speculation,
             scheduling: spec.scheduling,

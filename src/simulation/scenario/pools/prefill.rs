@@ -91,6 +91,15 @@ impl Pair<'_, '_> {
             let help = format!("remove `prefill` of `{its_name}`, or name a pool without");
             return refuse("pool", message, help);
         }
+        if self.written[self.to].1.has("kv_tiers") {
+            let message = format!("the prompts of `{}` are computed by `{its_name}`", self.name);
+            let section = &self.written[self.to].1;
+            let help = format!(
+                "give `kv_tiers` to `{its_name}`, which looks for what it need not compute"
+            );
+            section.report(section.fault("kv_tiers", message).help(help));
+            return None;
+        }
         let others = self.written.iter().take(self.to).filter(|(_, section)| {
             let other = section.optional("prefill", Section::section);
             other.is_some_and(|other| other.text("pool") == *its_name)
