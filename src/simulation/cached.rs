@@ -19,7 +19,7 @@ impl World<'_> {
         };
         let found = &mut self.tasks[task];
         let first = found.asked == 0;
-        if !cache.every_call && !(first && found.root == actor) {
+        if !(cache.every_call || first && found.root == actor) {
             return false;
         }
         let name = match found.asked {

@@ -216,7 +216,7 @@ fn scaled_to_zero_the_first_call_waits_for_the_start() {
 
 /// Ten requests a second for a second of one of four slots: two and a half replicas' worth. One alone
 /// would be drowned. By Erlang's C the waits of 5 % are longer than 1.1 s with 12 slots and than 0.1 s with
-/// 16: an autoscaler that holds half a second goes to and fro between three, four and what it took too
+/// 16: an autoscaler that holds half a second goes to and fro between three and what it took too
 /// many.
 #[test]
 fn an_autoscaler_holds_a_latency() {
@@ -238,7 +238,7 @@ fn an_autoscaler_holds_a_latency() {
     let outcome = run(&plan, 0);
     let pool = &outcome.pools[0];
     let replicas = pool.replica_ps as f64 / 18_000e12;
-    assert!((3.0..6.0).contains(&replicas), "{replicas} replicas");
+    assert!((3.0..7.0).contains(&replicas), "{replicas} replicas");
     let late = outcome.agents[0].ttft.histogram.quantile(0.95) as f64 / 1e6;
     assert!(late < 1.5 * limit_s, "{late} s");
     // A limit that is never missed gives back all but the least.
