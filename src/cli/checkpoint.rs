@@ -36,6 +36,7 @@ struct State {
     journal: Journal<File>,
     kept: Instant,
     synchronised: Instant,
+    has_pieces: bool,
     failed: Option<io::Error>,
 }
 
@@ -113,7 +114,8 @@ impl Checkpoint {
             }
         };
         let now = Instant::now();
-        let state = State { journal, kept: now, synchronised: now, failed: None };
+        let has_pieces = !known.is_empty();
+        let state = State { journal, kept: now, synchronised: now, has_pieces, failed: None };
         Ok((Self { path, is_locked, begun: now, watch, state: Mutex::new(state) }, known))
     }
 
@@ -150,7 +152,18 @@ impl Checkpoint {
     /// What the file system says.
     pub fn finish(&self) -> Result<(), Failure> {
         let name = || self.path.display().to_string();
-        fs::remove_file(&self.path).map_err(|error| Failure::Unwritable { name: name(), error })
+        let removed = fs::remove_file(&self.path);
+        removed.map_err(|error| Failure::Unwritable { name: name(), error })
+    }
+}
+
+/// Where nothing was found, there is nothing to go on from.
+impl Drop for Checkpoint {
+    fn drop(&mut self) {
+        if !self.state().has_pieces {
+            // Nothing can be done about a file that cannot be removed.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -173,6 +186,7 @@ impl Sink for Keeper {
         if state.failed.is_some() {
             return;
         }
+        state.has_pieces = true;
         // A process that is killed loses nothing that it has written; a machine that loses power,
         // what was not synchronised.
         let kept = state.journal.record(record).and_then(|()| match state.synchronised.elapsed() {

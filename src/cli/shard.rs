@@ -178,6 +178,8 @@ fn run_shard(arguments: &ShardRunArguments) -> Result<u8, Failure> {
     let common = common_of(&mut command)?;
     common.place = Place::Elsewhere(plan.part(Arc::new(store))?);
     (common.quiet, common.threads) = (true, arguments.threads.or(common.threads));
+    // Whatever a plan says: a shard writes its own file and no other.
+    (common.out, common.resume) = (None, None);
     match perform(&command) {
         Err(Failure::Gathered) => {}
         Err(failure) => return Err(failure),
@@ -236,7 +238,7 @@ fn merge(arguments: &MergeArguments) -> Result<u8, Failure> {
     let mut command = command_of(&plan.command)?;
     let common = common_of(&mut command)?;
     common.place = Place::Elsewhere(plan.part(Arc::new(Store::new(records, None)))?);
-    common.out = Some(arguments.out.clone());
+    (common.out, common.resume) = (Some(arguments.out.clone()), None);
     (common.format, common.quiet) = (arguments.format, arguments.quiet || common.quiet);
     perform(&command)
 }

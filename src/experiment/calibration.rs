@@ -8,8 +8,8 @@
 //! least  sum soft_l1( ln(predicted / measured), 0.1 )^2 + 0.4^2 (ln^2 gpu + ln^2 host)
 //! ```
 //!
-//! Ridge and number of points were chosen on 1,272 published measurements: three points leave 5.8 %
-//! of error on the other points of their deployment, five 5.6 %, none 7.8 %. One point makes
+//! Ridge and number of points were chosen on 1,272 published measurements: three points leave 5.6 %
+//! of error on the other points of their deployment (`tokenfleet validate` tries each), none 7.8 %. One point makes
 //! predictions worse than none (13.6 % against 11.7 %), because what is noise in it moves
 //! everything; points at one concurrency cannot tell kernels from launches. Both are refused.
 //!

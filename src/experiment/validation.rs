@@ -5,6 +5,7 @@
 //! replica, a plan, a world. What cannot be replayed is counted with its reason, never skipped in
 //! silence.
 
+pub mod calibrated;
 pub mod campaign;
 pub mod client;
 pub mod closed_loop;
@@ -51,6 +52,7 @@ pub fn validate(measurements: &Measurements, catalog: &Catalog) -> Vec<FileFindi
         (1..).zip(recorded_runs).map(|(number, row)| Line { number, row }).collect();
     let files = [
         each(folder::ENGINE_TPOT, engine_tpot, |line| engine_tpot::compare(line, catalog)),
+        calibrated::compare(engine_tpot, catalog),
         each(folder::END_TO_END, end_to_end, |line| match is_disaggregated(&line.row) {
             true => disaggregated::compare(line, catalog, &split),
             false => end_to_end::compare(line, catalog, &known),

@@ -141,11 +141,13 @@ impl Histogram {
             return;
         }
         self.cover(other.min, other.max, other.sum);
-        self.reach(place(other.min));
-        self.reach(place(other.max));
-        for (at, theirs) in (other.first..).zip(&other.buckets).filter(|&(_, &count)| count > 0) {
-            self.buckets[at - self.first] += theirs;
-        }
+        let (low, high) = (place(other.min), place(other.max));
+        self.reach(low);
+        self.reach(high);
+        // Without a look at what a bucket holds, so that several are added at once.
+        let theirs = &other.buckets[low - other.first..=high - other.first];
+        let mine = &mut self.buckets[low - self.first..][..theirs.len()];
+        mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
         self.count += other.count;
     }
 

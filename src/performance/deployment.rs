@@ -37,11 +37,13 @@ pub struct Wide {
     pub expert_skew: Option<f64>,
     /// Further copies of the most popular experts of each layer.
     pub redundant_experts: u32,
+    /// Whether each batch is computed in two halves, one of which sends while the other computes.
+    pub two_batch_overlap: bool,
 }
 
 impl Default for Wide {
     fn default() -> Self {
-        Self { data_parallel: 1, expert_skew: None, redundant_experts: 0 }
+        Self { data_parallel: 1, expert_skew: None, redundant_experts: 0, two_batch_overlap: false }
     }
 }
 
@@ -67,6 +69,9 @@ impl Deployment<'_> {
         .into_iter()
         .filter_map(Result::err)
         .collect();
+        if self.wide.two_batch_overlap && self.wide.data_parallel <= 1 {
+            faults.push(PerformanceError::NothingToOverlap);
+        }
         faults.extend(self.check_figures());
         faults
     }

@@ -78,6 +78,8 @@ pub enum PerformanceError {
         /// Pipeline parallelism that is possible.
         valid: Vec<u32>,
     },
+    /// Halves of a batch that have nothing to send while the other computes.
+    NothingToOverlap,
     /// Weights and cache need more memory than there is.
     DoesNotFit(Box<DoesNotFit>),
 }
@@ -115,6 +117,11 @@ impl PerformanceError {
             Self::Stages { valid, .. } => {
                 vec![format!("pipeline_parallel can be {}", list(valid))]
             }
+            Self::NothingToOverlap => vec![
+                "leave two_batch_overlap out, or share experts between attention groups: \
+                 data_parallel and expert_parallel above 1"
+                    .to_owned(),
+            ],
             Self::DoesNotFit(fault) => fault.help(),
         }
     }
@@ -158,6 +165,10 @@ impl fmt::Display for PerformanceError {
                      {link} joins"
                 )
             }
+            Self::NothingToOverlap => f.write_str(
+                "two_batch_overlap hides the exchange of tokens between attention groups, but there \
+                 is one group",
+            ),
             Self::ExpertParallel { groups: 0, .. } => write!(f, "expert_parallel is 0"),
             Self::ExpertParallel { model, experts: None, groups, .. } => {
                 write!(f, "expert_parallel = {groups}, but `{model}` has no routed experts")

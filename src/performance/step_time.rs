@@ -64,6 +64,8 @@ pub struct StepModel {
     pub communication_s: f64,
     /// Seconds of communication for each new token.
     pub communication_token_s: f64,
+    /// Whether a step computes its batch in two halves, of which one sends while the other computes.
+    pub two_batch_overlap: bool,
     /// Seconds for each new token that activations take between matrix products.
     pub activation_token_s: f64,
     /// Bytes behind `activation_token_s`.
@@ -160,6 +162,7 @@ impl StepModel {
                 + layout.exchanges * exchange.latency_s,
             communication_token_s: layout.parts * all_reduce.byte_s * 2.0 * model.hidden as f64
                 + layout.exchanged * exchange.byte_s,
+            two_batch_overlap: deployment.wide.two_batch_overlap,
             activation_token_s: layout.activations / rates.activations,
             activation_token_bytes: layout.activations,
             launch_s: kernels.replayed * c.kernel_launch_s,
@@ -236,6 +239,9 @@ impl StepModel {
     }
 
     fn formula(&self, n: f64) -> StepCost {
+        if self.two_batch_overlap {
+            return self.halves(n / 2.0);
+        }
         let mut seconds = self.linear.seconds(self.bend, n)
             + self.launch_s
             + self.communication_s
@@ -247,6 +253,24 @@ impl StepModel {
             bytes += group_bytes;
         }
         StepCost { ps: ps(seconds), bytes: bytes as u64 }
+    }
+
+    /// Two halves of `n` tokens each, in turns: kernels of one run while the other's tokens travel, so
+    /// the step takes the longer of both. Weights are read and kernels launched for each half.
+    ///
+    /// Source: DeepSeek, *profile-data* (2025), where attention and experts of one half hide dispatch
+    /// and combine of the other. Attention over contexts is not counted among what hides them.
+    fn halves(&self, n: f64) -> StepCost {
+        let mut kernels =
+            self.linear.seconds(self.bend, n) + self.launch_s + self.activation_token_s * n;
+        let mut bytes = self.linear.bytes + self.activation_token_bytes * n;
+        for group in &self.experts {
+            let (group_s, group_bytes) = group.cost(self.bend, n);
+            kernels += group_s;
+            bytes += group_bytes;
+        }
+        let travel = self.communication_s + self.communication_token_s * n;
+        StepCost { ps: ps(2.0 * kernels.max(travel)), bytes: (2.0 * bytes) as u64 }
     }
 
     /// The head, for so many tokens to sample from.

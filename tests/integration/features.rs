@@ -225,3 +225,24 @@ fn retry_storm() {
         assert!(success(way_out) > 0.9, "{way_out}: {}", success(way_out));
     }
 }
+
+/// Context that waits below the GPUs comes back sooner than it is computed, where the link is fast.
+#[test]
+fn kv_tiers() {
+    let found = outcomes("kv-tiers", &["run.horizon=\"1 h\""]);
+    let slow = |name: &str| ttft_s(&found[name], 0.95);
+    let computed = |name: &str| found[name].pools[0].usage.prefill_tokens as f64;
+    let tiers = |name: &str| found[name].pools[0].tiers;
+    for name in ["host", "through", "storage", "store"] {
+        assert!(slow(name) < 0.7 * slow("base"), "{name}: {} {}", slow(name), slow("base"));
+        assert!(computed(name) < 0.8 * computed("base"), "{name}");
+        assert!(hits(&found[name]) > hits(&found["base"]), "{name}");
+    }
+    assert!(tiers("storage")[1].hit_tokens > 0 && tiers("store")[2].hit_tokens > 0);
+    assert!(tiers("through")[0].write.bytes > 0 && tiers("pin")[0].links == 0);
+    // Over a slow link computing is sooner; where all is fetched anyhow, GPUs are spared.
+    assert!(tiers("slow-store")[2].recomputed_tokens > tiers("slow-store")[2].hit_tokens / 10);
+    assert_eq!(tiers("slow-store-always")[2].recomputed_tokens, 0);
+    assert!(computed("slow-store-always") < computed("slow-store"));
+    assert!(tiers("offload")[0].hit_tokens > tiers("host")[0].hit_tokens);
+}

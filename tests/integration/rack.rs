@@ -21,7 +21,7 @@ fn deepseek(accelerator: &str, wide: Wide, expert_parallel: u32) -> Deployment<'
 const EXPERTS: f64 = 58.0 * 256.0 * 3.0 * 7168.0 * 2048.0;
 
 fn wide(data_parallel: u32, redundant_experts: u32) -> Wide {
-    Wide { data_parallel, expert_skew: Some(0.0), redundant_experts }
+    Wide { data_parallel, expert_skew: Some(0.0), redundant_experts, ..Wide::default() }
 }
 
 #[test]
@@ -80,4 +80,26 @@ fn a_hot_expert_costs_what_its_copies_do_not_take() {
     };
     assert!(step(0.6, 0, 64) > 1.5 * step(0.0, 0, 64));
     assert!(step(0.6, 32, 72) < 1.15 * step(0.0, 32, 72));
+}
+
+/// Where the network is slow a step lasts as long as both halves' exchanges, where it is quick as long as
+/// their kernels; a small batch pays for reading the weights twice.
+#[test]
+fn halves_hide_the_shorter_of_kernels_and_exchange() {
+    let model = |accelerator: &str, overlap: bool| {
+        let wide = Wide { two_batch_overlap: overlap, ..wide(64, 0) };
+        StepModel::compile(&deepseek(accelerator, wide, 64)).unwrap()
+    };
+    let seconds = |model: &StepModel, tokens| model.tokens(tokens).ps as f64 * 1e-12;
+    let travel = |model: &StepModel, tokens| {
+        2.0 * model.communication_s + model.communication_token_s * f64::from(tokens)
+    };
+    let (boxes, rack) = (model("h100-sxm", true), model("gb200-nvl72", true));
+    assert!((seconds(&boxes, 1024) / travel(&boxes, 1024) - 1.0).abs() < 1e-9);
+    assert!(seconds(&rack, 1024) > travel(&rack, 1024));
+    for accelerator in ["h100-sxm", "gb200-nvl72"] {
+        let (plain, halves) = (model(accelerator, false), model(accelerator, true));
+        assert!(seconds(&halves, 1024) < seconds(&plain, 1024), "{accelerator}");
+        assert!(seconds(&halves, 4) > seconds(&plain, 4), "{accelerator}");
+    }
 }

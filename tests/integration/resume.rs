@@ -3,7 +3,7 @@
 //! A short form runs with all tests; hundreds of kills by
 //!
 //! ```sh
-//! TOKENFLEET_KILLS=100 cargo test --release --test integration resume -- --nocapture
+//! TOKENFLEET_KILLS=50 cargo test --test integration -- resume --nocapture
 //! ```
 
 #![allow(clippy::print_stderr, reason = "the long form tells how often it killed")]
@@ -77,29 +77,29 @@ fn files_beside(dir: &Path) -> Vec<String> {
 
 #[test]
 fn a_run_is_killed() {
-    killed(&["run", "small.toml", "--trials", "60", "--set", "run.horizon=300 s"], 900);
+    killed(&["run", "small.toml", "--trials", "12", "--set", "run.horizon=300 s"], 900);
 }
 
 #[test]
 fn a_comparison_is_killed() {
-    killed(&["compare", "small.toml", "--trials", "20", "--set", "run.horizon=300 s"], 700);
+    killed(&["compare", "small.toml", "--trials", "8", "--set", "run.horizon=300 s"], 700);
 }
 
 #[test]
 fn a_sweep_is_killed() {
-    killed(&["sweep", "small.toml", "--over", "pools.main.replicas=1..30"], 500);
+    killed(&["sweep", "small.toml", "--over", "pools.main.replicas=1..12"], 500);
 }
 
 #[test]
 fn a_sizing_is_killed() {
-    killed(&["size", "small.toml", "--trials", "8"], 900);
+    killed(&["size", "small.toml", "--trials", "4", "--max-candidates", "12"], 900);
 }
 
 #[test]
 fn an_explanation_and_a_sensitivity_are_killed() {
-    killed(&["explain", "small.toml", "--to", "two", "--trials", "40"], 500);
+    killed(&["explain", "small.toml", "--to", "two", "--trials", "12"], 500);
     let unknown = r#"pools.main.price={ uncertain = { uniform = ["$2 /h", "$4 /h"] } }"#;
-    killed(&["sensitivity", "small.toml", "--points", "32", "--set", unknown], 500);
+    killed(&["sensitivity", "small.toml", "--points", "12", "--set", unknown], 500);
 }
 
 /// A limit on the size of files, from small to large, stands for a disk that is full: the command

@@ -200,6 +200,8 @@ fn experts_must_find_their_places() {
     assert_one(&apart, "to 1 groups of 16 GPUs in 2 attention groups", "can be 2, 4, 8 or 16");
     let dense = after("tensor_parallel = 4", "tensor_parallel = 4\ndata_parallel = 2");
     assert_one(&dense, "no routed experts", "leave data_parallel out");
+    let alone = after("tensor_parallel = 4", "tensor_parallel = 4\ntwo_batch_overlap = true");
+    assert_one(&alone, "but there is one group", "leave two_batch_overlap out");
 }
 
 #[test]
@@ -709,4 +711,30 @@ fn autoscalers_that_can_never_hold_their_limit_are_refused() {
         "ttft_p95",
     );
     assert_one(&with("on = 'queue'"), "missing key `target`", "target = 32");
+}
+
+/// A pool's tiers that cannot be, each with its reason.
+#[test]
+fn tiers_that_cannot_be_are_refused() {
+    let with = |tiers: &str| only(&faults(&format!("{GOOD}\n[pools.main.kv_tiers]\n{tiers}\n")));
+    for (tiers, message, mend) in [
+        ("host = {}", "pools.main.kv_tiers.host.capacity: missing key `capacity`", "1 TB"),
+        ("host = { capacity = \"0 GB\" }", "`capacity` must be above 0", ""),
+        ("host = { capacity = \"1 kB\" }", "1 kB hold no block of context", "raise `capacity`"),
+        ("storage = { capacity = \"1 TB\" }", "missing key `bandwidth`", "20 GB/s"),
+        ("host = { capacity = \"1 TB\", ttl = \"0 s\" }", "`ttl` must be above 0", ""),
+        ("tape = { capacity = \"1 TB\" }", "unknown key `tape`", "host"),
+        ("tool_gap = \"offload\"", "there is no tier to take what is offloaded", "host"),
+        ("tool_gap = \"sometimes\"", "sometimes", "pin"),
+        ("tool_gap = { pin = \"1 h\" }\nttl = \"5 min\"", "longer than the `ttl`", "lengthen"),
+        ("prefetch = false", "there is no tier to fetch from", "host"),
+    ] {
+        let (found, help) = with(tiers);
+        assert!(found.contains(message) && help.contains(mend), "{tiers}\n{found}\n{help}");
+    }
+    let no_cache = GOOD.replace("tensor_parallel = 4", "tensor_parallel = 4\nprefix_cache = false");
+    let tiers = "[pools.main.kv_tiers]\nhost = { capacity = \"1 TB\" }";
+    let (found, help) = only(&faults(&format!("{no_cache}\n{tiers}\n")));
+    assert!(found.contains("without a prefix cache no context is kept"), "{found}");
+    assert!(help.contains("prefix_cache = true"), "{help}");
 }

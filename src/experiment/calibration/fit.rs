@@ -79,7 +79,7 @@ impl Unfit {
             Self::TooFew { .. } => {
                 "measure at three concurrencies at least, low, middle and high: on published \
                  measurements factors from one point made predictions worse than none (13.6 % \
-                 against 11.7 %), from three better (5.8 % against 7.8 %)"
+                 against 11.7 %), from three better (5.6 % against 7.8 %)"
             }
             Self::OneConcurrency { .. } => {
                 "measure at a low and a high concurrency: small batches wait for launches, large \

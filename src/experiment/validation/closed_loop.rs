@@ -5,8 +5,10 @@
 //! so does the replay; where it states them as fixed, answers spread by 5 % all the same, without
 //! which all clients would stay in step for ever, as no measurement shows.
 
+use super::campaign::Settings;
 use super::client::{Client, Seen, drawn_from, observe};
 use super::configuration::{Configuration, Unmodelled};
+use super::server::Server;
 use crate::foundations::distribution::Law;
 use crate::simulation::plan::Plan;
 use crate::workload::arrival::Arrivals;
@@ -42,11 +44,24 @@ impl ClosedLoop {
         configuration: &Configuration<'_>,
         seed: u64,
     ) -> Result<Vec<Seen>, Unmodelled> {
-        let settings = &configuration.settings;
+        let server = configuration.server(u64::from(self.prompt) + u64::from(self.answer))?;
+        self.replay_on(&server, &configuration.settings, seed)
+    }
+
+    /// The same on a server of the caller's own.
+    ///
+    /// # Errors
+    /// [`Unmodelled`] where lengths make no law.
+    pub fn replay_on(
+        self,
+        server: &Server,
+        settings: &Settings,
+        seed: u64,
+    ) -> Result<Vec<Seen>, Unmodelled> {
         let per_client = settings.requests_per_client.unwrap_or(REQUESTS_PER_CLIENT);
         let requests = per_client * u64::from(self.clients);
-        let plan = self.plan(configuration, requests)?;
-        observe(&plan, seed, LEAST_REQUESTS.div_ceil(requests).max(1))
+        let client = self.client(settings.drawn_lengths.unwrap_or(false), requests)?;
+        observe(&client.plan(server), seed, LEAST_REQUESTS.div_ceil(requests).max(1))
     }
 
     /// The plan in which they send so many requests to one replica.

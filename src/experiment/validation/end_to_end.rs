@@ -2,7 +2,7 @@
 //!
 //! Replayed are engines at a stated number of clients (`c64`) and the vendor's maximum throughput,
 //! for which as many requests are kept under way as the cache holds. Rows of disaggregated serving are
-//! [`super::disaggregated`]'s; data-parallel attention is counted, not simulated.
+//! `disaggregated`'s; data-parallel attention is counted, not simulated.
 
 use std::collections::BTreeSet;
 

@@ -65,6 +65,12 @@ pub static POOL: Schema = Schema::new(
         Key::integer("micro_batches", 1, 1024, "batches that go round in the stages; by default as many")
             .optional()
             .example("4"),
+        Key::boolean(
+            "two_batch_overlap",
+            "whether a batch is computed in two halves, one of which sends its tokens to their experts \
+             while the other computes",
+        )
+        .default("false"),
         Key::integer("replicas", 1, 100_000, "servers of `tensor_parallel` x `data_parallel` GPUs each").default("1"),
         Key::either(
             "precision",
@@ -295,6 +301,7 @@ pub(super) fn read<'d>(pool: &Section<'d>, catalog: &Catalog) -> Option<PoolSpec
             data_parallel: pool.integer("data_parallel"),
             expert_skew: pool.optional("expert_skew", Section::quantity),
             redundant_experts: pool.integer("redundant_experts"),
+            two_batch_overlap: pool.boolean("two_batch_overlap"),
         },
         replicas: pool.integer("replicas"),
         precision: precision(pool),

@@ -30,7 +30,7 @@ pub(in crate::simulation::scenario) struct Deployed {
 }
 
 /// Keys that say what a replica is; whether it can be is worked out from them alone.
-const REPLICA_KEYS: [&str; 11] = [
+const REPLICA_KEYS: [&str; 12] = [
     "model",
     "accelerator",
     "engine",
@@ -41,6 +41,7 @@ const REPLICA_KEYS: [&str; 11] = [
     "data_parallel",
     "expert_skew",
     "redundant_experts",
+    "two_batch_overlap",
     "precision",
 ];
 
@@ -355,6 +356,7 @@ fn place(section: &Section, error: &PerformanceError) -> Fault {
         }
         PerformanceError::Stages { .. } => &["pipeline_parallel"],
         PerformanceError::ExpertParallel { .. } => &["expert_parallel", "data_parallel"],
+        PerformanceError::NothingToOverlap => &["two_batch_overlap"],
         PerformanceError::DoesNotFit(_) => &["tensor_parallel", "model"],
     };
     let key = keys.iter().find(|key| section.has(key)).unwrap_or(&keys[0]);
