@@ -32,6 +32,7 @@
 //!     precision: Precision::of(NumberFormat::Fp8),
 //!     tensor_parallel: 4,
 //!     expert_parallel: 1,
+//!     pipeline_parallel: 1,
 //!     wide: Default::default(),
 //! };
 //! let step = StepModel::compile(&deployment)?;
@@ -58,10 +59,13 @@ mod layout;
 mod measured_steps;
 mod memory;
 mod mixture_of_experts;
+mod pipeline;
 mod power;
 mod rates;
 mod smooth_max;
 mod speculation;
+mod stages;
+mod step_cost;
 mod step_time;
 #[cfg(test)]
 mod tests;
@@ -77,7 +81,9 @@ pub use host::HostProfile;
 pub use measured_steps::{MeasuredStep, MeasuredSteps, UnusableSteps};
 pub use memory::{ContextBytes, MemoryPlan, usual_reserve};
 pub use mixture_of_experts::{ExpertGroup, busiest, coverage};
+pub use pipeline::{Pipeline, Shape};
 pub use power::GpuPower;
 pub use smooth_max::SmoothMax;
 pub use speculation::Speculation;
-pub use step_time::{KernelGroup, StepCost, StepModel};
+pub use step_cost::StepCost;
+pub use step_time::{KernelGroup, StepModel};

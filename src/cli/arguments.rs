@@ -16,6 +16,7 @@ use super::place::Place;
 use super::schema::SchemaArguments;
 use super::serve::ServeArguments;
 use super::shard::arguments::ShardArguments;
+use crate::experiment::design::MOST_POINTS;
 use crate::foundations::Dimension;
 
 /// Fleets of AI agents on fleets of LLM servers, simulated.
@@ -373,8 +374,8 @@ fn limit(text: &str, of: Dimension) -> Result<f64, String> {
 /// A number of points, at least one.
 fn points(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("must be a whole number from 1".to_owned()),
-        Ok(count) => Ok(count),
+        Ok(count @ 1..=MOST_POINTS) => Ok(count),
+        _ => Err(format!("must be a whole number from 1 to {MOST_POINTS}")),
     }
 }
 
@@ -397,6 +398,25 @@ pub struct CheckArguments {
     /// Replace a value of each: `pools.main.replicas=8`
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
+
+    /// How to say it
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Said,
+
+    /// Say nothing of scenarios that are fine
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// How something is said that is no table of figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Said {
+    /// For people
+    #[default]
+    #[value(alias = "table")]
+    Text,
+    /// For programs
+    Json,
 }
 
 /// What `tokenfleet report` is told.
@@ -483,6 +503,14 @@ pub struct CalibrateArguments {
     /// Write the factors into this file, for a pool to name: `calibration = "FILE"`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+
+    /// How to say what was fitted
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Said,
+
+    /// Say nothing but what went wrong
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// What `tokenfleet completions` is told.

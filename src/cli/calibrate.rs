@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::arguments::CalibrateArguments;
+use super::arguments::{CalibrateArguments, Said};
 use super::failure::{FINE, Failure};
 use super::load::{self, Loaded};
 use super::terminal::{answer_style, print, remark};
@@ -15,6 +15,7 @@ use crate::foundations::{Fault, Faults};
 use crate::performance::Factors;
 use crate::report::table::calibration;
 use crate::simulation::plan::Pool;
+use crate::simulation::scenario::files;
 
 /// Fits the factors of a pool: the exit code.
 ///
@@ -26,7 +27,7 @@ pub fn run(arguments: &CalibrateArguments) -> Result<u8, Failure> {
     let pools = std::mem::take(&mut scenario.variants[0].plan.pools);
     let pool = pool(&pools, &arguments.pool).map_err(refused)?;
     if let Some(timed) = timed_kernels(&arguments.files)? {
-        return from_kernels(&timed, pool, arguments.out.as_deref());
+        return from_kernels(&timed, pool, arguments);
     }
     let points = read(&arguments.files)?;
     let replica = &pool.replica;
@@ -34,10 +35,17 @@ pub fn run(arguments: &CalibrateArguments) -> Result<u8, Failure> {
     let found = calibrate(&points, &replica.model, &replica.host, replica.token_budget, &predict)
         .map_err(|unfit| refused(Fault::new(unfit.to_string()).help(unfit.help())))?;
     let entry = entry(pool, &points, &found);
-    print(&calibration::render(&entry, &points, &found, answer_style()))?;
+    match arguments.format {
+        Said::Json => print(&(serde_json::to_string_pretty(&entry)? + "\n"))?,
+        Said::Text if arguments.quiet => {}
+        Said::Text => print(&calibration::render(&entry, &points, &found, answer_style()))?,
+    }
     if let Some(path) = &arguments.out {
         fs::write(path, entry.to_toml())
             .map_err(|error| Failure::Unwritable { name: path.display().to_string(), error })?;
+        if arguments.quiet {
+            return Ok(FINE);
+        }
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         remark(&format!(
             "written to {}: put `calibration = \"{name}\"` into [pools.{}] beside it\n",
@@ -56,8 +64,8 @@ fn refused(fault: Fault) -> Failure {
 fn timed_kernels(files: &[impl AsRef<Path>]) -> Result<Option<TimedKernels>, Failure> {
     let [path] = files else { return Ok(None) };
     let name = path.as_ref().display().to_string();
-    let text = match fs::read_to_string(path) {
-        Ok(text) if TimedKernels::is_one(&text) => text,
+    let text = match files::whole(path.as_ref()).map(String::from_utf8) {
+        Ok(Ok(text)) if TimedKernels::is_one(&text) => text,
         // What is wrong with it is for the reader of points to say.
         _ => return Ok(None),
     };
@@ -66,7 +74,11 @@ fn timed_kernels(files: &[impl AsRef<Path>]) -> Result<Option<TimedKernels>, Fai
 }
 
 /// Prints an accelerator's factors, and writes them as a part of a scenario.
-fn from_kernels(timed: &TimedKernels, pool: &Pool, out: Option<&Path>) -> Result<u8, Failure> {
+fn from_kernels(
+    timed: &TimedKernels,
+    pool: &Pool,
+    arguments: &CalibrateArguments,
+) -> Result<u8, Failure> {
     let catalog = Catalog::embedded();
     let (Ok(accelerator), Ok(engine)) =
         (catalog.accelerator(&pool.accelerator), catalog.engine(&pool.engine))
@@ -79,11 +91,22 @@ fn from_kernels(timed: &TimedKernels, pool: &Pool, out: Option<&Path>) -> Result
         .factors(accelerator, engine)
         .map_err(|reason| refused(Fault::new(reason.to_string()).help(KERNELS)))?;
     let entry = found.to_toml(&engine.key, timed);
-    print(&calibration::render_kernels(timed, &found, pool, &entry, answer_style()))?;
-    if let Some(path) = out {
+    match arguments.format {
+        Said::Json => {
+            let table: toml::Table = toml::from_str(&entry).unwrap_or_default();
+            print(&(serde_json::to_string_pretty(&table)? + "\n"))?;
+        }
+        Said::Text if arguments.quiet => {}
+        Said::Text => {
+            print(&calibration::render_kernels(timed, &found, pool, &entry, answer_style()))?;
+        }
+    }
+    if let Some(path) = &arguments.out {
         fs::write(path, entry)
             .map_err(|error| Failure::Unwritable { name: path.display().to_string(), error })?;
-        remark(&format!("written to {}\n", path.display()));
+        if !arguments.quiet {
+            remark(&format!("written to {}\n", path.display()));
+        }
     }
     Ok(FINE)
 }
@@ -107,8 +130,8 @@ fn read(files: &[impl AsRef<Path>]) -> Result<Vec<Point>, Failure> {
     let mut found = Vec::new();
     for path in files.iter().map(AsRef::as_ref) {
         let name = path.display().to_string();
-        let bytes =
-            fs::read(path).map_err(|error| Failure::Unreadable { name: name.clone(), error })?;
+        let bytes = files::whole(path)
+            .map_err(|error| Failure::Unreadable { name: name.clone(), error })?;
         let source = sources.add_file(&name, String::from_utf8_lossy(&bytes));
         match points::read(source, &sources) {
             Ok(points) => found.extend(points),

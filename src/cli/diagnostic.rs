@@ -22,6 +22,7 @@
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use serde_json::{Value, json};
 
 use crate::foundations::error::{Fault, Faults, Sources};
 
@@ -57,6 +58,30 @@ pub fn render(faults: &Faults, sources: &Sources, style: Style) -> String {
 /// What to beware of, with its source lines. Empty where there is nothing.
 pub fn render_warnings(warnings: &Faults, sources: &Sources, style: Style) -> String {
     each(warnings, Level::WARNING, sources, style)
+}
+
+/// Faults for programs, with their lines, counted from 1, and columns of UTF-16, counted from 0, as
+/// browsers and editors do.
+pub fn told(faults: &Faults, sources: &Sources) -> Vec<Value> {
+    let units = |text: &str| text.encode_utf16().count();
+    let tell = |fault: &Fault| {
+        let place = fault.place.as_ref().and_then(|place| {
+            let source = sources.get(place.source).filter(|source| source.has_lines)?;
+            let before = source.text.get(..place.span.start)?;
+            let inside = source.text.get(place.span.clone())?;
+            let line = before.rsplit('\n').next().unwrap_or(before);
+            Some((before.matches('\n').count() + 1, units(line), units(before), units(inside)))
+        });
+        json!({
+            "message": fault.message,
+            "help": fault.help,
+            "line": place.map(|(line, ..)| line),
+            "column": place.map(|(_, column, ..)| column),
+            "start": place.map(|(.., start, _)| start),
+            "length": place.map(|(.., length)| length),
+        })
+    };
+    faults.iter().map(tell).collect()
 }
 
 fn each(faults: &Faults, level: Level<'_>, sources: &Sources, style: Style) -> String {

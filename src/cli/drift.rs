@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use serde_json::{Map, Value, json};
 
 use super::failure::{FINE, Failure, MISSED};
 use super::load;
 use super::terminal::{print, remark};
-use crate::experiment::drift::{self, Drift, Measure, Moved, Observed};
+use crate::experiment::drift::{self, Bill, Drift, Measure, Moved, Observed, Ratio};
 use crate::foundations::units::{format_duration, format_number, format_percent, format_usd};
 use crate::simulation::World;
 use crate::simulation::call_log::LoggedCall;
@@ -50,6 +51,14 @@ pub struct DriftArguments {
     /// Exit with 1 when something has moved
     #[arg(long)]
     pub check: bool,
+
+    /// Say it in JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Say nothing of how the telemetry was read
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// Names of the formats, `auto` first.
@@ -93,7 +102,13 @@ pub fn run(arguments: &DriftArguments) -> Result<u8, Failure> {
         drifts.push(compare("", None));
     }
     let mut text = String::new();
-    drifts.iter().for_each(|drift| render(drift, arguments, &mut text));
+    match arguments.json {
+        true => {
+            let told: Vec<Value> = drifts.iter().map(told).collect();
+            text = serde_json::to_string_pretty(&told)? + "\n";
+        }
+        false => drifts.iter().for_each(|drift| render(drift, arguments, &mut text)),
+    }
     print(&text)?;
     let moved = drifts.iter().flat_map(|drift| &drift.figures).any(|figure| figure.has_moved);
     Ok(if arguments.check && moved { MISSED } else { FINE })
@@ -113,7 +128,7 @@ fn observed(arguments: &DriftArguments) -> Result<Observed, Failure> {
     let options = ImportOptions { columns, ..ImportOptions::default() };
     let mut observed = Observed::default();
     let ending = import::read(format, &arguments.telemetry, &options, &mut observed)?;
-    for note in ending.notes {
+    for note in ending.notes.iter().filter(|_| !arguments.quiet) {
         remark(&format!("{}: {note}\n", format.name()));
     }
     Ok(observed)
@@ -172,6 +187,39 @@ fn render(drift: &Drift, arguments: &DriftArguments, text: &mut String) {
         }
     }
     text.push('\n');
+}
+
+/// The same for programs.
+fn told(drift: &Drift) -> Value {
+    let side = |ratio: Ratio| json!({ "value": ratio.value, "error": ratio.error });
+    let figure = |figure: &Moved| {
+        json!({
+            "figure": figure.measure.name(),
+            "expected": side(figure.expected),
+            "observed": side(figure.observed),
+            "change": figure.change(),
+            "change_error": figure.change_error(),
+            "z": figure.z,
+            "moved": figure.has_moved,
+        })
+    };
+    let bill = |bill: &Bill| {
+        let effects = bill.effects.iter();
+        json!({
+            "expected_usd_per_task": bill.expected,
+            "observed_usd_per_task": bill.observed,
+            "effects_usd": effects
+                .map(|(measure, usd)| (measure.name().to_owned(), json!(usd)))
+                .collect::<Map<_, _>>(),
+        })
+    };
+    json!({
+        "agent": drift.agent,
+        "sessions_expected": drift.sessions.0,
+        "sessions_observed": drift.sessions.1,
+        "figures": drift.figures.iter().map(figure).collect::<Vec<_>>(),
+        "bill": drift.bill.as_ref().map(bill),
+    })
 }
 
 fn change(figure: &Moved) -> String {

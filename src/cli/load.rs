@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
@@ -10,7 +10,7 @@ use super::place::Carried;
 use crate::foundations::Faults;
 use crate::foundations::error::Sources;
 use crate::report::manifest::Input;
-use crate::simulation::scenario::files::WantedTrace;
+use crate::simulation::scenario::files::{self, WantedTrace};
 use crate::simulation::scenario::{
     Draws, Files, Folder, Point, ReadOptions, Scenario, Variant, document,
 };
@@ -121,11 +121,8 @@ fn read_text(
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let bytes = match path == Path::new("-") {
-        true => {
-            let mut bytes = Vec::new();
-            io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
-        }
-        false => fs::read(path),
+        true => files::whole_of(io::stdin().lock()),
+        false => files::whole(path),
     };
     bytes.map_err(|error| Failure::Unreadable { name: path.display().to_string(), error })
 }

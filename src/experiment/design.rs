@@ -24,7 +24,7 @@ use crate::foundations::random::{Purpose, Streams};
 pub use axis::Axis;
 
 /// Points at most: as many as a Sobol sequence is defined for here.
-const MOST_POINTS: usize = 65_536;
+pub const MOST_POINTS: usize = 65_536;
 /// Axes at most.
 const MOST_AXES: usize = 64;
 

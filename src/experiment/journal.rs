@@ -2,7 +2,7 @@
 //!
 //! A file begins with [`MAGIC`] and holds frames: the length of a text in four bytes, little end
 //! first; the SHA-256 of the frame's text behind the SHA-256 of the frame before; the text, which is a
-//! [`Frame`] written by postcard. The first frame says what the experiment is, the others hold a
+//! `Frame` written by postcard. The first frame says what the experiment is, the others hold a
 //! [`Record`] each, the last one says that the file is whole. Each digest stands on all that came
 //! before it: a byte that changed, a frame that is missing, doubled or moved is noticed, and a file
 //! that was cut short is sound up to its last whole frame.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::foundations::interval::{Estimate, Interval, wilson};
 use crate::simulation::{Plan, scenario};
 
-use super::evidence::{Evidence, Part, QUANTILES};
+use super::evidence::{Evidence, Part, QUANTILES, parts};
 use super::figure::Figure;
 use super::metric::{Metric, Scope};
 
@@ -57,6 +57,7 @@ impl Objective {
             scenario::Part::Fleet => Part::FLEET,
             scenario::Part::Agent(name) => Part { scope: Scope::Agent, name: name.clone() },
             scenario::Part::Pool(name) => Part { scope: Scope::Pool, name: name.clone() },
+            scenario::Part::Endpoint(name) => Part { scope: Scope::Endpoint, name: name.clone() },
         };
         Some(Self {
             name: asked.name.clone(),
@@ -71,19 +72,7 @@ impl Objective {
     /// What it is demanded of, by its place among the parts of a plan; none where that has no such
     /// part.
     pub fn place_in(&self, plan: &Plan) -> Option<usize> {
-        let agents = plan.populations.len();
-        match self.of.scope {
-            Scope::Fleet => Some(0),
-            Scope::Agent => {
-                let mut names = plan.populations.iter().map(|agent| &agent.name);
-                names.position(|name| *name == self.of.name).map(|at| 1 + at)
-            }
-            Scope::Pool => {
-                let mut names = plan.pools.iter().map(|pool| &pool.name);
-                names.position(|name| *name == self.of.name).map(|at| 1 + agents + at)
-            }
-            Scope::Endpoint => None,
-        }
+        parts(plan).iter().position(|part| *part == self.of)
     }
 
     /// Whether a value meets it; what is not known does not.

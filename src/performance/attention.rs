@@ -35,6 +35,13 @@ impl ContextCost {
         }
     }
 
+    /// A part of it, of so many that are alike.
+    #[must_use]
+    pub fn shared_by(self, n: u64) -> Self {
+        let part = |whole: u64| (whole + n / 2) / n.max(1);
+        Self { ps: part(self.ps), bytes: part(self.bytes), flops: part(self.flops) }
+    }
+
     /// So many times as much.
     #[must_use]
     pub fn times(self, n: u64) -> Self {

@@ -97,6 +97,7 @@ mod tests {
             precision: Precision::of(NumberFormat::Bf16),
             tensor_parallel: 2,
             expert_parallel: 1,
+            pipeline_parallel: 1,
             wide: Wide::default(),
         };
         StepModel::compile(&deployment).unwrap()

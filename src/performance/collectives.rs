@@ -57,11 +57,16 @@ pub struct AllToAll {
 
 impl AllToAll {
     /// Of bandwidths of a datasheet, what the exchange reaches: DeepEP's own figures are 80 to 90 %.
-    const EFFICIENCY: f64 = 0.85;
+    pub(super) const EFFICIENCY: f64 = 0.85;
     /// Latency of one direction, s: where the network is needed, fitted to DeepEP's table; inside a
     /// scale-up domain assumed half of that.
     const NETWORK_S: f64 = 20e-6;
     const LINK_S: f64 = 10e-6;
+
+    /// Latency of one direction, inside a scale-up domain or beyond it, s.
+    pub(super) const fn latency_s(inside: bool) -> f64 {
+        if inside { Self::LINK_S } else { Self::NETWORK_S }
+    }
 
     /// Between `gpus` GPUs of which `domain` each are joined by links of `link` bytes per second and
     /// direction, and beyond them by a network of `network` bytes per second for each GPU.
@@ -73,7 +78,7 @@ impl AllToAll {
         }
         let inside = (near - 1.0) / all / link;
         let outside = if gpus > domain { (all - near) / all / network } else { 0.0 };
-        let latency = if gpus > domain { Self::NETWORK_S } else { Self::LINK_S };
+        let latency = Self::latency_s(gpus <= domain);
         Self { latency_s: 2.0 * latency, byte_s: inside.max(outside) / Self::EFFICIENCY }
     }
 }

@@ -19,6 +19,8 @@ pub struct Deployment<'a> {
     /// Groups of GPUs that the routed experts are dealt to; 1 where each expert is spread over all
     /// GPUs. Divides `tensor_parallel`.
     pub expert_parallel: u32,
+    /// Stages that layers are dealt to in their order, each of `tensor_parallel` GPUs.
+    pub pipeline_parallel: u32,
     /// Whether experts are shared by more GPUs than attention is spread over.
     pub wide: Wide,
 }
@@ -58,11 +60,15 @@ impl Deployment<'_> {
     /// GPUs than the links join, missing and absurd figures.
     #[must_use]
     pub fn faults(&self) -> Vec<PerformanceError> {
-        let mut faults: Vec<PerformanceError> =
-            [self.check_tensor_parallel(), self.check_expert_parallel(), self.check_precision()]
-                .into_iter()
-                .filter_map(Result::err)
-                .collect();
+        let mut faults: Vec<PerformanceError> = [
+            self.check_tensor_parallel(),
+            self.check_expert_parallel(),
+            self.check_pipeline(),
+            self.check_precision(),
+        ]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect();
         if self.wide.two_batch_overlap && self.wide.data_parallel <= 1 {
             faults.push(PerformanceError::NothingToOverlap);
         }
@@ -70,7 +76,13 @@ impl Deployment<'_> {
         faults
     }
 
-    /// GPUs that hold the model once: all attention groups that share its experts.
+    /// GPUs of a replica: those of all stages.
+    #[must_use]
+    pub fn replica_gpus(&self) -> u32 {
+        self.tensor_parallel.saturating_mul(self.pipeline_parallel.max(1))
+    }
+
+    /// GPUs that hold a layer once: all attention groups that share its experts.
     #[must_use]
     pub fn gpus(&self) -> u32 {
         self.tensor_parallel.saturating_mul(self.wide.data_parallel.max(1))
@@ -174,6 +186,32 @@ impl Deployment<'_> {
         })
     }
 
+    /// Layers must be dealt evenly, and by experts that stay in their stage.
+    fn check_pipeline(&self) -> Result<(), PerformanceError> {
+        let (layers, stages) = (self.model.layer_count(), self.pipeline_parallel);
+        let divides = |stages: u32| stages > 0 && layers.is_multiple_of(u64::from(stages));
+        if stages == 1 || divides(stages) && self.wide.data_parallel == 1 {
+            return Ok(());
+        }
+        let most = u32::try_from(layers).unwrap_or(u32::MAX).min(64);
+        let valid = match self.wide.data_parallel {
+            1 => (1..=most).filter(|&stages| divides(stages)).collect(),
+            _ => vec![1],
+        };
+        let model = self.model.key.clone();
+        Err(PerformanceError::Stages { model, layers, stages, valid })
+    }
+
+    /// The link between two stages, where there are several.
+    pub(super) fn stage_link(&self) -> Option<Field> {
+        let gpus = self.tensor_parallel.saturating_mul(self.pipeline_parallel);
+        (self.pipeline_parallel > 1).then(|| match gpus <= self.accelerator.link_domain() {
+            true => Field::LinkBandwidth,
+            false if gpus <= self.reach() => Field::HostBandwidth,
+            false => Field::ScaleOutBandwidth,
+        })
+    }
+
     fn check_precision(&self) -> Result<(), PerformanceError> {
         Ok(self.precision.check(self.accelerator)?)
     }
@@ -187,6 +225,7 @@ impl Deployment<'_> {
         if self.tensor_parallel > 1 {
             needed.push(self.link_field());
         }
+        needed.extend(self.stage_link());
         if self.wide.data_parallel > 1 {
             needed.push(Field::LinkBandwidth);
             if self.gpus() > self.accelerator.link_domain() {

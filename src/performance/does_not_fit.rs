@@ -13,7 +13,7 @@ pub struct DoesNotFit {
     /// Key of the accelerator.
     pub accelerator: String,
     /// GPUs of the replica.
-    pub tensor_parallel: u32,
+    pub gpus: u32,
     /// Bytes of memory of each GPU.
     pub memory: u64,
     /// Share of it that the engine may take.
@@ -64,7 +64,7 @@ impl fmt::Display for DoesNotFit {
             "`{}` does not fit on {} x `{}`: {} are missing on each; weights take {}, activations \
              and graphs {}, one context of {} tokens {}, of {} at a utilisation of {}",
             self.model,
-            self.tensor_parallel,
+            self.gpus,
             self.accelerator,
             bytes(self.missing),
             bytes(self.weights),

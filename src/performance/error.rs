@@ -67,6 +67,17 @@ pub enum PerformanceError {
         /// Expert parallelism that is possible.
         valid: Vec<u32>,
     },
+    /// Layers that cannot be dealt evenly to the stages of a pipeline.
+    Stages {
+        /// Key of the model.
+        model: String,
+        /// Layers that it has.
+        layers: u64,
+        /// Pipeline parallelism asked for.
+        stages: u32,
+        /// Pipeline parallelism that is possible.
+        valid: Vec<u32>,
+    },
     /// Halves of a batch that have nothing to send while the other computes.
     NothingToOverlap,
     /// Weights and cache need more memory than there is.
@@ -100,6 +111,12 @@ impl PerformanceError {
                  deal out experts and redundant_experts evenly"
                     .to_owned(),
             ],
+            Self::Stages { valid, .. } if valid[..] == [1] => {
+                vec!["leave pipeline_parallel at 1: experts are dealt over data_parallel".to_owned()]
+            }
+            Self::Stages { valid, .. } => {
+                vec![format!("pipeline_parallel can be {}", list(valid))]
+            }
             Self::NothingToOverlap => vec![
                 "leave two_batch_overlap out, or share experts between attention groups: \
                  data_parallel and expert_parallel above 1"
@@ -174,6 +191,10 @@ impl fmt::Display for PerformanceError {
                     1 => Ok(()),
                     _ => write!(f, " in {sharing} attention groups"),
                 }
+            }
+            Self::Stages { stages: 0, .. } => write!(f, "pipeline_parallel is 0"),
+            Self::Stages { model, layers, stages, .. } => {
+                write!(f, "the {layers} layers of `{model}` cannot be dealt to {stages} stages")
             }
             Self::DoesNotFit(error) => error.fmt(f),
         }

@@ -205,6 +205,7 @@ mod tests {
                 precision,
                 tensor_parallel: 1,
                 expert_parallel: 1,
+                pipeline_parallel: 1,
                 wide: Wide::default(),
             };
             let count = KernelCount::of(&deployment, &deployment.engine.step);

@@ -65,9 +65,16 @@ impl Demand {
         let ranks = f64::from(tensor_parallel);
         let layout = Layout::of(deployment);
         let plain = layout.embedding + layout.head + layout.router + layout.norms;
+        // The first stage has the embedding, the last one the output matrix; layers are dealt evenly.
+        let stages = f64::from(deployment.pipeline_parallel.max(1));
+        let plain = match stages > 1.0 {
+            false => plain,
+            true => layout.embedding.max(layout.head) + (layout.router + layout.norms) / stages,
+        };
         let weights = plain * precision.unquantised().bytes_per_element()
-            + layout.linear * precision.weights.bytes_per_element()
-            + layout.experts * precision.experts.bytes_per_element();
+            + (layout.linear * precision.weights.bytes_per_element()
+                + layout.experts * precision.experts.bytes_per_element())
+                / stages;
         let (mut token, mut window, mut windowed) = (0.0, 0.0, 0.0);
         for stream in model.context_streams() {
             let bytes = bytes_per_token(&stream, precision.kv, ranks);
@@ -85,7 +92,8 @@ impl Demand {
             (token, window) = (windowed, 0.0);
         }
         let state = model.state_bytes_per_sequence() as f64 / ranks;
-        Self { weights: ceil(weights), token, sequence: window + state }
+        let [token, sequence] = [token, window + state].map(|bytes| bytes / stages);
+        Self { weights: ceil(weights), token, sequence }
     }
 
     /// Bytes of a block of so many tokens; a model without a cache counts its states in bytes.
@@ -121,7 +129,7 @@ impl ContextBytes {
     #[must_use]
     pub fn of(deployment: &Deployment<'_>) -> Self {
         let Demand { token, sequence, .. } = Demand::of(deployment);
-        let gpus = f64::from(deployment.tensor_parallel);
+        let gpus = f64::from(deployment.replica_gpus());
         Self { token: token * gpus, sequence: sequence * gpus }
     }
 }

@@ -25,18 +25,11 @@ use super::kernels::KernelCount;
 use super::layout::Layout;
 use super::measured_steps::{FormulaParts, MeasuredStep, MeasuredSteps, Shares, UnusableSteps};
 use super::mixture_of_experts::{ExpertGroup, busiest, mixtures};
+use super::pipeline::Pipeline;
 use super::rates::Rates;
 use super::smooth_max::SmoothMax;
+use super::step_cost::StepCost;
 use crate::catalog::{Field, StepCoefficients};
-
-/// Time and memory traffic of one part of a step, on each GPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StepCost {
-    /// Time, ps.
-    pub ps: u64,
-    /// Bytes read and written.
-    pub bytes: u64,
-}
 
 /// Kernels whose time is the smooth maximum of arithmetic and memory traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -107,6 +100,8 @@ pub struct StepModel {
     pub peak_flops: f64,
     /// See [`StepModel::bandwidth`].
     pub bandwidth: f64,
+    /// Stages that share the layers, where there are several.
+    pub pipeline: Option<Pipeline>,
     /// Steps as they were measured, which the formula makes way for.
     pub measured: Option<MeasuredSteps>,
 }
@@ -185,6 +180,7 @@ impl StepModel {
             head_flops: libm::round(head_flops) as u64,
             peak_flops: (linear_flops + expert_flops + head_flops) / ideal,
             bandwidth: rates.bandwidth,
+            pipeline: None,
             measured: None,
         })
     }
@@ -230,6 +226,9 @@ impl StepModel {
             return StepCost::default();
         }
         let n = f64::from(tokens);
+        if let Some(pipeline) = &self.pipeline {
+            return pipeline.layers(tokens, |n| self.formula(n));
+        }
         let formula = self.formula(n);
         match &self.measured {
             Some(steps) => {
@@ -280,8 +279,14 @@ impl StepModel {
         if emitting == 0 {
             return StepCost::default();
         }
-        let seconds = self.head.seconds(self.bend, f64::from(emitting));
-        StepCost { ps: ps(seconds), bytes: self.head.bytes as u64 }
+        let head = |n: f64| StepCost {
+            ps: ps(self.head.seconds(self.bend, n)),
+            bytes: self.head.bytes as u64,
+        };
+        match &self.pipeline {
+            None => head(f64::from(emitting)),
+            Some(pipeline) => pipeline.head(emitting, head),
+        }
     }
 
     /// Host work for the requests in a step, and what every step costs beside its kernels, ps.
@@ -324,6 +329,9 @@ impl StepModel {
             let compute = (pairs + n * stream.padding) * stream.pair_s;
             seconds += self.bend.of(compute, (q + n) * stream.read_s);
             flops += pairs * stream.pair_flops;
+        }
+        if let Some(pipeline) = &self.pipeline {
+            (seconds, flops) = pipeline.prompt_attention(new, seconds, flops);
         }
         PrefillCost { ps: ps(seconds), flops: flops as u64 }
     }
@@ -420,7 +428,7 @@ fn experts(deployment: &Deployment<'_>, rates: &Rates, c: &StepCoefficients) -> 
 }
 
 /// Whole picoseconds, at most a fortnight so that parts of a step can be added.
-fn ps(seconds: f64) -> u64 {
+pub(super) fn ps(seconds: f64) -> u64 {
     const LONGEST_S: f64 = 1.2e6;
     libm::round(seconds.min(LONGEST_S) * 1e12) as u64
 }

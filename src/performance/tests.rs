@@ -50,6 +50,7 @@ fn smallest<'a>(
         precision,
         tensor_parallel,
         expert_parallel: 1,
+        pipeline_parallel: 1,
         wide: Wide::default(),
     };
     [1, 2, 4, 8].map(of).into_iter().find_map(|deployment| {
@@ -147,6 +148,7 @@ fn a_step_of_one_is_the_sum_of_its_parts_by_hand() {
         precision: Precision::of(NumberFormat::Bf16),
         tensor_parallel: 1,
         expert_parallel: 1,
+        pipeline_parallel: 1,
         wide: Wide::default(),
     };
     let c = deployment.engine.step;
@@ -196,6 +198,7 @@ fn tensor_parallelism_adds_its_all_reduces() {
         precision: Precision::of(NumberFormat::Fp8),
         tensor_parallel,
         expert_parallel: 1,
+        pipeline_parallel: 1,
         wide: Wide::default(),
     };
     let c = of(4).engine.step;
@@ -219,6 +222,7 @@ fn expert_parallelism_costs_the_imbalance() {
         precision: Precision::of(NumberFormat::Fp8),
         tensor_parallel: 8,
         expert_parallel,
+        pipeline_parallel: 1,
         wide: Wide::default(),
     };
     let [cut, dealt] = [1, 8].map(|groups| StepModel::compile(&of(groups)).unwrap());
@@ -241,6 +245,7 @@ fn the_peak_is_that_of_the_formats_in_use() {
             precision,
             tensor_parallel: 4,
             expert_parallel: 1,
+            pipeline_parallel: 1,
             wide: Wide::default(),
         };
         StepModel::compile(&deployment).unwrap().peak_flops()

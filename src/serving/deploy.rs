@@ -4,7 +4,7 @@ use super::replica::ReplicaSpec;
 use super::scheduling::Scheduling;
 use crate::catalog::SchedulerDefaults;
 use crate::performance::{
-    Deployment, HostProfile, MemoryPlan, PerformanceError, StepModel, usual_reserve,
+    Deployment, HostProfile, MemoryPlan, PerformanceError, Shape, StepModel, usual_reserve,
 };
 
 impl ReplicaSpec {
@@ -25,9 +25,15 @@ impl ReplicaSpec {
         let memory =
             MemoryPlan::fit(deployment, max_context, scheduler.memory_utilization, reserve, block)?;
         let host = HostProfile::of(deployment.engine, deployment.accelerator);
+        let budget = narrow(scheduler.max_batched_tokens);
+        let shape = Shape {
+            micro_batches: deployment.pipeline_parallel,
+            decodes: narrow(scheduler.max_running),
+            budget,
+        };
         Ok(Self {
-            model: StepModel::compile(deployment)?,
-            token_budget: narrow(scheduler.max_batched_tokens),
+            model: StepModel::compile(deployment)?.in_stages(deployment, shape)?,
+            token_budget: budget.saturating_mul(deployment.pipeline_parallel.max(1)),
             batch_limit: narrow(scheduler.max_running),
             chunked_prefill: scheduler.chunked_prefill,
             block,

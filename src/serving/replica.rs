@@ -315,6 +315,11 @@ impl Replica {
         self.waiting.len()
     }
 
+    /// When the requests reached it that wait to be admitted.
+    pub fn waiting_since(&self) -> impl Iterator<Item = SimTime> {
+        self.waiting.iter().map(|&slot| self.sequences[slot as usize].submitted)
+    }
+
     /// Requests sent to it and not admitted: in the front end or waiting.
     pub fn queued(&self) -> usize {
         self.arriving.len() + self.waiting.len()

@@ -77,6 +77,8 @@ pub(super) struct Actor {
     pub(super) script: Script,
     pub(super) step: StepIndex,
     pub(super) pool: u16,
+    /// The place of the backend that answered it last.
+    pub(super) answered_at: u16,
     /// Name of its random streams and of its part of contexts.
     pub(super) entity: u64,
     pub(super) stream: Option<Stream>,
@@ -115,6 +117,7 @@ impl Default for Actor {
             script: Script::Program(0),
             step: 0,
             pool: 0,
+            answered_at: u16::MAX,
             entity: 0,
             stream: None,
             context: Context::default(),
@@ -143,7 +146,7 @@ impl Actor {
     /// Made anew in the memory of an old one, field by field: an actor is large and a session starts
     /// often.
     pub(super) fn renew(&mut self) {
-        self.stream = None;
+        (self.stream, self.answered_at) = (None, u16::MAX);
         self.context.clear();
         self.loops.clear();
         self.children.clear();
@@ -168,8 +171,8 @@ pub(super) struct Task {
     pub(super) counted: bool,
     pub(super) calls: u32,
     pub(super) tool_calls: u32,
-    /// Whether a cache of answers was asked, and whether what it gave was wrong.
-    pub(super) asked: bool,
+    /// How often a cache of answers was asked, and whether anything it gave was wrong.
+    pub(super) asked: u32,
     pub(super) misled: bool,
     /// Tokens that the user wrote for it, as far as they are known yet.
     pub(super) prompt: Option<u32>,
@@ -193,7 +196,7 @@ impl Default for Task {
             counted: false,
             calls: 0,
             tool_calls: 0,
-            asked: false,
+            asked: 0,
             misled: false,
             prompt: None,
             answer: 0,

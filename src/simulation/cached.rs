@@ -17,12 +17,17 @@ impl World<'_> {
         let Some(cache) = &plan.populations[usize::from(population)].response_cache else {
             return false;
         };
-        if self.tasks[task].root != actor || self.tasks[task].asked {
+        let found = &mut self.tasks[task];
+        let first = found.asked == 0;
+        if !(cache.every_call || first && found.root == actor) {
             return false;
         }
-        self.tasks[task].asked = true;
-        let number = self.tasks[task].number;
-        let mut stream = self.streams.stream(Purpose::ResponseCache, derive(entity, number));
+        let name = match found.asked {
+            0 => derive(entity, found.number),
+            nth => derive(derive(entity, found.number), nth.into()),
+        };
+        found.asked += 1;
+        let mut stream = self.streams.stream(Purpose::ResponseCache, name);
         let hit = match &cache.hits {
             HitLaw::Stated(share) => stream.chance(*share),
             HitLaw::Questions { rank, capacity, ttl } => {

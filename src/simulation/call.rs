@@ -525,6 +525,7 @@ impl World<'_> {
         if self.log.is_some() {
             self.log_call(actor, place, server, &call, finished, pico);
         }
+        self.actors[actor].answered_at = place;
         let tail = self.actors[actor].context.pieces().last().map(|piece| piece.key);
         self.take_answer(actor, call.joins, finished.produced);
         self.go_on(actor, call.reason);
@@ -556,7 +557,7 @@ impl World<'_> {
                 at
             }
             (StepKind::Check(check), _)
-                if !self.chance(actor, check.pass * self.quality_of(self.actors[actor].pool)) =>
+                if !self.chance(actor, check.pass * self.quality_of(actor)) =>
             {
                 check.on_fail
             }

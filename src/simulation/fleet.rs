@@ -74,6 +74,10 @@ pub(super) struct Fleet {
     pub(super) spare_since: Option<(SimTime, u32)>,
     /// Time in steps at the last look of the autoscaler.
     pub(super) busy_ps: u128,
+    /// Where it looks at a latency: what requests saw of late, s, and when they were answered.
+    pub(super) seen: VecDeque<(SimTime, f64)>,
+    /// Requests sent before this say nothing: replicas were still starting.
+    pub(super) seen_from: SimTime,
     /// Replica time that was paid for and out of service, and that was not paid for, ps.
     pub(super) down_ps: u128,
     pub(super) unpaid_ps: u128,
@@ -118,6 +122,8 @@ impl Fleet {
             rebooting: 0,
             spare_since: None,
             busy_ps: 0,
+            seen: VecDeque::new(),
+            seen_from: SimTime::ZERO,
             down_ps: 0,
             unpaid_ps: 0,
             booked: SimTime::ZERO,

@@ -30,6 +30,7 @@ impl World<'_> {
                 }
                 _ => self.answered(&report, pool),
             }
+            self.note_latency(&report, pool);
         }
         if self.pools[usize::from(pool)].exchange.is_some() {
             self.begin_transfers(index, pool);

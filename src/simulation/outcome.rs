@@ -82,11 +82,11 @@ pub struct AgentTally {
     pub sub_agents: u64,
     /// Contexts cut for being too long.
     pub compactions: u64,
-    /// Tasks whose first call asked a cache of answers, and of those: answered by it, and wrongly.
+    /// Calls that asked a cache of answers, and of those: answered by it, and wrongly.
     pub cache_asked: u64,
-    /// Tasks whose first call a cache answered.
+    /// Calls that a cache answered.
     pub cache_hits: u64,
-    /// Tasks whose first call it answered wrongly.
+    /// Calls that it answered wrongly.
     pub cache_wrong: u64,
     /// Tokens of answered calls.
     pub input_tokens: u64,

@@ -20,7 +20,7 @@ mod geography;
 mod prefill;
 
 pub use fleet::{
-    Autoscale, Breakdown, Degradation, FleetLaw, LostCalls, Maintenance, Reclaim, ScaleOn,
+    Autoscale, Breakdown, Degradation, FleetLaw, LostCalls, Maintenance, Reclaim, ScaleOn, Watched,
 };
 pub use geography::{Geography, Route, RouteBy};
 pub use prefill::Prefill;

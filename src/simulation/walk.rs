@@ -1,6 +1,6 @@
 //! How actors walk their programs: everything but the calls themselves.
 
-use super::actor::{OnWake, Script};
+use super::actor::{Actor, OnWake, Script};
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::world::{Errand, World};
@@ -154,7 +154,7 @@ impl World<'_> {
     /// quality to fewer bits and no check has looked for that.
     fn is_right(&self, actor: Handle, program: &Program) -> bool {
         let found = &self.actors[actor];
-        let quality = self.quality_of(found.pool);
+        let quality = self.quality_of(actor);
         let checks = |step: &Step| matches!(step.kind, StepKind::Check(_));
         if quality >= 1.0 || found.parent != Handle::NONE || program.steps.iter().any(checks) {
             return true;
@@ -163,9 +163,15 @@ impl World<'_> {
         self.streams.stream(Purpose::Task, task).chance(quality)
     }
 
-    /// Part of the chances to get an answer right that a pool's number formats keep.
-    pub(super) fn quality_of(&self, pool: u16) -> f64 {
-        self.plan.pools.get(pool as usize).map_or(1.0, |pool| pool.quality)
+    /// Part of the chances to get an answer right that number formats keep: those of an actor's own
+    /// pool, or where several may answer, of the place where its latest answer came from.
+    pub(super) fn quality_of(&self, actor: Handle) -> f64 {
+        let Actor { pool, answered_at, .. } = self.actors[actor];
+        let quality = |place: u16| self.plan.pools.get(place as usize).map_or(1.0, |p| p.quality);
+        match self.plan.pools.get(pool as usize) {
+            Some(own) if own.overflow.is_none_or(|overflow| overflow.to.is_none()) => own.quality,
+            _ => quality(answered_at),
+        }
     }
 
     fn repeat(&mut self, actor: Handle, program: &Program, step: &LoopStep) -> StepIndex {

@@ -20,9 +20,11 @@ use crate::foundations::distribution::Law;
 use crate::foundations::{SimDuration, SimTime};
 
 /// A cache of answers before the model. The first call of a task asks it: later ones carry a history
-/// that no other task has.
+/// that no other task has, but a cache that compares the last question alone may be asked by all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResponseCache {
+    /// Whether every call of a task asks it, sub-agents' too, rather than its first alone.
+    pub every_call: bool,
     /// When an answer is found.
     pub hits: HitLaw,
     /// Time that it takes to be found, seconds.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 use tokenfleet::catalog::{Model, NumberFormat, Precision};
@@ -31,13 +32,14 @@ pub(crate) struct Target {
 /// What does a case; a panic is a finding.
 pub(crate) type Run = Box<dyn FnMut(&[u8])>;
 
-pub(crate) const TARGETS: [Target; 7] = [
+pub(crate) const TARGETS: [Target; 8] = [
     Target { name: "scenario", seeds: &["scenarios"], ending: ".toml", start: scenario },
     Target { name: "set", seeds: &[], ending: "", start: set },
     Target { name: "import", seeds: &["scenarios/traces"], ending: "", start: import },
     Target { name: "config", seeds: &["tests/data/config"], ending: ".json", start: config },
     Target { name: "points", seeds: &["tests/data"], ending: "measured_tpot.csv", start: points },
     Target { name: "result", seeds: &[], ending: "", start: result },
+    Target { name: "shard", seeds: &[], ending: "", start: shard },
     Target { name: "http", seeds: &[], ending: "", start: http::start },
 ];
 
@@ -157,12 +159,7 @@ fn points() -> Run {
 fn result() -> Run {
     let folder = TempDir::new().unwrap();
     let whole = folder.path().join("whole");
-    let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/small.toml");
-    let made = std::process::Command::new(env!("CARGO_BIN_EXE_tokenfleet"))
-        .args(["run", small.to_str().unwrap(), "--quiet", "--out", whole.to_str().unwrap()])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+    assert_eq!(command(folder.path(), &["run", &small(), "--quiet", "--out", "whole"]), 0);
     let names: Vec<PathBuf> =
         fs::read_dir(&whole).unwrap().map(|entry| entry.unwrap().path()).collect();
     Box::new(move |input| {
@@ -182,5 +179,38 @@ fn result() -> Run {
             Ok(data) => drop(html::render(&[data])),
             Err(error) => drop(error.to_string()),
         }
+    })
+}
+
+fn small() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/small.toml").to_owned()
+}
+
+/// The exit code of the program itself; that it blames itself is a finding.
+fn command(folder: &Path, words: &[&str]) -> i32 {
+    let binary = env!("CARGO_BIN_EXE_tokenfleet");
+    let ran = Command::new(binary).args(words).current_dir(folder).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    let code = ran.status.code().unwrap_or_else(|| panic!("{words:?}: {} {said}", ran.status));
+    assert!(code <= 2, "{words:?}: exit code {code}: {said}");
+    code
+}
+
+/// A plan to run a shard of, or a shard to merge, as the first line says; the file follows.
+fn shard() -> Run {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path().to_owned();
+    let plan = ["shard", "plan", "--shards", "1", "--out", "good.json", "run", &small()];
+    assert_eq!(command(&at, &plan), 0);
+    Box::new(move |input| {
+        let _keep = &folder;
+        let cut = input.iter().position(|&byte| byte == b'\n').unwrap_or(input.len());
+        fs::write(at.join("hostile"), input.get(cut + 1..).unwrap_or_default()).unwrap();
+        let _ = fs::remove_dir_all(at.join("out"));
+        let words: &[&str] = match &input[..cut] {
+            b"plan" => &["shard", "run", "--plan", "hostile", "--index", "0", "--out", "made"],
+            _ => &["shard", "merge", "--plan", "good.json", "hostile", "--out", "out"],
+        };
+        command(&at, words);
     })
 }

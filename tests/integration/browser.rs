@@ -119,6 +119,52 @@ impl Browser {
         }
     }
 
+    /// Moves the pointer over the middle of an element, and presses it there where asked.
+    pub(crate) fn point(&mut self, element: &str, press: bool) {
+        let at = self.value(&format!(
+            "(async () => {{ const it = {element}; it.scrollIntoView({{ block: 'center' }}); \
+             const frame = () => new Promise(requestAnimationFrame); await frame(); await frame(); \
+             const box = it.getBoundingClientRect(); \
+             return {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }}; }})()"
+        ));
+        let kinds: &[&str] = match press {
+            true => &["mouseMoved", "mousePressed", "mouseReleased"],
+            false => &["mouseMoved"],
+        };
+        for kind in kinds {
+            let button = if *kind == "mouseMoved" { "none" } else { "left" };
+            let event = json!({
+                "type": kind, "x": at["x"], "y": at["y"], "button": button, "clickCount": 1,
+            });
+            self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
+    /// A screen of so many pixels from now on, as on a phone.
+    pub(crate) fn resize(&mut self, width: u32, height: u32) {
+        let screen = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500,
+        });
+        self.call("Emulation.setDeviceMetricsOverride", screen);
+    }
+
+    /// As on paper, or on a screen again.
+    pub(crate) fn on_paper(&mut self, paper: bool) {
+        let media = if paper { "print" } else { "screen" };
+        self.call("Emulation.setEmulatedMedia", json!({ "media": media }));
+    }
+
+    /// A PDF of the page, in base64.
+    pub(crate) fn printed(&mut self) -> String {
+        self.call("Page.printToPDF", json!({}))["data"].as_str().unwrap().to_owned()
+    }
+
+    /// What is seen, a PNG in base64.
+    pub(crate) fn seen(&mut self) -> String {
+        let format = json!({ "format": "png" });
+        self.call("Page.captureScreenshot", format)["data"].as_str().unwrap().to_owned()
+    }
+
     /// Serious findings of axe, the checker of accessibility.
     pub(crate) fn inaccessible(&mut self) -> Vec<String> {
         let axe = std::fs::read_to_string("tests/data/axe.min.js").unwrap();

@@ -3,13 +3,14 @@
 
 use tokenfleet::catalog::{Catalog, NumberFormat, Precision};
 use tokenfleet::foundations::SimTime;
+use tokenfleet::foundations::distribution::Law;
 use tokenfleet::performance::{Deployment, HostProfile, StepModel, Wide};
 use tokenfleet::serving::{ReplicaSpec, Scheduling};
 use tokenfleet::simulation::plan::{Ending, Stop};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::Branch;
 
-use crate::fixture::{call, constant, end, plan, pool, program, run};
+use crate::fixture::{call, constant, end, plan, pool, program, run, server};
 
 /// Output tokens per second that full batches give, when every prompt of `prompt` tokens is
 /// followed by `output` tokens and contexts are as long as they are on the average.
@@ -40,6 +41,7 @@ fn an_overloaded_server_reaches_its_capacity_and_no_more() {
             precision: Precision::of(format),
             tensor_parallel,
             expert_parallel: 1,
+            pipeline_parallel: 1,
             wide: Wide::default(),
         };
         let spec = ReplicaSpec {
@@ -79,5 +81,71 @@ fn an_overloaded_server_reaches_its_capacity_and_no_more() {
         assert!(usage.flops as f64 / window <= peak, "{model}: more arithmetic than the chip has");
         let traffic = usage.bytes as f64 / window;
         assert!(traffic <= 1.02 * bandwidth, "{model}: {traffic} B/s of {bandwidth}");
+    }
+}
+
+/// Time of a step that computes `prompts` whole prompts beside the others' tokens, contexts as long as
+/// they are on the average, s.
+fn step_s(spec: &ReplicaSpec, prompt: u32, prompts: u32, context: f64) -> f64 {
+    let (model, decoding) = (&spec.model, spec.batch_limit - prompts);
+    let attention = context * f64::from(decoding) * model.context.ps as f64;
+    let own = f64::from(prompts) * model.prefill_attention(prompt, 0).ps as f64;
+    let gpu = model.tokens(decoding + prompts * prompt).ps + model.head(spec.batch_limit).ps;
+    let mixed = if prompts > 0 { model.mixed_delay_ps(attention as u64) } else { 0 };
+    let host = if prompts > 0 { model.prefill_host_ps(decoding + prompts * prompt) } else { 0 };
+    let busy = (gpu as f64 + attention + own + mixed as f64).max(host as f64);
+    (busy + model.host_ps(decoding) as f64) * 1e-12
+}
+
+/// Under far too much load a place in the batch that is left is taken at once, so places are renewed
+/// independently of each other: after n tokens each, n drawn from 1 to 2 m, and k of B of them begin in
+/// a step with binomial probability of 1 / E(n). Contexts are p + E(n^2) / 2 E(n) in the mean. That is
+/// all that throughput depends on.
+#[test]
+fn saturated_throughput_is_what_renewal_theory_says() {
+    let catalog = Catalog::embedded();
+    for (model, accelerator, tensor_parallel, prompt, mean) in [
+        ("llama-3.1-8b", "h100-sxm", 1, 200, 300.0),
+        ("llama-3.3-70b", "h200-sxm", 4, 1000, 400.0),
+        ("qwen3-30b-a3b", "b200-sxm", 1, 50, 200.0),
+    ] {
+        let deployment = Deployment {
+            model: catalog.model(model).unwrap(),
+            accelerator: catalog.accelerator(accelerator).unwrap(),
+            engine: catalog.engine("vllm").unwrap(),
+            precision: Precision::of(NumberFormat::Fp8),
+            tensor_parallel,
+            expert_parallel: 1,
+            pipeline_parallel: 1,
+            wide: Wide::default(),
+        };
+        let places = 64;
+        let spec = ReplicaSpec {
+            model: StepModel::compile(&deployment).unwrap(),
+            token_budget: 64_000,
+            batch_limit: places,
+            kv_blocks: 1_000_000,
+            ..server(0.0, 0.0, places)
+        };
+        let n = 2.0 * mean;
+        let output = Law::uniform(0.5, n + 0.5).unwrap().rounded();
+        let (first, second) = ((n + 1.0) / 2.0, (n + 1.0) * (2.0 * n + 1.0) / 6.0);
+        let context = f64::from(prompt) + second / (2.0 * first) + 0.5;
+        let begins = 1.0 / first;
+        let (mut expected_s, mut chance) = (0.0, (1.0 - begins).powi(places as i32));
+        for k in 0..=8 {
+            expected_s += chance * step_s(&spec, prompt, k, context);
+            chance *= f64::from(places - k) / f64::from(k + 1) * begins / (1.0 - begins);
+        }
+        let capacity = f64::from(places) / expected_s;
+        let steps = vec![call(constant(f64::from(prompt)), output, Branch::always(1)), end()];
+        let arrivals = Arrivals::poisson(3.0 * capacity / first).unwrap();
+        let mut plan = plan(program(steps), pool(spec, 1), arrivals, 0);
+        plan.stop = Stop { horizon: SimTime::from_s(1000.0), tasks: None };
+        plan.warm_up = SimTime::from_s(200.0).unwrap();
+        plan.ending = Ending::Cut;
+        let outcome = run(&plan, 0);
+        let rate = outcome.pools[0].usage.output_tokens as f64 / 800.0;
+        assert!((rate / capacity - 1.0).abs() < 0.01, "{model}: {rate}, {capacity} tokens/s");
     }
 }

@@ -232,3 +232,49 @@ fn an_interrupt_leaves_what_is_finished() {
     let rows = fs::read_to_string(dir.path().join("part/trials.csv")).unwrap().lines().count();
     assert!(rows as u64 > done, "{rows} rows of {done} trials in two variants");
 }
+
+#[test]
+fn what_has_no_end_is_refused() {
+    let dir = folder();
+    for words in [
+        &["run", "/dev/zero"][..],
+        &["calibrate", "/dev/zero", "--pool", "main"],
+        &["sweep", "small.toml", "--over", "pools.main.replicas=1..1000000000"],
+        &["sensitivity", "small.toml", "--points", "999999999999"],
+        &["run", "small.toml", "--trials", "999999999999"],
+        &["run", "small.toml", "--set", "pools.main.replicas=1000000000"],
+    ] {
+        let ran = tokenfleet(dir.path(), words);
+        assert_eq!(ran.code, 2, "{words:?}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{words:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn programs_are_told_what_people_are() {
+    let dir = folder();
+    let wrong = SCENARIO.replace("trials  = 3", "trials  = 0");
+    fs::write(dir.path().join("wrong.toml"), wrong).unwrap();
+    let ran = tokenfleet(dir.path(), &["check", "small.toml", "wrong.toml", "--format", "json"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, ""));
+    let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(told[0]["fine"], true);
+    assert_eq!(told[0]["variants"], serde_json::json!(["base", "two"]));
+    let fault = &told[1]["faults"][0];
+    assert_eq!((&fault["line"], &fault["column"]), (&6.into(), &10.into()), "{fault}");
+    assert!(fault["message"].as_str().unwrap().contains("`trials` must be"), "{fault}");
+
+    let ran = tokenfleet(dir.path(), &["check", "small.toml", "--quiet"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+
+    fs::write(
+        dir.path().join("points.csv"),
+        "concurrency,input_tokens,output_tokens,tpot_ms\n4,1024,512,14\n16,1024,512,17\n64,1024,512,28\n",
+    )
+    .unwrap();
+    let words = ["calibrate", "points.csv", "--pool", "main", "--scenario", "small.toml"];
+    let ran = tokenfleet(dir.path(), &[&words[..], &["--format", "json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&told["accelerator"], &told["points"]), (&"h100-sxm".into(), &3.into()));
+}

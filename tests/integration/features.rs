@@ -194,6 +194,17 @@ fn disaggregation() {
 }
 
 #[test]
+fn pipeline() {
+    let found = outcomes("pipeline", &["run.horizon=\"10 min\""]);
+    let late = |name: &str| ttft_s(&found[name], 0.95);
+    let tpot = |name: &str| tpot_s(&found[name]);
+    assert!(tpot("two-stages") < 0.8 * tpot("base") && late("two-stages") < late("base"));
+    assert!(tpot("two-servers") < tpot("two-stages"));
+    // Seven of eight stages wait for the eighth.
+    assert!(late("one-batch") > 30.0 && late("eight-stages") < 5.0, "{}", late("one-batch"));
+}
+
+#[test]
 fn regions() {
     let found = outcomes("regions", &[]);
     let ttft = |name: &str| found[name].agents[0].ttft.histogram.mean() / 1e6;

@@ -6,7 +6,7 @@ use tokenfleet::foundations::{SimDuration, SimTime};
 use tokenfleet::serving::interruption::{InterruptionLaw, Outage};
 use tokenfleet::simulation::plan::{
     Autoscale, Breakdown, Degradation, Ending, FleetLaw, LostCalls, Maintenance, Plan, Reclaim,
-    ScaleOn, Stop,
+    ScaleOn, Stop, Watched,
 };
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::Branch;
@@ -212,4 +212,38 @@ fn scaled_to_zero_the_first_call_waits_for_the_start() {
     assert!((31.0..=41.0).contains(&latency), "{latency} s");
     let paid_s = outcome.pools[0].replica_ps as f64 / 1e12 / outcome.agents[0].calls as f64;
     assert!((30.0 + 60.0..=30.0 + 60.0 + 21.0).contains(&paid_s), "{paid_s} s paid for each");
+}
+
+/// Ten requests a second for a second of one of four slots: two and a half replicas' worth. One alone
+/// would be drowned. By Erlang's C the waits of 5 % are longer than 1.1 s with 12 slots and than 0.1 s with
+/// 16: an autoscaler that holds half a second goes to and fro between three and what it took too
+/// many.
+#[test]
+fn an_autoscaler_holds_a_latency() {
+    let limit_s = 0.5;
+    let watched = Watched { per_token: false, quantile: 0.95, window: seconds(120.0) };
+    let scaling = Autoscale {
+        least: 1,
+        most: 20,
+        on: ScaleOn::Latency(watched),
+        target: limit_s,
+        interval: seconds(15.0),
+        cool_down: seconds(300.0),
+        start_s: constant(30.0),
+    };
+    let law = FleetLaw { autoscale: Some(scaling), ..FleetLaw::default() };
+    let mut plan = served(Law::exponential(100.0).unwrap(), 1, 10.0, law, 20_000.0);
+    plan.pools[0].replica.batch_limit = 4;
+    plan.warm_up = at(2000.0);
+    let outcome = run(&plan, 0);
+    let pool = &outcome.pools[0];
+    let replicas = pool.replica_ps as f64 / 18_000e12;
+    assert!((3.0..7.0).contains(&replicas), "{replicas} replicas");
+    let late = outcome.agents[0].ttft.histogram.quantile(0.95) as f64 / 1e6;
+    assert!(late < 1.1, "{late} s");
+    // A limit that is never missed gives back all but the least.
+    let mut idle = plan.clone();
+    idle.programs[0].steps[0].kind = call(constant(1.0), constant(2.0), Branch::always(1));
+    let replicas = run(&idle, 0).pools[0].replica_ps as f64 / 18_000e12;
+    assert!((1.0..1.01).contains(&replicas), "{replicas} replicas");
 }

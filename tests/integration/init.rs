@@ -1,6 +1,8 @@
 //! `tokenfleet init` and `man`: what a newcomer gets to begin with.
 
 use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use crate::command_line::{folder, tokenfleet};
 
@@ -56,5 +58,37 @@ fn every_command_has_a_manual_page() {
         let page = dir.path().join(format!("man/tokenfleet-{command}.1"));
         let page = fs::read_to_string(page).unwrap();
         assert!(page.contains(".SH OPTIONS"), "{command}");
+    }
+}
+
+/// On a terminal it asks, says what is usual, and asks again where the answer is unknown. `script`
+/// gives it a terminal.
+#[test]
+fn questions_are_asked_on_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let binary = assert_cmd::cargo::cargo_bin("tokenfleet");
+    let command = format!("{} init mine.toml", binary.display());
+    let Ok(mut asked) = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .current_dir(dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+    else {
+        return;
+    };
+    // Agent, load, a model that nobody knows and one that is known; the rest as usual.
+    let answers = "rag\n2 /s\nllama-3.3-70z\nllama-3.3-70b\n\n\n";
+    asked.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let output = asked.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}");
+    for words in ["What do the agents do", "did you mean `llama-3.3-70b`?", "written to mine.toml"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let text = fs::read_to_string(dir.path().join("mine.toml")).unwrap();
+    for words in ["\"rag\"", "\"2 /s\"", "\"llama-3.3-70b\"", "\"h100-sxm\"", "ttft_p95"] {
+        assert!(text.contains(words), "{words}: {text}");
     }
 }

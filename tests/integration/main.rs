@@ -37,6 +37,7 @@ mod resume;
 mod scenario_errors;
 mod scenario_plans;
 mod schema;
+mod screenshots;
 mod serve;
 mod shards;
 mod size;

@@ -12,6 +12,7 @@ fn deepseek(accelerator: &str, wide: Wide, expert_parallel: u32) -> Deployment<'
         precision: Precision::of(NumberFormat::Fp8),
         tensor_parallel: 1,
         expert_parallel,
+        pipeline_parallel: 1,
         wide,
     }
 }

@@ -1,7 +1,7 @@
 //! Several sites: distance is time, routes follow their rule, residency holds.
 
 use tokenfleet::foundations::{SimDuration, SimTime};
-use tokenfleet::simulation::plan::{Geography, Plan, Pool, Route, RouteBy, Stop};
+use tokenfleet::simulation::plan::{Geography, Overflow, Plan, Pool, Route, RouteBy, Stop};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::Branch;
 use tokenfleet::workload::response_cache::{HitLaw, ResponseCache};
@@ -73,8 +73,12 @@ fn cached_answers_spare_the_model_and_may_be_wrong() {
     let steps = vec![call(constant(1.0), constant(100.0), Branch::always(1)), end()];
     let arrivals = Arrivals::poisson(10.0).unwrap();
     let mut plan = plan(program(steps), pool(server(0.01, 0.0, 64), 1), arrivals, 20_000);
-    plan.populations[0].response_cache =
-        Some(ResponseCache { hits: HitLaw::Stated(0.3), latency_s: constant(0.05), wrong: 0.1 });
+    plan.populations[0].response_cache = Some(ResponseCache {
+        every_call: false,
+        hits: HitLaw::Stated(0.3),
+        latency_s: constant(0.05),
+        wrong: 0.1,
+    });
     let agents = &run(&plan, 0).agents[0];
     let share = |count: u64| count as f64 / 20_000.0;
     assert!((share(agents.cache_hits) - 0.3).abs() < 0.012, "{}", agents.cache_hits);
@@ -84,4 +88,48 @@ fn cached_answers_spare_the_model_and_may_be_wrong() {
     // What was found took 50 ms, all else a second.
     let mean = agents.task_latency.histogram.mean() / 1e6;
     assert!((mean - 0.7 * 1.0 - 0.3 * 0.05).abs() < 0.02, "{mean}");
+}
+
+/// Three calls a task, each of which asks: three times as many questions, and 0.7^3 of the tasks pay for
+/// all three.
+#[test]
+fn every_call_may_ask_the_cache() {
+    let then = |next| call(constant(1.0), constant(100.0), Branch::always(next));
+    let steps = vec![then(1), then(2), then(3), end()];
+    let arrivals = Arrivals::poisson(10.0).unwrap();
+    let mut plan = plan(program(steps), pool(server(0.01, 0.0, 64), 1), arrivals, 20_000);
+    let hits = HitLaw::Stated(0.3);
+    let cache = ResponseCache { every_call: true, hits, latency_s: constant(0.05), wrong: 0.0 };
+    plan.populations[0].response_cache = Some(cache.clone());
+    let agents = &run(&plan, 0).agents[0];
+    assert_eq!(agents.cache_asked, 60_000);
+    assert!((agents.cache_hits as f64 / 60_000.0 - 0.3).abs() < 0.01, "{}", agents.cache_hits);
+    assert_eq!(agents.calls, 60_000 - agents.cache_hits);
+    plan.populations[0].response_cache = Some(ResponseCache { every_call: false, ..cache });
+    let agents = &run(&plan, 0).agents[0];
+    assert_eq!((agents.cache_asked, agents.calls), (20_000, 60_000 - agents.cache_hits));
+}
+
+/// What a route sends to a pool whose formats keep half of the chances succeeds half of the time, what
+/// it sends to another always; and so does what a pool passes on to an endpoint.
+#[test]
+fn an_answer_is_as_good_as_the_place_it_comes_from() {
+    for (by, expected) in [(RouteBy::Price, 0.5), (RouteBy::Distance, 1.0), (RouteBy::Order, 1.0)] {
+        let mut plan = two_sites(by, None, 2.0);
+        plan.pools[1].quality = 0.5;
+        let agents = &run(&plan, 0).agents[0];
+        let share = agents.succeeded as f64 / agents.started as f64;
+        assert!((share - expected).abs() < 0.03, "{by:?}: {share}");
+    }
+    let mut plan = two_sites(RouteBy::Order, None, 5.0);
+    plan.geography = None;
+    plan.populations[0].pool = 0;
+    plan.pools[0].quality = 0.5;
+    plan.pools[0].overflow = Some(Overflow { queue: Some(0), wait: None, to: Some(0) });
+    let outcome = run(&plan, 0);
+    let own = outcome.pools[0].calls as f64;
+    let expected = 1.0 - 0.5 * own / (own + outcome.endpoints[0].calls as f64);
+    let agents = &outcome.agents[0];
+    let share = agents.succeeded as f64 / agents.started as f64;
+    assert!(expected < 0.75 && (share - expected).abs() < 0.02, "{share}, {expected}");
 }

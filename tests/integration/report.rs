@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::browser::Browser;
 use crate::command_line::{Ran, folder, tokenfleet};
 
 fn compared() -> tempfile::TempDir {
@@ -122,4 +123,64 @@ fn are_drawn(page: &str, charts: &[&str]) {
         assert!(figure.contains("data-drawn=\"yes\""), "{chart} is not drawn");
         assert!(figure.matches("<path").count() > 2, "{chart} is empty");
     }
+}
+
+/// What a person does with it: points, filters, darkens, prints, opens it on a phone.
+#[test]
+fn a_report_answers_to_eye_and_hand() {
+    let dir = compared();
+    let url = format!("file://{}", dir.path().join("first/report.html").display());
+    let Some(mut browser) = Browser::open(&url, 1280, 900) else { return };
+    browser.wait_for("document.documentElement?.dataset.ready === '10'");
+
+    let place = "document.querySelector('#series .chart')";
+    let tooltip = format!(
+        "[...{place}.querySelectorAll('div')].filter((it) => !it.querySelector('svg')) \
+         .map((it) => it.innerText).join()"
+    );
+    assert!(!browser.value(&tooltip).as_str().unwrap().contains("two"), "before anybody points");
+    browser.point(place, false);
+    browser.wait_for(&format!("{tooltip}.includes('two')"));
+
+    let place = "document.querySelector('#distribution .chart')";
+    // A legend's entry takes its curve away and brings it back.
+    let chart = format!("echarts.getInstanceByDom({place})");
+    let toggle =
+        format!("{chart}.dispatchAction({{ type: 'legendToggleSelect', name: 'two' }}), 0");
+    let curves = format!("{place}.querySelectorAll('path').length");
+    let all = browser.value(&curves).as_u64().unwrap();
+    browser.value(&toggle);
+    browser.wait_for(&format!("{curves} < {all}"));
+    browser.value(&toggle);
+    browser.wait_for(&format!("{curves} === {all}"));
+
+    let paper = "getComputedStyle(document.body).backgroundColor";
+    let ink = format!("{place}.querySelector('text').getAttribute('fill')");
+    let (light, light_ink) = (browser.value(paper), browser.value(&ink));
+    browser.point("document.getElementById('theme')", true);
+    assert_eq!(browser.value("document.getElementById('theme').textContent"), "Light");
+    assert_ne!(browser.value(paper), light);
+    assert_ne!(browser.value(&ink), light_ink, "charts keep the light theme's ink");
+    assert_eq!(browser.inaccessible(), [""; 0]);
+
+    // On paper it is light, without buttons, and no chart is cut.
+    browser.value("dispatchEvent(new Event('beforeprint'))");
+    browser.on_paper(true);
+    assert_eq!(browser.value(paper), light);
+    let gone = "[...document.querySelectorAll('header nav, header button, .controls')]\
+        .every((it) => getComputedStyle(it).display === 'none')";
+    assert_eq!(browser.value(gone), true);
+    let whole = "[...document.querySelectorAll('figure')]\
+        .every((it) => getComputedStyle(it).breakInside === 'avoid')";
+    assert_eq!(browser.value(whole), true);
+    assert!(browser.printed().len() > 50_000, "an empty PDF");
+    browser.on_paper(false);
+
+    for width in [1280, 820, 390] {
+        browser.resize(width, 900);
+        let wide = browser.value("document.documentElement.scrollWidth <= innerWidth");
+        assert_eq!(wide, true, "wider than {width} pixels");
+        assert_eq!(browser.inaccessible(), [""; 0], "{width} pixels");
+    }
+    assert_eq!(browser.complaints, [""; 0]);
 }

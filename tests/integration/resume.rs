@@ -3,7 +3,7 @@
 //! A short form runs with all tests; hundreds of kills by
 //!
 //! ```sh
-//! TOKENFLEET_KILLS=50 cargo test --test integration resume -- --nocapture
+//! TOKENFLEET_KILLS=50 cargo test --test integration -- resume --nocapture
 //! ```
 
 #![allow(clippy::print_stderr, reason = "the long form tells how often it killed")]

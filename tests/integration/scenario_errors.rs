@@ -357,6 +357,8 @@ fn objectives_name_figures_that_exist() {
     assert_one(&with("tool_time_p95 = '3 s'"), "cannot be measured: no agent calls a tool", "");
     assert_one(&with("agents.readr.ttft_p99 = '3 s'"), "unknown agent `readr`", "`reader`");
     assert_one(&with("pools.main.ttft_p99 = '3 s'"), "is not a figure of a pool", "fleet");
+    assert_one(&with("throttled_share = '1 %'"), "not a figure of the fleet", "endpoints.NAME");
+    assert_one(&with("endpoints.ap.usd_spent = '$1'"), "unknown endpoint `ap`", "");
 }
 
 /// A program of these steps in the good scenario.
@@ -670,6 +672,45 @@ fn maps_that_cannot_be_are_refused() {
     assert_one(&read("", "", route), "unknown pool or endpoint `mian`", "`main`");
     let route = "[routes.main]\nbackends = ['main']";
     assert_one(&read("", "", route), "`main` is a pool or an endpoint already", "rename");
+}
+
+#[test]
+fn pipelines_that_cannot_be_are_refused() {
+    let with = |line: &str| faults(&format!("{GOOD}{line}\n"));
+    assert_one(
+        &with("pipeline_parallel = 3"),
+        "the 80 layers of `llama-3.3-70b` cannot be dealt to 3 stages",
+        "pipeline_parallel can be 1, 2, 4, 5, 8, 10, 16, 20 or 40",
+    );
+    assert_one(&with("micro_batches = 4"), "there are no stages", "pipeline_parallel");
+    assert_one(
+        &with("pipeline_parallel = 2\nspeculation = { method = 'ngram', acceptance = '50 %' }"),
+        "`speculation` is not known for pipelines",
+        "leave it out",
+    );
+}
+
+#[test]
+fn autoscalers_that_can_never_hold_their_limit_are_refused() {
+    let with = |keys: &str| faults(&format!("{GOOD}autoscale = {{ max = 4, {keys} }}\n"));
+    assert_one(
+        &with("on = 'ttft_p95', limit = '1 ms'"),
+        "`ttft_p95` is never below",
+        "raise `limit`",
+    );
+    assert_one(
+        &with("on = 'tpot_p95', limit = '5 ms'"),
+        "`tpot_p95` is never below",
+        "raise `limit`",
+    );
+    assert_one(&with("on = 'ttft_p95', target = 3"), "`target` has no meaning", "limit");
+    assert_one(&with("on = 'ttft_p95'"), "missing key `limit`", "2 s");
+    assert_one(
+        &with("on = 'queue', target = 4, limit = '2 s'"),
+        "`limit` has no meaning",
+        "ttft_p95",
+    );
+    assert_one(&with("on = 'queue'"), "missing key `target`", "target = 32");
 }
 
 /// A pool's tiers that cannot be, each with its reason.

@@ -430,6 +430,8 @@ fn what_may_be_demanded_is_what_results_state() {
         assert_eq!(metric.unit.dimension(), target.dimension, "{}", target.name);
         assert_eq!(metric.applies_to(Scope::Agent), target.agents, "{}", target.name);
         assert_eq!(metric.applies_to(Scope::Pool), target.pools, "{}", target.name);
+        assert_eq!(metric.applies_to(Scope::Endpoint), target.endpoints, "{}", target.name);
+        assert_eq!(metric.applies_to(Scope::Fleet), target.fleet, "{}", target.name);
         assert_eq!(metric.is_observed(), target.observed, "{}", target.name);
         assert_eq!(metric.more_is_better(), target.at_least, "{}", target.name);
     }

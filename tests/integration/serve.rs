@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use crate::browser::Browser;
 use crate::command_line::{folder, tokenfleet};
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut command = Command::cargo_bin("tokenfleet").unwrap();
         command.args(["serve", "--port", "0", "--quiet"]).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -128,6 +128,30 @@ fn a_scenario_is_checked_with_lines_and_knobs() {
 
 /// What the page shows in the end is what `run` says.
 #[test]
+fn endpoints_have_knobs() {
+    let server = Server::start();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/features/endpoint.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let knobs = |text: &str| -> Value {
+        let (_, body) = server.post("/api/check", &json!({ "name": "endpoint", "text": text }));
+        serde_json::from_str::<Value>(&body).unwrap()["knobs"]["endpoints"].clone()
+    };
+    let found = knobs(&text.replace("[variants", "[x_variants"));
+    assert!(found.is_null(), "a scenario with faults has no knobs: {found}");
+    let found = knobs(&text);
+    assert_eq!((&found[0]["name"], &found[0]["model"]), (&json!("api"), &json!("gpt-4o-mini")));
+    let others = found[0]["others"].as_array().unwrap();
+    assert!(others.contains(&json!("gpt-4o-mini")) && others.len() > 5, "{others:?}");
+    // Each of them, and the limits, can be turned to.
+    for set in [format!("endpoints.api.model={}", others[0]), "endpoints.api.concurrency=3".into()]
+    {
+        let asked = json!({ "name": "endpoint", "text": text, "set": [set], "trials": 1 });
+        let (head, body) = server.post("/api/run", &asked);
+        assert!(head.contains(" 200 "), "{head}: {body}");
+    }
+}
+
+#[test]
 fn trials_come_in_and_end_as_the_command_says() {
     let server = Server::start();
     let set = ["pools.main.replicas=2", "agents.reader.arrivals.poisson=3 /s"];
@@ -169,6 +193,11 @@ fn what_nobody_waits_for_ends() {
         let mut first = [0; 400];
         stream.read_exact(&mut first).unwrap();
         assert!(first.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&first));
+    }
+    for _ in 0..4 {
+        let stream = server.send("POST", "/api/report", "", &asked);
+        std::thread::sleep(Duration::from_millis(300));
+        drop(stream);
     }
     let asked = json!({ "name": "small", "text": small(), "trials": 1 });
     let (head, body) = server.post("/api/run", &asked);

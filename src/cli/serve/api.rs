@@ -21,7 +21,7 @@ use crate::cli::diagnostic::{self, Style};
 use crate::cli::failure::Failure;
 use crate::cli::run::write;
 use crate::experiment::{Answers, MonteCarlo, Objective, Watch};
-use crate::foundations::error::{Fault, Faults, Sources};
+use crate::foundations::error::{Faults, Sources};
 use crate::report::folder::Folder;
 use crate::report::html::{self, ResultData};
 use crate::report::manifest::{self, Input, Origin};
@@ -81,7 +81,7 @@ pub(super) async fn check(State(shared): State<Arc<Shared>>, body: Bytes) -> Res
             Err(faults) => (faults.clone(), Faults::default(), None),
         };
         json!({
-            "faults": told(&faults, &sources),
+            "faults": diagnostic::told(&faults, &sources),
             "text": diagnostic::render(&faults, &sources, Style::PLAIN),
             "warnings": diagnostic::render_warnings(&warnings, &sources, Style::PLAIN),
             "knobs": knobs,
@@ -121,9 +121,13 @@ pub(super) async fn report(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
         Err(refusal) => return *refusal,
     };
     let Some(busy) = turn(&shared).await else { return crowded() };
+    let wanted = Wanted::default();
+    let watch = Arc::clone(&wanted.0);
     let made = tokio::task::spawn_blocking(move || {
         let (read, sources) = read(&shared, &asked, &[]);
-        let page = read.map_err(|faults| refusal(&faults, &sources)).map(|read| page(&asked, read));
+        let page = read
+            .map_err(|faults| refusal(&faults, &sources))
+            .map(|read| page(&asked, read, &watch));
         drop(busy);
         page
     });
@@ -169,6 +173,17 @@ fn job(scenario: Scenario, trials: Option<u64>) -> Option<Job> {
     })
 }
 
+/// Trials that somebody waits for: they stop when the request is given up, by whoever asked or by
+/// its time limit.
+#[derive(Default)]
+struct Wanted(Arc<Watch>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 /// A place among those that simulate; none where others take too long.
 async fn turn(shared: &Shared) -> Option<OwnedSemaphorePermit> {
     let turn = Arc::clone(&shared.machine).acquire_owned();
@@ -176,7 +191,7 @@ async fn turn(shared: &Shared) -> Option<OwnedSemaphorePermit> {
 }
 
 /// The report of all variants, by way of a result folder that is removed again.
-fn page(asked: &Asked, scenario: Scenario) -> Result<String, Failure> {
+fn page(asked: &Asked, scenario: Scenario, watch: &Watch) -> Result<String, Failure> {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     let place = format!("tokenfleet-page-{}-{serial}", std::process::id());
@@ -195,8 +210,11 @@ fn page(asked: &Asked, scenario: Scenario) -> Result<String, Failure> {
         seed: scenario.run.seed,
         threads: 0,
     };
-    let found = monte_carlo.run(&Watch::default())?;
+    let found = monte_carlo.run(watch)?;
     let answers = Answers::new(&scenario.name, &monte_carlo, found, scenario.run.confidence);
+    if answers.stopped_after().is_some() {
+        return Err(Failure::Stopped);
+    }
     let file = format!("{}.toml", scenario.name);
     let mut command = vec!["tokenfleet".to_owned(), "run".to_owned(), file.clone()];
     command.extend(asked.set.iter().flat_map(|set| ["--set".to_owned(), set.clone()]));
@@ -209,34 +227,9 @@ fn page(asked: &Asked, scenario: Scenario) -> Result<String, Failure> {
     Ok(html::render(&[ResultData::read(folder.files(), &scenario.name)?]))
 }
 
-/// Faults with their lines, counted from 1, and columns of UTF-16, counted from 0, as a browser does.
-fn told(faults: &Faults, sources: &Sources) -> Vec<Value> {
-    let tell = |fault: &Fault| {
-        let place = fault.place.as_ref().and_then(|place| {
-            let source = sources.get(place.source).filter(|source| source.has_lines)?;
-            let before = source.text.get(..place.span.start)?;
-            let inside = source.text.get(place.span.clone())?;
-            Some((before.matches('\n').count() + 1, units(before), units(inside)))
-        });
-        json!({
-            "message": fault.message,
-            "help": fault.help,
-            "line": place.map(|(line, ..)| line),
-            "start": place.map(|(_, start, _)| start),
-            "length": place.map(|(.., length)| length),
-        })
-    };
-    faults.iter().map(tell).collect()
-}
-
-/// Length of a text as a browser counts it.
-fn units(text: &str) -> usize {
-    text.encode_utf16().count()
-}
-
 fn refusal(faults: &Faults, sources: &Sources) -> Box<Response> {
     let text = diagnostic::render(faults, sources, Style::PLAIN);
-    let body = json!({ "faults": told(faults, sources), "text": text });
+    let body = json!({ "faults": diagnostic::told(faults, sources), "text": text });
     Box::new((StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response())
 }
 

@@ -1,5 +1,7 @@
 //! What can be turned on the page: paths of a scenario with what they stand at.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::catalog::Catalog;
@@ -12,6 +14,7 @@ pub(super) struct Knobs {
     /// Rates and numbers of users, which a load slider multiplies.
     loads: Vec<LoadKnob>,
     pools: Vec<PoolKnobs>,
+    endpoints: Vec<EndpointKnobs>,
     /// Paths of the retries of each kind of agent.
     retries: Vec<String>,
     accelerators: Vec<String>,
@@ -38,6 +41,14 @@ struct PoolKnobs {
     prefix_cache: bool,
 }
 
+/// A hosted model, and those whose price lists could take its place.
+#[derive(Debug, Serialize)]
+struct EndpointKnobs {
+    name: String,
+    model: String,
+    others: Vec<String>,
+}
+
 impl Knobs {
     /// The knobs of a scenario by its text and by what it stands for.
     pub(super) fn of(text: &str, plan: &Plan) -> Self {
@@ -56,10 +67,35 @@ impl Knobs {
         Self {
             loads: agents().filter_map(|(name, agent)| load(name, agent)).collect(),
             pools: plan.pools.iter().map(pool).collect(),
+            endpoints: table
+                .get("endpoints")
+                .and_then(toml::Value::as_table)
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, endpoint)| hosted(name, endpoint))
+                .collect(),
             retries: retries.map(|(name, _)| format!("agents.{name}.retry")).collect(),
             accelerators: Catalog::embedded().accelerators().map(|a| a.key.clone()).collect(),
         }
     }
+}
+
+/// An endpoint; where it states prices of its own, another model would not change them.
+fn hosted(name: &str, endpoint: &toml::Value) -> Option<EndpointKnobs> {
+    let model = endpoint.get("model")?.as_str()?.to_owned();
+    let catalog = Catalog::embedded();
+    let day = endpoint.get("date").and_then(toml::Value::as_str).and_then(|day| day.parse().ok());
+    let priced = |model: &str| match day {
+        Some(day) => catalog.prices().price_at(model, day).is_ok(),
+        None => catalog.prices().history(model).is_ok(),
+    };
+    let models: BTreeSet<&str> =
+        catalog.prices().iter().map(|price| price.model.as_str()).collect();
+    let others = match endpoint.get("price") {
+        Some(_) => Vec::new(),
+        None => models.into_iter().filter(|model| priced(model)).map(str::to_owned).collect(),
+    };
+    Some(EndpointKnobs { name: name.to_owned(), model, others })
 }
 
 /// The load of one kind of agents, where one number of the scenario says it.

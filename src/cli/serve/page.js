@@ -165,10 +165,17 @@
   };
   const group = (title, ...inside) => make("fieldset", {}, make("legend", { textContent: title }), ...inside);
   const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  const quoted = (name) => /^[\w-]+$/.test(name) ? name : JSON.stringify(name);
+  const compact = (value) => new Intl.NumberFormat("en", { notation: "compact" }).format(value);
+  const tick = (name, pairs) => {
+    const input = make("input", { type: "checkbox", name });
+    input.addEventListener("change", () => turn(name, pairs(input.checked)));
+    return input;
+  };
   const FORMATS = [["", "as written"], ["bf16", "bf16"], ["fp8", "fp8"], ["nvfp4", "nvfp4, KV in fp8"], ["mxfp4", "mxfp4, KV in fp8"]];
 
   const build = () => {
-    const { loads, pools, retries, accelerators } = page.knobs;
+    const { loads, pools, endpoints, retries, accelerators } = page.knobs;
     page.turned.clear();
     at("changes").textContent = "";
     const made = [];
@@ -181,7 +188,7 @@
         ({ path, value, unit, whole }) => [path, whole ? Math.max(1, Math.round(value * factor)) : `${Number((value * factor).toPrecision(4))}${unit ? ` ${unit}` : ""}`]))));
     }
     for (const pool of pools) {
-      const path = (key) => `pools.${/^[\w-]+$/.test(pool.name) ? pool.name : JSON.stringify(pool.name)}.${key}`;
+      const path = (key) => `pools.${quoted(pool.name)}.${key}`;
       const key = (name) => `${pool.name} ${name}`;
       const counts = range(1, Math.max(8, pool.replicas * 4));
       const cache = make("input", { type: "checkbox", checked: pool.prefix_cache, name: key("cache") });
@@ -194,6 +201,19 @@
         chooser(key("gpus"), "GPUs of a server", sizes.map((count) => [String(count), String(count)]), String(pool.gpus), (count) => [[path("tensor_parallel"), count]]),
         chooser(key("precision"), "precision", FORMATS, "", (name) => [[path("precision"), `{ weights = "${name}", kv = "${name === "bf16" ? "bf16" : "fp8"}" }`]]),
         make("label", { className: "tick" }, cache, "prefix cache")));
+    }
+    for (const { name, model, others } of endpoints) {
+      const path = (key) => `endpoints.${quoted(name)}.${key}`;
+      const limit = (key, label, values) => slider(`${name} ${key}`, label, [0, ...values], 0, (value) => value ? compact(value) : "as written",
+        (value) => [[path(key), value]]);
+      const decades = (from, to) => range(2 * from, 2 * to).map((half) => Number((10 ** (half / 2)).toPrecision(1)));
+      made.push(group(`${name}: ${model}`, ...[
+        others.length > 1 && chooser(`${name} model`, "hosted model, at its list price", others.map((other) => [other, other]), model, (other) => [[path("model"), other]]),
+        limit("requests_per_minute", "requests per minute", decades(1, 6)),
+        limit("tokens_per_minute", "tokens per minute", decades(4, 9)),
+        limit("concurrency", "calls at once", decades(0, 4)),
+        make("label", { className: "tick" }, tick(`${name} batch`, (on) => on ? [[path("batch"), true]] : null), "batch interface, cheaper"),
+      ].filter(Boolean)));
     }
     if (retries.length) {
       const percents = [0, 1, 2, 5, 10, 15, 20, 30, 40];
@@ -339,7 +359,7 @@
   // ---- begin ------------------------------------------------------------------------------------
   const setTheme = (theme) => {
     root.dataset.theme = theme;
-    at("theme").setAttribute("aria-pressed", String(theme === "dark"));
+    at("theme").textContent = theme === "dark" ? "Light" : "Dark";
     draw();
   };
   at("theme").addEventListener("click", () => setTheme(dark() ? "light" : "dark"));

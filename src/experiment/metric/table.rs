@@ -382,7 +382,7 @@ const PLAIN: &[Metric] = &[
     proportion(
         "response_hit_rate",
         |tally| (tally.cache_hits, tally.cache_asked),
-        "tasks whose first call a cache of answers spared, over tasks that asked it",
+        "calls that a cache of answers spared, over calls that asked it",
     ),
     proportion(
         "response_wrong_share",

@@ -38,7 +38,7 @@ pub struct Assessment {
     pub counts: Vec<u32>,
     /// The load, as a multiple of the scenario's.
     pub load: f64,
-    /// Dollars per hour.
+    /// Dollars per hour, endpoints included.
     pub usd_per_h: f64,
     /// GPUs of all pools.
     pub gpus: u64,
@@ -80,7 +80,7 @@ impl Assessment {
         Self {
             counts: counts.to_vec(),
             load,
-            usd_per_h: usd_per_h(answer.plan),
+            usd_per_h: spent(answer),
             gpus: gpus(answer.plan),
             watts: answer.plan.pools.iter().map(Pool::watts).sum(),
             trials: answer.rows.len() as u64,
@@ -134,6 +134,22 @@ impl Assessment {
     pub fn not_met(&self) -> impl Iterator<Item = usize> {
         let each = self.sure_of.iter().enumerate();
         each.filter(|&(_, &sure)| sure != Sure::Meets).map(|(index, _)| index)
+    }
+}
+
+/// Dollars per hour: those of its servers, or where also calls are paid for or servers come and go,
+/// what was spent.
+fn spent(answer: &Answer<'_>) -> f64 {
+    let plan = answer.plan;
+    let varies = |pool: &Pool| {
+        pool.fleet
+            .as_ref()
+            .is_some_and(|fleet| fleet.autoscale.is_some() || fleet.reclaim.is_some())
+    };
+    let owned = usd_per_h(plan);
+    match plan.endpoints.is_empty() && !plan.pools.iter().any(varies) {
+        true => owned,
+        false => answer.of(0, "usd_per_h").mean.unwrap_or(owned),
     }
 }
 

@@ -181,6 +181,7 @@ mod tests {
                 precision,
                 tensor_parallel: 8,
                 expert_parallel: 1,
+                pipeline_parallel: 1,
             };
             names.under(&catalog, id, clients, (1024, 1024)).unwrap().settings
         };

@@ -27,6 +27,8 @@ pub struct Names<'a> {
     pub tensor_parallel: u32,
     /// Groups of GPUs that experts are dealt to.
     pub expert_parallel: u32,
+    /// Stages that layers are dealt to.
+    pub pipeline_parallel: u32,
 }
 
 /// A measured replica that can be simulated.
@@ -120,7 +122,7 @@ impl Configuration<'_> {
         let deployment = Deployment { engine: &engine, ..self.deployment };
         Ok(Server {
             replica: ReplicaSpec::deploy(&deployment, &self.scheduler(), max_context)?,
-            gpus: deployment.tensor_parallel,
+            gpus: deployment.replica_gpus(),
             power: GpuPower::of(deployment.accelerator),
         })
     }
@@ -142,6 +144,7 @@ impl Names<'_> {
             precision: formats(self.precision, model, accelerator)?,
             tensor_parallel: self.tensor_parallel,
             expert_parallel: self.expert_parallel,
+            pipeline_parallel: self.pipeline_parallel,
             wide: Wide::default(),
         })
     }
@@ -208,6 +211,7 @@ mod tests {
             precision,
             tensor_parallel: 1,
             expert_parallel: 1,
+            pipeline_parallel: 1,
         }
     }
 

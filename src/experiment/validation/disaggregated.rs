@@ -105,6 +105,7 @@ impl Side {
             precision: &row.precision,
             tensor_parallel: self.tensor,
             expert_parallel: 1,
+            pipeline_parallel: 1,
         };
         let mut found = names.under(catalog, row.id(), clients, row.tokens()?)?;
         let copies = match self.data {

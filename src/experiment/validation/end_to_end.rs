@@ -2,7 +2,7 @@
 //!
 //! Replayed are engines at a stated number of clients (`c64`) and the vendor's maximum throughput,
 //! for which as many requests are kept under way as the cache holds. Rows of disaggregated serving are
-//! [`super::disaggregated`]'s; data-parallel attention and pipelines are counted, not simulated.
+//! `disaggregated`'s; data-parallel attention is counted, not simulated.
 
 use std::collections::BTreeSet;
 
@@ -102,9 +102,6 @@ impl EndToEnd {
         if degree(&self.parallelism, "ADP").is_some_and(|ranks| ranks > 1) {
             return refuse("data-parallel attention");
         }
-        if degree(&self.parallelism, "PP").is_some_and(|stages| stages > 1) {
-            return refuse("pipelines");
-        }
         let Some(tensor_parallel) = degree(&self.parallelism, "TP") else {
             return refuse("a fleet whose replicas are not described");
         };
@@ -115,6 +112,7 @@ impl EndToEnd {
             precision: &self.precision,
             tensor_parallel,
             expert_parallel: degree(&self.parallelism, "EP").unwrap_or(1),
+            pipeline_parallel: degree(&self.parallelism, "PP").unwrap_or(1),
         };
         names.under(catalog, self.id(), clients, self.tokens().unwrap_or((0, 0)))
     }

@@ -82,6 +82,7 @@ impl EngineTpot {
             precision: &self.precision,
             tensor_parallel: self.tp,
             expert_parallel: self.ep,
+            pipeline_parallel: 1,
         };
         names.under(catalog, &self.id, self.batch, (self.isl, self.osl))
     }

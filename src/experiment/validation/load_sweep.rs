@@ -118,6 +118,7 @@ impl LoadSweep {
             precision: &self.precision,
             tensor_parallel: self.gpus,
             expert_parallel: 1,
+            pipeline_parallel: 1,
         };
         names.under(catalog, &format!("load_sweep_{}", self.config), 0, (0, 0))
     }

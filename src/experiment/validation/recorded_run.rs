@@ -191,6 +191,7 @@ impl RecordedRun {
             },
             tensor_parallel: engine.tensor_parallel_size.unwrap_or(1),
             expert_parallel: 1,
+            pipeline_parallel: 1,
         };
         let mut configuration = names.under(catalog, "recorded_runs", 0, (0, 0))?;
         let settings = &mut configuration.settings;

@@ -126,6 +126,7 @@ pub(super) fn compare(line: &Line<StepTime>, catalog: &Catalog) -> Outcome {
         precision: &row.precision,
         tensor_parallel: row.tp,
         expert_parallel: 1,
+        pipeline_parallel: 1,
     };
     let deployment = names.deployment(catalog)?;
     let model = StepModel::compile(&deployment)?;

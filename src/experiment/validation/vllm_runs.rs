@@ -155,6 +155,7 @@ pub(super) fn compare(line: &Line<VllmRun>, catalog: &Catalog) -> Outcome {
         precision: "bf16",
         tensor_parallel: row.tensor_parallel,
         expert_parallel: 1,
+        pipeline_parallel: 1,
     };
     let mut configuration = names.under(catalog, "vllm_h100_runs", 0, (0, 0))?;
     let settings = &mut configuration.settings;

@@ -14,6 +14,7 @@ fn llama() -> StepModel {
         precision: Precision::of(NumberFormat::Bf16),
         tensor_parallel: 1,
         expert_parallel: 1,
+        pipeline_parallel: 1,
         wide: Wide::default(),
     };
     StepModel::compile(&deployment).unwrap()

@@ -16,7 +16,7 @@ pub(super) fn explain(
     DoesNotFit {
         model: deployment.model.key.clone(),
         accelerator: deployment.accelerator.key.clone(),
-        tensor_parallel: deployment.tensor_parallel,
+        gpus: deployment.replica_gpus(),
         memory: rule.memory,
         utilisation: rule.utilisation,
         weights: demand.weights,

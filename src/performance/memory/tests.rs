@@ -20,6 +20,7 @@ fn deployment<'a>(
         precision,
         tensor_parallel,
         expert_parallel: 1,
+        pipeline_parallel: 1,
         wide: Wide::default(),
     }
 }

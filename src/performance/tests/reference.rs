@@ -31,6 +31,7 @@ impl Case {
             },
             tensor_parallel: self.tensor_parallel,
             expert_parallel: self.expert_parallel,
+            pipeline_parallel: 1,
             wide: Wide::default(),
         }
     }

@@ -12,6 +12,7 @@ fn of<'a>(catalog: &'a Catalog, model: &str, accelerator: &str) -> Deployment<'a
         precision: Precision::of(NumberFormat::Bf16),
         tensor_parallel: 1,
         expert_parallel: 1,
+        pipeline_parallel: 1,
         wide: Wide::default(),
     }
 }
@@ -91,9 +92,23 @@ fn all_faults_are_found_at_once() {
     let wrong = Deployment {
         tensor_parallel: 3,
         expert_parallel: 2,
+        pipeline_parallel: 1,
         wide: Wide::default(),
         precision: Precision::of(NumberFormat::Nvfp4),
         ..of(catalog(), "llama-3.1-8b", "h100-sxm")
     };
     assert_eq!(wrong.faults().len(), 3);
+}
+
+#[test]
+fn stages_need_layers_and_a_link_between_them() {
+    let dense = of(catalog(), "llama-3.1-8b", "rtx-4090");
+    let three = Deployment { pipeline_parallel: 3, ..dense };
+    let (message, help) = refusal(&three);
+    assert_eq!(message, "the 32 layers of `llama-3.1-8b` cannot be dealt to 3 stages");
+    assert_eq!(help, ["pipeline_parallel can be 1, 2, 4, 8, 16 or 32"]);
+    assert!(StepModel::compile(&Deployment { pipeline_parallel: 8, ..dense }).is_ok());
+    // Sixteen of these cards are in two servers, and nobody says what joins those.
+    let sixteen = Deployment { pipeline_parallel: 16, ..dense };
+    assert!(refusal(&sixteen).0.contains("scale_out_bandwidth"), "{}", refusal(&sixteen).0);
 }

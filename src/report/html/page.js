@@ -226,10 +226,11 @@
         tooltip: { ...base().tooltip, formatter: ({ treePathInfo, value }) =>
           `${treePathInfo.slice(1).map((part) => part.name).join(" › ")}<br>${show(value, "USD/h")}, ${trimmed(value / whole * 100)} %` },
         series: [{ type: "treemap", data, roam: false, top: 8, bottom: 34, left: 8, right: 8, visibleMin: 1,
-          label: { formatter: text, overflow: "truncate", lineHeight: 18 }, upperLabel: { show: true, height: 22, color: "#fff", textBorderColor: "transparent" },
+          label: { formatter: text, overflow: "truncate", lineHeight: 18 }, upperLabel: { show: true, height: 22, lineHeight: 22, color: css("--paper"), textBorderColor: "transparent", formatter: ({ name, value }) => `${name}, ${show(value, "USD/h")}` },
           breadcrumb: { bottom: 4, itemStyle: { color: css("--panel"), textStyle: { color: css("--ink") } } },
-          levels: [{ itemStyle: { gapWidth: 3 }, upperLabel: { show: false } }, { itemStyle: { gapWidth: 2, borderWidth: 2 } },
-            { itemStyle: { gapWidth: 1, borderWidth: 1 }, colorSaturation: [0.35, 0.6] }, { colorSaturation: [0.35, 0.6] }] }],
+          levels: [{ itemStyle: { gapWidth: 3, borderColor: css("--paper") }, upperLabel: { show: false } },
+            { itemStyle: { gapWidth: 2, borderWidth: 2, borderColor: css("--faint") } },
+            { itemStyle: { gapWidth: 1, borderWidth: 1, borderColor: css("--faint") }, colorSaturation: [0.35, 0.6] }, { colorSaturation: [0.35, 0.6] }] }],
       },
       rows: [["agent", "model", "step", "usd_per_h"], ...rows.map(({ agent, model, step, value }) => [agent, model, step, value]), ["", "", "idle", idle]],
     };
@@ -475,7 +476,7 @@
   const button = document.getElementById("theme");
   const setTheme = (theme) => {
     document.documentElement.dataset.theme = theme;
-    button.setAttribute("aria-pressed", String(theme === "dark"));
+    button.textContent = theme === "dark" ? "Light" : "Dark";
     drawn.forEach(({ render }) => render());
   };
   button.addEventListener("click", () => setTheme(dark() ? "light" : "dark"));

@@ -27,6 +27,16 @@ const KEY: [(&str, &str); 12] = [
     ("idle_usd_share", "spent on idle time"),
 ];
 
+/// Those that variants are compared by at a glance, with a bar each.
+const BARS: [&str; 6] = [
+    "usd_per_successful_task",
+    "task_latency_s",
+    "tokens_per_task",
+    "ttft_s",
+    "tpot_s",
+    "usd_per_h",
+];
+
 /// A chart: its section's name, its title, what it shows, and its controls.
 struct Chart {
     id: &'static str,
@@ -157,7 +167,7 @@ pub(super) fn body(results: &[ResultData]) -> String {
          <nav aria-label=\"Sections\"><a href=\"#charts\">Charts</a> \
          <a href=\"#provenance\">Assumptions and sources</a> \
          <a href=\"#again\">Make it again</a></nav>\n\
-         <button id=\"theme\" type=\"button\" aria-pressed=\"false\">Dark</button>\n\
+         <button id=\"theme\" type=\"button\">Dark</button>\n\
          </header>\n<main id=\"answer\">\n",
     );
     results.iter().for_each(|result| answer(&mut html, result, results.len() > 1));
@@ -239,13 +249,22 @@ fn key_figures(html: &mut String, variants: &[Value]) {
     let head: Vec<String> = std::iter::once(String::new()).chain(names).collect();
     let row = |&(key, label): &(&str, &str)| {
         let metric = Metric::find(key)?;
+        let mean = |variant: &Value| variant["metrics"][key]["mean"].as_f64();
+        let most = variants.iter().filter_map(mean).fold(0.0, f64::max);
+        let bar = |variant: &Value| {
+            let mean = mean(variant)
+                .filter(|mean| BARS.contains(&key) && variants.len() > 1 && *mean > 0.0)?;
+            let width = 6.5 * mean / most;
+            Some(format!("<span class=\"bar\" style=\"width:{width:.2}rem\"></span>"))
+        };
         let cell = |variant: &Value| {
             let figure = &variant["metrics"][key];
             let mean = with_interval(metric.unit, figure["mean"].as_f64(), interval(figure));
             let late = figure["p95"].as_f64().filter(|_| metric.is_observed());
             let late =
                 late.map(|late| format!(" <small>p95 {}</small>", plain(metric.unit, Some(late))));
-            format!("{}{}", escape(&mean), late.unwrap_or_default())
+            let bar = bar(variant).unwrap_or_default();
+            format!("{}{bar}{}", escape(&mean), late.unwrap_or_default())
         };
         let title = format!("<span title=\"{}\">{label}</span>", escape(metric.meaning));
         Some(std::iter::once(title).chain(variants.iter().map(cell)).collect())

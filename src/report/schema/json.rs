@@ -383,9 +383,10 @@ fn objectives() -> Value {
             "type": "object", "properties": properties, "additionalProperties": false,
         } })
     };
-    let mut properties = of(&|_| true);
+    let mut properties = of(&|target| target.fleet);
     properties.insert("agents".to_owned(), parts(&|target| target.agents));
     properties.insert("pools".to_owned(), parts(&|target| target.pools));
+    properties.insert("endpoints".to_owned(), parts(&|target| target.endpoints));
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 

@@ -151,20 +151,24 @@ impl Page<'_> {
         self.line(
             "\n## `[objectives]`\n\nBounds on figures: `ttft_p99 = \"3 s\"`. Behind a figure with a \
              distribution stands `_mean`, `_p50`, `_p90`, `_p95` or `_p99`; without, its mean is \
-             meant. `[objectives.agents.NAME]` and `[objectives.pools.NAME]` demand it of a part.\n\n\
-             | figure | bound | value | percentiles | of agents | of pools |\n|---|---|---|---|---|---|",
+             meant. `[objectives.agents.NAME]`, `[objectives.pools.NAME]` and \
+             `[objectives.endpoints.NAME]` demand it of a part.\n\n| figure | bound | value | \
+             percentiles | of the fleet | of agents | of pools | of endpoints |\n\
+             |---|---|---|---|---|---|---|---|",
         );
         let mark = |yes: bool| if yes { "yes" } else { "" };
         for target in TARGETS {
             self.line(&format!(
-                "| `{}` | {} | {} such as `\"{}\"` | {} | {} | {} |",
+                "| `{}` | {} | {} such as `\"{}\"` | {} | {} | {} | {} | {} |",
                 target.name,
                 if target.at_least { "at least" } else { "at most" },
                 target.dimension.noun(),
                 target.dimension.examples()[0],
                 mark(target.observed),
+                mark(target.fleet),
                 mark(target.agents),
                 mark(target.pools),
+                mark(target.endpoints),
             ));
         }
     }

@@ -33,7 +33,11 @@ impl Replica {
     }
 
     /// The first request of the queue whose context is not on its way, and its place.
+    #[inline]
     pub(super) fn first_there(&self) -> Option<(usize, u32)> {
+        if self.fetching == 0 {
+            return self.waiting.front().map(|&slot| (0, slot));
+        }
         let mut queue = self.waiting.iter().copied().enumerate();
         queue.find(|&(_, slot)| !self.sequences[slot as usize].fetching)
     }
@@ -106,6 +110,9 @@ impl Replica {
             self.cut(longest);
         }
         if waits {
+            if self.activity == Activity::Stalled {
+                self.activity = Activity::Idle;
+            }
             self.fetching -= 1;
             let ready = self.next_look(&spec.host, 0);
             self.sequences[id.slot as usize].ready = ready;

@@ -93,7 +93,7 @@ pub struct Autoscale {
     pub most: u32,
     /// What is looked at.
     pub on: ScaleOn,
-    /// What there should be of it for each replica.
+    /// What there should be of it for each replica; of a latency, its limit in seconds.
     pub target: f64,
     /// Time between two looks.
     pub interval: SimDuration,
@@ -104,7 +104,7 @@ pub struct Autoscale {
 }
 
 /// What an autoscaler looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ScaleOn {
     /// Requests that wait.
     Queue,
@@ -112,4 +112,17 @@ pub enum ScaleOn {
     Requests,
     /// Time in steps since the last look, over time.
     Utilization,
+    /// A latency of the requests answered of late.
+    Latency(Watched),
+}
+
+/// A latency that an autoscaler holds below a limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Watched {
+    /// Whether it is the time per output token rather than that to the first one.
+    pub per_token: bool,
+    /// Which part of the requests must keep within the limit.
+    pub quantile: f64,
+    /// Requests answered within this time count.
+    pub window: SimDuration,
 }

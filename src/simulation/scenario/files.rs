@@ -1,6 +1,7 @@
 //! Files that a scenario names: recorded workloads and models' `config.json`.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::workload::trace::assemble::Assembler;
@@ -51,7 +52,7 @@ impl Folder {
 
 impl Files for Folder {
     fn text(&self, path: &str) -> io::Result<String> {
-        std::fs::read_to_string(self.0.join(path))
+        String::from_utf8(whole(&self.0.join(path))?).map_err(io::Error::other)
     }
 
     fn trace(&self, wanted: &WantedTrace) -> Result<Trace, TraceError> {
@@ -64,6 +65,30 @@ impl Files for Folder {
         let mut trace = Assembler::new(&path.display().to_string());
         let ending = import::read(wanted.format, &[path], &options, &mut trace)?;
         trace.finish(ending)
+    }
+}
+
+/// The longest file that is read whole, bytes; recordings are read piece by piece.
+const LONGEST: u64 = 256 << 20;
+
+/// The bytes of a file.
+///
+/// # Errors
+/// Whatever keeps it from being read; that it has no end, as `/dev/zero`, or is longer than any
+/// scenario or configuration.
+pub fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    whole_of(File::open(path)?)
+}
+
+/// All bytes of a stream; see [`whole`].
+///
+/// # Errors
+/// As [`whole`].
+pub fn whole_of(stream: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match stream.take(LONGEST + 1).read_to_end(&mut bytes)? as u64 > LONGEST {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 256 MB")),
+        false => Ok(bytes),
     }
 }
 

@@ -47,6 +47,8 @@ pub enum Part {
     Agent(String),
     /// The pool of this name.
     Pool(String),
+    /// The endpoint of this name.
+    Endpoint(String),
 }
 
 /// A figure that may be demanded.
@@ -66,6 +68,10 @@ pub struct Target {
     pub agents: bool,
     /// Whether one pool has it.
     pub pools: bool,
+    /// Whether one endpoint has it.
+    pub endpoints: bool,
+    /// Whether the fleet has it.
+    pub fleet: bool,
 }
 
 /// Percentiles that results state.
@@ -86,19 +92,27 @@ pub static TARGETS: &[Target] = &[
     per_task("input_tokens_per_task", Tokens),
     per_task("output_tokens_per_task", Tokens),
     per_task("usd_per_task", Money),
-    Target { pools: false, ..ratio("usd_per_successful_task", Money) },
+    Target { pools: false, endpoints: false, ..ratio("usd_per_successful_task", Money) },
     ratio("usd_per_mtoken", MoneyPerMtok),
     ratio("usd_per_mtoken_input", MoneyPerMtok),
     ratio("usd_per_mtoken_output", MoneyPerMtok),
     ratio("usd_per_h", MoneyPerHour),
-    Target { at_least: true, pools: false, ..ratio("task_success_rate", Fraction) },
-    Target { at_least: true, pools: false, ..ratio("tasks_per_s", Rate) },
+    Target {
+        at_least: true,
+        pools: false,
+        endpoints: false,
+        ..ratio("task_success_rate", Fraction)
+    },
+    Target { at_least: true, pools: false, endpoints: false, ..ratio("tasks_per_s", Rate) },
     Target { at_least: true, ..ratio("calls_per_s", Rate) },
     Target { at_least: true, ..ratio("output_tokens_per_s", TokenRate) },
     Target { at_least: true, ..ratio("prefix_hit_rate", Fraction) },
-    Target { agents: false, ..ratio("utilization", Fraction) },
-    Target { agents: false, ..ratio("kv_occupancy", Fraction) },
-    Target { agents: false, ..ratio("queue_length", Number) },
+    servers("utilization", Fraction),
+    servers("kv_occupancy", Fraction),
+    servers("queue_length", Number),
+    hosted("throttled_share", Fraction),
+    hosted("unavailable_share", Fraction),
+    hosted("usd_spent", Money),
 ];
 
 const fn latency(name: &'static str, metric: &'static str) -> Target {
@@ -110,6 +124,8 @@ const fn latency(name: &'static str, metric: &'static str) -> Target {
         observed: true,
         agents: true,
         pools: false,
+        endpoints: false,
+        fleet: true,
     }
 }
 
@@ -118,7 +134,15 @@ const fn per_task(name: &'static str, dimension: Dimension) -> Target {
 }
 
 const fn ratio(name: &'static str, dimension: Dimension) -> Target {
-    Target { observed: false, pools: true, ..per_task(name, dimension) }
+    Target { observed: false, pools: true, endpoints: true, ..per_task(name, dimension) }
+}
+
+const fn servers(name: &'static str, dimension: Dimension) -> Target {
+    Target { agents: false, endpoints: false, ..ratio(name, dimension) }
+}
+
+const fn hosted(name: &'static str, dimension: Dimension) -> Target {
+    Target { agents: false, pools: false, fleet: false, ..ratio(name, dimension) }
 }
 
 impl Target {
@@ -137,12 +161,21 @@ impl Target {
     }
 }
 
-/// Reads the objectives of a scenario; `agents` and `pools` are the names of its parts.
-pub(super) fn read(root: &Section, agents: &[&str], pools: &[&str]) -> Vec<Objective> {
+/// Reads the objectives of a scenario; `agents`, `pools` and `endpoints` are the names of its parts.
+pub(super) fn read(
+    root: &Section,
+    agents: &[&str],
+    pools: &[&str],
+    endpoints: &[&str],
+) -> Vec<Objective> {
     let Some(node) = root.node("objectives") else { return Vec::new() };
     let mut reader = Reader { root, found: Vec::new() };
     let Some(table) = reader.table(node, "objectives") else { return Vec::new() };
-    let names = [("agents", "agent", agents), ("pools", "pool", pools)];
+    let names = [
+        ("agents", "agent", agents),
+        ("pools", "pool", pools),
+        ("endpoints", "endpoint", endpoints),
+    ];
     for entry in &table.entries {
         let path = join_path("objectives", &entry.key);
         match names.iter().find(|(key, ..)| *key == entry.key) {
@@ -180,7 +213,8 @@ impl<'d> Reader<'_, 'd> {
         }
         let part = match kind {
             "agent" => Part::Agent(entry.key.clone()),
-            _ => Part::Pool(entry.key.clone()),
+            "pool" => Part::Pool(entry.key.clone()),
+            _ => Part::Endpoint(entry.key.clone()),
         };
         let Some(table) = self.table(&entry.node, path) else { return };
         for entry in &table.entries {
@@ -212,9 +246,10 @@ impl<'d> Reader<'_, 'd> {
 /// The figure and the statistic that a key names.
 fn named(key: &str, of: &Part) -> Result<(&'static Target, Statistic), Fault> {
     let applies = |target: &&Target| match of {
-        Part::Fleet => true,
+        Part::Fleet => target.fleet,
         Part::Agent(_) => target.agents,
         Part::Pool(_) => target.pools,
+        Part::Endpoint(_) => target.endpoints,
     };
     let find = |name: &str| TARGETS.iter().find(|target| target.name == name);
     let (figure, suffix) = match key.rsplit_once('_') {
@@ -230,11 +265,16 @@ fn named(key: &str, of: &Part) -> Result<(&'static Target, Statistic), Fault> {
     let Some(target) = find(figure) else { return Err(Fault::unknown("figure", figure, names)) };
     if !applies(&target) {
         let part = match of {
+            Part::Fleet => "the fleet",
+            Part::Agent(_) => "one kind of agent",
             Part::Pool(_) => "a pool",
-            _ => "one kind of agent",
+            Part::Endpoint(_) => "an endpoint",
         };
         let fault = Fault::new(format!("`{figure}` is not a figure of {part}"));
-        return Err(fault.help("demand it of the whole fleet, in [objectives]"));
+        return Err(fault.help(match target.fleet {
+            true => "demand it of the whole fleet, in [objectives]",
+            false => "demand it of an endpoint, in [objectives.endpoints.NAME]",
+        }));
     }
     let statistic = match suffix {
         None | Some("mean") => Ok(Statistic::Mean),

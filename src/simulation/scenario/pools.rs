@@ -55,6 +55,16 @@ pub static POOL: Schema = Schema::new(
             "further copies of the most popular experts of each layer",
         )
         .default("0"),
+        Key::integer(
+            "pipeline_parallel",
+            1,
+            64,
+            "stages that layers are dealt to, each of `tensor_parallel` GPUs",
+        )
+        .default("1"),
+        Key::integer("micro_batches", 1, 1024, "batches that go round in the stages; by default as many")
+            .optional()
+            .example("4"),
         Key::boolean(
             "two_batch_overlap",
             "whether a batch is computed in two halves, one of which sends its tokens to their experts \
@@ -234,6 +244,8 @@ pub(super) struct PoolSpec<'d> {
     pub(super) engine: String,
     pub(super) tensor_parallel: u32,
     pub(super) expert_parallel: u32,
+    pub(super) pipeline_parallel: u32,
+    pub(super) micro_batches: Option<u32>,
     pub(super) wide: Wide,
     pub(super) replicas: u32,
     pub(super) precision: PrecisionSpec,
@@ -283,6 +295,8 @@ pub(super) fn read<'d>(pool: &Section<'d>, catalog: &Catalog) -> Option<PoolSpec
         engine: String::new(),
         tensor_parallel: pool.integer("tensor_parallel"),
         expert_parallel: pool.integer("expert_parallel"),
+        pipeline_parallel: pool.integer("pipeline_parallel"),
+        micro_batches: pool.optional("micro_batches", Section::integer),
         wide: Wide {
             data_parallel: pool.integer("data_parallel"),
             expert_skew: pool.optional("expert_skew", Section::quantity),

@@ -157,7 +157,7 @@ impl<'a> Shared<'a> {
             }
         }
         let agent_names: Vec<&str> = written_agents.iter().map(|&(name, _)| name).collect();
-        let objectives = objectives::read(&root, &agent_names, &pool_names);
+        let objectives = objectives::read(&root, &agent_names, &pool_names, &endpoint_names);
         let ends = agents.populations.iter().all(|agents| agents.arrivals.ends());
         if agents.populations.len() == written_agents.len() {
             run::check_end(&run, &timing.stop, ends);

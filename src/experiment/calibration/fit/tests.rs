@@ -17,6 +17,7 @@ fn deployed() -> (StepModel, HostProfile) {
         precision: Precision::of(NumberFormat::Fp8),
         tensor_parallel: 4,
         expert_parallel: 1,
+        pipeline_parallel: 1,
         wide: Wide::default(),
     };
     let host = HostProfile::of(deployment.engine, deployment.accelerator);

@@ -7,8 +7,14 @@ use crate::workload::response_cache::{HitLaw, ResponseCache};
 
 /// Keys of `response_cache`.
 pub static RESPONSE_CACHE: Schema = Schema::new(
-    "A cache of answers before the model, asked by the first call of each task.",
+    "A cache of answers before the model.",
     &[
+        Key::choice(
+            "asked_by",
+            &["first-call", "every-call"],
+            "the first call of each task, or every call, also of sub-agents",
+        )
+        .default("first-call"),
         Key::quantity("hit", Dimension::Fraction, "part of the questions that it can answer")
             .between(0.0, 1.0)
             .optional()
@@ -56,6 +62,7 @@ pub(super) fn read(section: &Section) -> Option<ResponseCache> {
             HitLaw::Questions { rank: section.law("questions"), capacity, ttl }
         }
     };
+    let every_call = section.choice("asked_by", &[("first-call", false), ("every-call", true)]);
     let (latency_s, wrong) = (section.law("latency"), section.quantity("wrong"));
-    Some(ResponseCache { hits, latency_s, wrong })
+    Some(ResponseCache { every_call, hits, latency_s, wrong })
 }

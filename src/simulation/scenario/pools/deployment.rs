@@ -10,8 +10,8 @@ use crate::catalog::{
 use crate::foundations::units::format_number;
 use crate::foundations::{Fault, Faults};
 use crate::performance::{
-    ContextBytes, Deployment, GpuPower, HostProfile, MemoryPlan, PerformanceError, StepModel,
-    usual_reserve,
+    ContextBytes, Deployment, GpuPower, HostProfile, MemoryPlan, PerformanceError, Shape,
+    StepModel, usual_reserve,
 };
 use crate::serving::ReplicaSpec;
 use crate::simulation::plan::Pool;
@@ -30,12 +30,14 @@ pub(in crate::simulation::scenario) struct Deployed {
 }
 
 /// Keys that say what a replica is; whether it can be is worked out from them alone.
-const REPLICA_KEYS: [&str; 10] = [
+const REPLICA_KEYS: [&str; 12] = [
     "model",
     "accelerator",
     "engine",
     "tensor_parallel",
     "expert_parallel",
+    "pipeline_parallel",
+    "micro_batches",
     "data_parallel",
     "expert_skew",
     "redundant_experts",
@@ -70,6 +72,7 @@ pub(in crate::simulation::scenario) fn resolve(
         precision,
         tensor_parallel: spec.tensor_parallel,
         expert_parallel: spec.expert_parallel,
+        pipeline_parallel: spec.pipeline_parallel,
         wide: spec.wide,
     };
     let wrong = deployment.faults();
@@ -98,6 +101,20 @@ pub(in crate::simulation::scenario) fn resolve(
             let fault = section.fault("step_table", "steps were measured without drafts");
             section.report(fault.help("leave out `step_table` or `speculation`"));
         }
+    }
+    let stages = spec.pipeline_parallel;
+    if stages > 1 {
+        for key in ["speculation", "step_table"].into_iter().filter(|key| section.has(key)) {
+            let fault = section.fault(key, format!("`{key}` is not known for pipelines"));
+            section.report(fault.help("leave it out, or pipeline_parallel"));
+        }
+        let micro_batches = spec.micro_batches.unwrap_or(stages);
+        let Scheduler { batch_limit: decodes, token_budget: budget, .. } = scheduler;
+        let shape = Shape { micro_batches, decodes, budget };
+        formula = formula.in_stages(&deployment, shape).ok()?;
+    } else if spec.micro_batches.is_some() {
+        let fault = section.fault("micro_batches", "there are no stages for them to go round in");
+        section.report(fault.help("give `pipeline_parallel`, or remove `micro_batches`"));
     }
     let limits = Limits { batch: scheduler.batch_limit, tokens: scheduler.token_budget };
     let tiers = kv_tiers::read(section, &deployment, scheduler.block, scheduler.prefix_cache);
@@ -129,7 +146,7 @@ pub(in crate::simulation::scenario) fn resolve(
         engine: engine.key.clone(),
         // Each attention group is a server of its own; the experts that they share are in its steps.
         replicas: spec.replicas.saturating_mul(spec.wide.data_parallel),
-        gpus: spec.tensor_parallel,
+        gpus: deployment.replica_gpus(),
         router: spec.router,
         prefill: None,
         overflow: None,
@@ -137,7 +154,7 @@ pub(in crate::simulation::scenario) fn resolve(
         fleet: None,
         tiers: tiers.as_ref().map(|(spec, _)| spec.clone()),
         max_context: scheduler.max_context,
-        usd_per_replica_h: bill.usd() * f64::from(spec.tensor_parallel),
+        usd_per_replica_h: bill.usd() * f64::from(deployment.replica_gpus()),
         bill,
         peak_flops: step.peak_flops,
         bandwidth: step.bandwidth,
@@ -146,7 +163,10 @@ pub(in crate::simulation::scenario) fn resolve(
         calibration: measurements.calibration,
         replica: ReplicaSpec {
             model: step,
-            token_budget: scheduler.token_budget,
+            // Each batch that goes round has a budget of its own.
+            token_budget: scheduler
+                .token_budget
+                .saturating_mul(spec.micro_batches.unwrap_or(stages).min(stages)),
             batch_limit: scheduler.batch_limit,
             chunked_prefill: scheduler.chunked_prefill,
             block: scheduler.block,
@@ -334,6 +354,7 @@ fn place(section: &Section, error: &PerformanceError) -> Fault {
         PerformanceError::Indivisible { .. } | PerformanceError::BeyondDomain { .. } => {
             &["tensor_parallel"]
         }
+        PerformanceError::Stages { .. } => &["pipeline_parallel"],
         PerformanceError::ExpertParallel { .. } => &["expert_parallel", "data_parallel"],
         PerformanceError::NothingToOverlap => &["two_batch_overlap"],
         PerformanceError::DoesNotFit(_) => &["tensor_parallel", "model"],
@@ -346,9 +367,9 @@ fn place(section: &Section, error: &PerformanceError) -> Fault {
 fn is_used(figure: &str, section: &Section, spec: &PoolSpec) -> bool {
     match Field::from_name(figure) {
         Some(Field::LinkBandwidth | Field::LinkDomain) => {
-            spec.tensor_parallel > 1 || spec.wide.data_parallel > 1
+            spec.tensor_parallel > 1 || spec.wide.data_parallel > 1 || spec.pipeline_parallel > 1
         }
-        Some(Field::ScaleOutBandwidth) => spec.wide.data_parallel > 1,
+        Some(Field::ScaleOutBandwidth) => spec.wide.data_parallel > 1 || spec.pipeline_parallel > 1,
         Some(field) => field.kind() == FieldKind::Chip || cost::is_used(field, section, spec),
         None => true,
     }
