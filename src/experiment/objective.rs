@@ -228,7 +228,8 @@ mod tests {
             assert_eq!(metric.is_observed(), target.observed, "{}", target.name);
             assert_eq!(metric.applies_to(Scope::Agent), target.agents, "{}", target.name);
             assert_eq!(metric.applies_to(Scope::Pool), target.pools, "{}", target.name);
-            assert!(metric.applies_to(Scope::Fleet), "{}", target.name);
+            assert_eq!(metric.applies_to(Scope::Endpoint), target.endpoints, "{}", target.name);
+            assert_eq!(metric.applies_to(Scope::Fleet), target.fleet, "{}", target.name);
         }
     }
 }

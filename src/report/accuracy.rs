@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::plot::{Series, agreement, panels};
 use crate::experiment::validation::errors::by_slice;
-use crate::experiment::validation::folder::FILES;
+use crate::experiment::validation::folder::about;
 use crate::experiment::validation::{Curves, FileFindings, Target};
 
 /// A file of the page: its name, below the page's own where it is a plot, and its text.
@@ -33,7 +33,7 @@ pub fn page(
     text.push_str(&target_table(targets));
     let mut files = Vec::new();
     for found in findings {
-        let about = FILES.iter().find(|(name, _)| *name == found.file).map_or("", |(_, it)| it);
+        let about = about(found.file);
         let _ = write!(text, "\n## {}\n\n{} rows: {about}.\n", found.file, found.rows);
         for plot in plots(found) {
             let _ = write!(text, "\n![{0}]({folder}/{0})\n", plot.name);

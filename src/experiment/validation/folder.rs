@@ -1,5 +1,6 @@
 //! A folder of measurements: any of the files that are known, each by its name.
 
+use super::calibrated;
 use super::end_to_end::EndToEnd;
 use super::engine_tpot::EngineTpot;
 use super::load_sweep::LoadSweep;
@@ -19,6 +20,17 @@ pub const FILES: [(&str, &str); 6] = [
     (VLLM_RUNS, "whole runs of vLLM: arrivals, shared prompts, engine flags"),
     (RECORDED_RUNS, "runs of vLLM request by request"),
 ];
+
+/// What is in a file, or in findings that are made of one.
+#[must_use]
+pub fn about(name: &str) -> &'static str {
+    let derived = (
+        calibrated::NAME,
+        "each deployment calibrated with three of its rows, the others compared",
+    );
+    let mut all = FILES.iter().chain([&derived]);
+    all.find(|(known, _)| *known == name).map_or("", |(_, about)| about)
+}
 
 pub(super) const ENGINE_TPOT: &str = "engine_tpot.csv";
 pub(super) const END_TO_END: &str = "end_to_end.csv";

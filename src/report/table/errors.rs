@@ -2,7 +2,7 @@
 
 use super::grid::{Cell, Grid, Style, Tone, paragraph};
 use crate::experiment::validation::errors::by_slice;
-use crate::experiment::validation::folder::FILES;
+use crate::experiment::validation::folder::about;
 use crate::experiment::validation::{FileFindings, Target};
 
 /// The targets, and whether they are reached.
@@ -53,7 +53,7 @@ pub fn errors(findings: &[FileFindings], style: Style) -> String {
 }
 
 fn title(found: &FileFindings, style: Style) -> String {
-    let about = FILES.iter().find(|(name, _)| *name == found.file).map_or("", |(_, about)| about);
+    let about = about(found.file);
     let rows = if found.rows == 1 { "row" } else { "rows" };
     format!("{}: {} {rows}, {about}\n", Tone::Title.paint(found.file, style), found.rows)
 }
