@@ -117,7 +117,7 @@ fn plots(found: &FileFindings) -> Vec<PageFile> {
     let mut metrics: Vec<&str> = found.comparisons.iter().map(|it| it.metric).collect();
     metrics.sort_unstable();
     metrics.dedup();
-    let stem = found.file.trim_end_matches(".csv");
+    let stem = found.file.replace(".csv", "");
     let plot = |metric: &str| {
         let mut series: Vec<Series> = Vec::new();
         for it in found.comparisons.iter().filter(|it| it.metric == metric) {
@@ -136,7 +136,7 @@ fn plots(found: &FileFindings) -> Vec<PageFile> {
         let points: usize = series.iter().map(|one| one.points.len()).sum();
         let unit = metric.rsplit('_').next().unwrap_or("");
         (points >= LEAST).then(|| PageFile {
-            name: format!("{stem}-{metric}.svg"),
+            name: format!("{}-{metric}.svg", stem.replace(' ', "-")),
             text: agreement(&format!("{stem}: {metric}"), unit, &series),
         })
     };
