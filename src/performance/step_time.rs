@@ -242,17 +242,21 @@ impl StepModel {
         if self.two_batch_overlap {
             return self.halves(n / 2.0);
         }
-        let mut seconds = self.linear.seconds(self.bend, n)
+        let seconds = self.linear.seconds(self.bend, n)
             + self.launch_s
             + self.communication_s
             + (self.communication_token_s + self.activation_token_s) * n;
-        let mut bytes = self.linear.bytes + self.activation_token_bytes * n;
-        for group in &self.experts {
-            let (group_s, group_bytes) = group.cost(self.bend, n);
-            seconds += group_s;
-            bytes += group_bytes;
-        }
+        let bytes = self.linear.bytes + self.activation_token_bytes * n;
+        let (seconds, bytes) = self.with_experts(n, seconds, bytes);
         StepCost { ps: ps(seconds), bytes: bytes as u64 }
+    }
+
+    /// Time and traffic of other kernels, and of the routed experts for `n` tokens with them.
+    fn with_experts(&self, n: f64, seconds: f64, bytes: f64) -> (f64, f64) {
+        self.experts.iter().fold((seconds, bytes), |(seconds, bytes), group| {
+            let (group_s, group_bytes) = group.cost(self.bend, n);
+            (seconds + group_s, bytes + group_bytes)
+        })
     }
 
     /// Two halves of `n` tokens each, in turns: kernels of one run while the other's tokens travel, so
@@ -261,14 +265,10 @@ impl StepModel {
     /// Source: DeepSeek, *profile-data* (2025), where attention and experts of one half hide dispatch
     /// and combine of the other. Attention over contexts is not counted among what hides them.
     fn halves(&self, n: f64) -> StepCost {
-        let mut kernels =
+        let kernels =
             self.linear.seconds(self.bend, n) + self.launch_s + self.activation_token_s * n;
-        let mut bytes = self.linear.bytes + self.activation_token_bytes * n;
-        for group in &self.experts {
-            let (group_s, group_bytes) = group.cost(self.bend, n);
-            kernels += group_s;
-            bytes += group_bytes;
-        }
+        let bytes = self.linear.bytes + self.activation_token_bytes * n;
+        let (kernels, bytes) = self.with_experts(n, kernels, bytes);
         let travel = self.communication_s + self.communication_token_s * n;
         StepCost { ps: ps(2.0 * kernels.max(travel)), bytes: (2.0 * bytes) as u64 }
     }

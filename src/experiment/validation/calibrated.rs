@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::client::{Seen, mean};
-use super::closed_loop::ClosedLoop;
-use super::comparison::{Class, Comparison, FileFindings, Outcome};
+use super::comparison::{FileFindings, Outcome};
 use super::configuration::{Configuration, Unmodelled};
-use super::engine_tpot::EngineTpot;
+use super::engine_tpot::{EngineTpot, comparisons};
 use super::table::Line;
 use crate::catalog::Catalog;
 use crate::experiment::calibration::{Point, calibrate};
@@ -42,7 +41,7 @@ pub fn compare(lines: &[Line<EngineTpot>], catalog: &Catalog) -> FileFindings {
 }
 
 /// What becomes of the rows of one deployment.
-fn judge(mut rows: Vec<&Line<EngineTpot>>, catalog: &Catalog) -> Vec<(u64, Outcome)> {
+fn judge(rows: Vec<&Line<EngineTpot>>, catalog: &Catalog) -> Vec<(u64, Outcome)> {
     let all = |rows: &Deployed<'_>, reason: &str| -> Vec<(u64, Outcome)> {
         let missed = |line: &&Line<EngineTpot>| (line.number, Err(not_simulated(reason)));
         rows.iter().map(missed).collect()
@@ -50,9 +49,8 @@ fn judge(mut rows: Vec<&Line<EngineTpot>>, catalog: &Catalog) -> Vec<(u64, Outco
     let suspected = |line: &&Line<EngineTpot>| {
         line.row.configuration(catalog).is_ok_and(|found| found.settings.suspect.is_some())
     };
-    let (suspects, known): (Vec<_>, Vec<_>) = rows.drain(..).partition(suspected);
+    let (suspects, mut rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(suspected);
     let mut outcomes = all(&suspects, "suspected of something that the row does not say");
-    rows = known;
     rows.sort_by_key(|line| (line.row.batch, line.number));
     if rows.len() < 4 {
         outcomes.extend(all(&rows, "a deployment with fewer than four points"));
@@ -127,19 +125,12 @@ fn replay(
     let mut server = configuration.server(tokens(row))?;
     server.replica.model = server.replica.model.calibrated(factors);
     server.replica.host = server.replica.host.calibrated(factors);
-    let load = ClosedLoop { clients: row.batch, prompt: row.isl, answer: row.osl };
-    load.replay_on(&server, &configuration.settings, line.number)
+    row.load().replay_on(&server, &configuration.settings, line.number)
 }
 
 /// Compares a row that no factor was fitted to.
 fn one(line: &Line<EngineTpot>, factors: &Factors, catalog: &Catalog) -> Outcome {
-    let row = &line.row;
-    let configuration = row.configuration(catalog)?;
+    let configuration = line.row.configuration(catalog)?;
     let seen = replay(line, &configuration, factors)?;
-    let class = Class::of(&row.source, &configuration);
-    let figures = [
-        ("tpot_ms", Some(mean(&seen, Seen::tpot_ms)), Some(row.measured_ms)),
-        ("ttft_ms", Some(mean(&seen, Seen::ttft_ms)), row.ttft_ms),
-    ];
-    Ok(Comparison::all(&class, line.number, &row.to_string(), &None, figures))
+    Ok(comparisons(line, &configuration, &seen))
 }

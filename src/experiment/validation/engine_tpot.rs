@@ -70,6 +70,12 @@ impl EngineTpot {
         self.source.rsplit('-').next().unwrap_or(&self.source)
     }
 
+    /// Its clients.
+    #[must_use]
+    pub fn load(&self) -> ClosedLoop {
+        ClosedLoop { clients: self.batch, prompt: self.isl, answer: self.osl }
+    }
+
     /// The configuration as catalog entries and the settings of its campaign.
     ///
     /// # Errors
@@ -97,17 +103,25 @@ impl fmt::Display for EngineTpot {
 
 /// Replays a row.
 pub(super) fn compare(line: &Line<EngineTpot>, catalog: &Catalog) -> Outcome {
+    let configuration = line.row.configuration(catalog)?;
+    let seen = line.row.load().replay(&configuration, line.number)?;
+    Ok(comparisons(line, &configuration, &seen))
+}
+
+/// What a row's clients saw beside what was measured.
+pub(super) fn comparisons(
+    line: &Line<EngineTpot>,
+    configuration: &Configuration<'_>,
+    seen: &[Seen],
+) -> Vec<Comparison> {
     let row = &line.row;
-    let configuration = row.configuration(catalog)?;
-    let load = ClosedLoop { clients: row.batch, prompt: row.isl, answer: row.osl };
-    let seen = load.replay(&configuration, line.number)?;
-    let class = Class::of(&row.source, &configuration);
-    let suspect = configuration.settings.suspect;
+    let class = Class::of(&row.source, configuration);
     let figures = [
-        ("tpot_ms", Some(mean(&seen, Seen::tpot_ms)), Some(row.measured_ms)),
-        ("ttft_ms", Some(mean(&seen, Seen::ttft_ms)), row.ttft_ms),
+        ("tpot_ms", Some(mean(seen, Seen::tpot_ms)), Some(row.measured_ms)),
+        ("ttft_ms", Some(mean(seen, Seen::ttft_ms)), row.ttft_ms),
     ];
-    Ok(Comparison::all(&class, line.number, &row.to_string(), &suspect, figures))
+    let suspect = &configuration.settings.suspect;
+    Comparison::all(&class, line.number, &row.to_string(), suspect, figures)
 }
 
 #[cfg(test)]
