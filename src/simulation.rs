@@ -11,6 +11,7 @@ mod exchange;
 mod fleet;
 mod hand_over;
 mod logging;
+pub mod observations;
 pub mod outcome;
 pub mod plan;
 mod pool_tiers;

@@ -55,9 +55,9 @@ impl<'p> Answer<'p> {
             _ => Stretches::default(),
         };
         let agents = plan.populations.len();
-        let figure = |part: usize, metric: &'static Metric| {
+        let figure = |part: usize, (at, metric): (usize, &'static Metric)| {
             let Some(evidence_of) = evidence.get(part) else { return Figure::default() };
-            let values: Vec<_> = rows.iter().map(|row| row.parts[part][metric.index()]).collect();
+            let values: Vec<_> = rows.iter().map(|row| row.parts[part][at]).collect();
             let members = if part == 0 { &evidence[1..=agents] } else { &[] };
             let stretches = stretches.of(part, metric);
             let sample = Sample {
@@ -71,7 +71,7 @@ impl<'p> Answer<'p> {
             sample.figure()
         };
         let figures: Vec<Vec<Figure>> = (0..parts.len())
-            .map(|part| METRICS.iter().map(|metric| figure(part, metric)).collect())
+            .map(|part| METRICS.iter().enumerate().map(|metric| figure(part, metric)).collect())
             .collect();
         let verdict = |(index, objective): (usize, &Objective)| {
             let trials: Vec<f64> = rows.iter().map(|row| row.objectives[index]).collect();

@@ -14,7 +14,8 @@ use crate::foundations::interval::{
     BatchMeans, Estimate, Interval, quantile_interval, quantile_ranks, student_t, wilson,
 };
 use crate::foundations::statistics::order_statistic;
-use crate::simulation::outcome::{AgentTally, Observations};
+use crate::simulation::observations::Observations;
+use crate::simulation::outcome::AgentTally;
 
 use super::evidence::{Evidence, QUANTILES, Value};
 use super::metric::{Metric, Origin};

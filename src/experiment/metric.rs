@@ -10,7 +10,8 @@
 mod table;
 
 use crate::foundations::Dimension;
-use crate::simulation::outcome::{AgentTally, Observations};
+use crate::simulation::observations::Observations;
+use crate::simulation::outcome::AgentTally;
 
 use super::totals::{Served, Totals};
 

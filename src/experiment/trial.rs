@@ -3,7 +3,8 @@
 use crate::foundations::histogram::Histogram;
 use crate::simulation::Cause;
 use crate::simulation::TrialOutcome;
-use crate::simulation::outcome::{AgentTally, Conservation, Observations};
+use crate::simulation::observations::Observations;
+use crate::simulation::outcome::{AgentTally, Conservation};
 use crate::simulation::plan::Plan;
 use crate::simulation::series::Series;
 use crate::simulation::task_sample::TaskSample;

@@ -113,7 +113,12 @@ impl<E> Calendar<E> {
     }
 
     /// Takes an event out before it happens; `None` when it has happened or was cancelled.
+    #[inline]
     pub fn cancel(&mut self, key: EventKey) -> Option<E> {
+        if key == EventKey::NONE { None } else { self.take_out(key) }
+    }
+
+    fn take_out(&mut self, key: EventKey) -> Option<E> {
         let slot = self.slots.get(key.slot as usize)?;
         if slot.generation != key.generation || slot.position == ABSENT {
             return None;

@@ -249,6 +249,7 @@ impl Law {
             Self::Constant(law) => return Some(law.quantile(0.5)),
             Self::Lognormal(_) | Self::Exponential(_) | Self::Gamma(_) => return None,
             Self::Truncated(law) if law.is_proper() => return None,
+            Self::Clamped(law) => return law.only(),
             _ => {}
         }
         let (low, high) = self.support();

@@ -88,14 +88,24 @@ impl Histogram {
     /// Counts a value.
     #[inline]
     pub fn record(&mut self, value: u64) {
-        let place = place(value);
-        if place.wrapping_sub(self.first) >= self.buckets.len() {
-            self.reach(place);
+        self.record_all(&[value]);
+    }
+
+    /// Counts each of the values. Their buckets lie far apart: a processor fetches several at once.
+    pub fn record_all(&mut self, values: &[u64]) {
+        let (mut low, mut high, mut sum) = (u64::MAX, 0, 0);
+        for &value in values {
+            (low, high, sum) = (low.min(value), high.max(value), sum + u128::from(value));
         }
-        self.buckets[place - self.first] += 1;
-        self.count += 1;
-        self.sum += u128::from(value);
-        (self.min, self.max) = (self.min.min(value), self.max.max(value));
+        if low > high {
+            return;
+        }
+        self.cover(low, high, sum);
+        let (first, buckets) = (self.first, self.buckets.as_mut_slice());
+        for &value in values {
+            buckets[place(value) - first] += 1;
+        }
+        self.count += values.len() as u64;
     }
 
     /// Counts a value `count` times.
@@ -111,8 +121,8 @@ impl Histogram {
     /// of a `u64` counts as its largest value.
     pub fn record_progression(&mut self, first: u64, step: u64, n: u64, weight: u64) {
         let Some(steps) = n.checked_sub(1) else { return };
-        if weight == 0 {
-            return;
+        if steps == 0 || weight == 0 {
+            return self.record_n(first, weight);
         }
         let Some(last) = step.checked_mul(steps).and_then(|way| first.checked_add(way)) else {
             let fitting = (u64::MAX - first) / step + 1;
@@ -142,8 +152,6 @@ impl Histogram {
         }
         self.cover(other.min, other.max, other.sum);
         let (low, high) = (place(other.min), place(other.max));
-        self.reach(low);
-        self.reach(high);
         // Without a look at what a bucket holds, so that several are added at once.
         let theirs = &other.buckets[low - other.first..=high - other.first];
         let mine = &mut self.buckets[low - self.first..][..theirs.len()];
@@ -240,15 +248,16 @@ impl Histogram {
     fn cover(&mut self, low: u64, high: u64, sum: u128) {
         (self.min, self.max) = (self.min.min(low), self.max.max(high));
         self.sum = self.sum.saturating_add(sum);
+        for place in [place(low), place(high)] {
+            if place.wrapping_sub(self.first) >= self.buckets.len() {
+                self.reach(place);
+            }
+        }
     }
 
     #[inline]
     fn count_in(&mut self, value: u64, count: u64) {
-        let place = place(value);
-        if place.wrapping_sub(self.first) >= self.buckets.len() {
-            self.reach(place);
-        }
-        let bucket = &mut self.buckets[place - self.first];
+        let bucket = &mut self.buckets[place(value) - self.first];
         *bucket = bucket.saturating_add(count);
         self.count = self.count.saturating_add(count);
     }

@@ -38,6 +38,7 @@ impl StepTable {
     /// The same where `decoding` requests have drafts to verify, beside `new` prompt tokens of
     /// which `emitting` are sampled from: the draft's own steps come on top, one for each drafted
     /// token and one for the prompts.
+    #[cold]
     pub(super) fn speculated(
         &mut self,
         model: &StepModel,

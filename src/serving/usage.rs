@@ -66,8 +66,14 @@ impl Progression {
         if n == 0 {
             return 0;
         }
-        let first = n * (n - 1) / 2;
-        let second = (n - 1) * n * (2 * n - 1) / 6;
+        // Division of 128 bits costs many times that of 64.
+        let [first, second] = match steps {
+            ..0x10_0000 => {
+                let product = steps * (steps - 1);
+                [product / 2, product * (2 * steps - 1) / 6].map(u128::from)
+            }
+            _ => [n * (n - 1) / 2, n * (n - 1) * (2 * n - 1) / 6],
+        };
         n * v * b + (v * s + g * b) * first + g * s * second
     }
 }

@@ -5,18 +5,14 @@ use super::event::Handle;
 use super::world::World;
 use crate::foundations::SimDuration;
 use crate::foundations::random::{Purpose, derive};
-use crate::workload::response_cache::HitLaw;
+use crate::workload::response_cache::{HitLaw, ResponseCache};
 
 impl World<'_> {
-    /// Answers an actor's call from its population's cache, if there is one that knows the answer;
-    /// whether it did.
-    pub(super) fn answer_from_cache(&mut self, actor: Handle, call: Call) -> bool {
-        let plan = self.plan;
+    /// Answers an actor's call from its population's cache, if that knows the answer; whether it did.
+    #[cold]
+    pub(super) fn answer_from(&mut self, cache: &ResponseCache, actor: Handle, call: Call) -> bool {
         let found = &self.actors[actor];
         let (task, population, entity) = (found.task, found.population, found.entity);
-        let Some(cache) = &plan.populations[usize::from(population)].response_cache else {
-            return false;
-        };
         let found = &mut self.tasks[task];
         let first = found.asked == 0;
         if !(cache.every_call || first && found.root == actor) {

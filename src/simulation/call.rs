@@ -83,6 +83,7 @@ impl World<'_> {
     }
 
     /// Puts retrieved passages into the context, each under its own identity.
+    #[cold]
     fn retrieve(&mut self, actor: Handle, passages: &Passages) {
         for _ in 0..self.draw_count(actor, &passages.count) {
             let rank = u64::from(self.draw_count(actor, &passages.rank));
@@ -95,6 +96,7 @@ impl World<'_> {
         }
     }
 
+    #[cold]
     fn compact(&mut self, actor: Handle, program: &Program) {
         if let Some(cut) = &program.compaction {
             let to = self.draw_count(actor, &cut.to_tokens);
@@ -150,7 +152,11 @@ impl World<'_> {
             since: self.now,
             request: Handle::NONE,
         };
-        if reason == CallReason::Step && self.answer_from_cache(actor, call) {
+        let population = &plan.populations[usize::from(self.actors[actor].population)];
+        if reason == CallReason::Step
+            && let Some(cache) = &population.response_cache
+            && self.answer_from(cache, actor, call)
+        {
             return;
         }
         self.tasks[task].calls += 1;
@@ -336,6 +342,7 @@ impl World<'_> {
     }
 
     /// An attempt failed: tries again after a wait, or gives up.
+    #[cold]
     pub(super) fn attempt_failed(&mut self, actor: Handle, failure: Failure) {
         let (population, counted) = self.whose(actor);
         if counted {

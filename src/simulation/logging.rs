@@ -42,6 +42,7 @@ impl<'p> World<'p> {
 
 impl World<'_> {
     /// Writes down a call; its caller's context is still that of the prompt.
+    #[cold]
     pub(super) fn log_call(
         &mut self,
         actor: Handle,
@@ -93,6 +94,7 @@ impl World<'_> {
     }
 
     /// Writes down a step that an actor came to.
+    #[cold]
     pub(super) fn log_visit(&mut self, actor: Handle, step: StepIndex) {
         let found = &self.actors[actor];
         let Script::Program(program) = found.script else { return };
@@ -110,6 +112,7 @@ impl World<'_> {
     }
 
     /// Writes down tools that have returned.
+    #[cold]
     pub(super) fn log_tools(&mut self, actor: Handle, tool: u16) {
         let found = &self.actors[actor];
         let tools = LoggedTools {

@@ -1,11 +1,10 @@
 //! What a trial leaves behind: integer counts and histograms that merge exactly, in any order.
 
 use super::cause::Cause;
+use super::observations::{Kept, Observations};
 use super::series::Series;
 use super::task_sample::TaskSample;
 use crate::foundations::SimTime;
-use crate::foundations::histogram::Histogram;
-use crate::foundations::interval::BatchMeans;
 use crate::serving::Usage;
 use crate::serving::endpoint::EndpointUsage;
 use crate::serving::link::LinkUsage;
@@ -14,29 +13,9 @@ use crate::serving::tiers::{Level, TierUsage};
 /// Picodollars in a dollar: money is counted in integers.
 pub const PICO_PER_USD: f64 = 1e12;
 
-/// Observations of one quantity, in integers of its unit.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Observations {
-    /// All of them, in buckets of three digits, with their exact sum.
-    pub histogram: Histogram,
-    /// Means of successive batches: how sure one long trial is of its mean.
-    pub batches: BatchMeans,
-}
-
-impl Observations {
-    /// Adds one.
-    pub fn record(&mut self, value: u64) {
-        self.histogram.record(value);
-        self.batches.record(value as f64);
-    }
-
-    /// Adds another trial's. Between trials, trials tell how sure they are: batches go, whichever
-    /// trial they are of.
-    pub fn merge(&mut self, other: &Self) {
-        self.histogram.merge(&other.histogram);
-        self.batches.reset();
-    }
-}
+/// Figures of a call and of a task that go into histograms.
+pub(super) const CALL_FIGURES: usize = 4;
+pub(super) const TASK_FIGURES: usize = 10;
 
 /// What the agents of one population did. Only tasks that started after the warm-up count.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -183,6 +162,29 @@ impl AgentTally {
         for (mine, theirs) in self.observations_mut().into_iter().zip(other.observations()) {
             mine.merge(theirs);
         }
+    }
+
+    /// Counts what was observed of calls: the figures of a row are in this order.
+    #[inline(never)]
+    pub(super) fn count_calls(&mut self, kept: &mut Kept<CALL_FIGURES>) {
+        kept.count([&mut self.call_latency, &mut self.queue_time, &mut self.ttft, &mut self.tpot]);
+    }
+
+    /// Counts what was observed of tasks: the figures of a row are in this order.
+    #[inline(never)]
+    pub(super) fn count_tasks(&mut self, kept: &mut Kept<TASK_FIGURES>) {
+        kept.count([
+            &mut self.task_latency,
+            &mut self.calls_per_task,
+            &mut self.tool_calls_per_task,
+            &mut self.tokens_per_task,
+            &mut self.plain_per_task,
+            &mut self.input_per_task,
+            &mut self.cached_per_task,
+            &mut self.output_per_task,
+            &mut self.reasoning_per_task,
+            &mut self.charge_per_task,
+        ]);
     }
 
     fn observations(&self) -> [&Observations; 15] {

@@ -3,7 +3,7 @@
 use super::actor::{InFlight, Reply, Server};
 use super::call::Failure;
 use super::event::{Event, Handle};
-use super::plan::Backend;
+use super::plan::{Backend, Overflow, Pool};
 use super::world::{PoolState, World};
 use crate::foundations::random::{Purpose, derive};
 use crate::foundations::{EventKey, SimDuration, SimTime};
@@ -37,7 +37,14 @@ impl World<'_> {
         let Some(pool) = self.plan.pools.get(usize::from(place)) else {
             return Some(self.plan.backend(place));
         };
-        let Some(overflow) = &pool.overflow else { return Some(Backend::Pool(place)) };
+        match &pool.overflow {
+            None => Some(Backend::Pool(place)),
+            Some(overflow) => self.unless_crowded(place, pool, overflow),
+        }
+    }
+
+    #[cold]
+    fn unless_crowded(&mut self, place: u16, pool: &Pool, overflow: &Overflow) -> Option<Backend> {
         let prompts_waiting = self.prompts(pool, Replica::queued);
         let state = &self.pools[usize::from(place)];
         let replicas = &mut self.replicas[state.replicas.clone()];
@@ -62,6 +69,7 @@ impl World<'_> {
     }
 
     /// Sends an actor's call to an endpoint.
+    #[cold]
     pub(super) fn call_endpoint(&mut self, actor: Handle, index: u16) {
         let plan = self.plan;
         let spec = &plan.endpoints[usize::from(index)].spec;
@@ -140,6 +148,7 @@ impl World<'_> {
     }
 
     /// A caller no longer wants what an endpoint is answering: pays for what it has.
+    #[cold]
     pub(super) fn hang_up(&mut self, request: Handle, index: u16, reply: Handle) {
         let plan = self.plan;
         let spec = &plan.endpoints[usize::from(index)].spec;

@@ -9,6 +9,7 @@ use crate::serving::Replica;
 impl World<'_> {
     /// The place of the pool or endpoint for a call to a route: the first in the route's order that
     /// has no more waiting than it may have, or the one with the fewest where all have.
+    #[cold]
     pub(super) fn follow_route(
         &mut self,
         actor: Handle,

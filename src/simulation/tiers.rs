@@ -13,6 +13,7 @@ use crate::workload::trace::Gap;
 
 impl World<'_> {
     /// A request was sent to a replica: begins to fetch what the tiers hold of its context.
+    #[cold]
     pub(super) fn prefetch(&mut self, pool: u16, replica: usize, request: RequestId, prompt: u32) {
         let plan = &self.plan.pools[usize::from(pool)];
         let state = &mut self.pools[usize::from(pool)];
@@ -87,6 +88,7 @@ impl World<'_> {
 
     /// A call was answered by a replica: what becomes of the session's context, known by the key of
     /// its last piece then, depends on what the session waits for now.
+    #[cold]
     pub(super) fn retain(&mut self, actor: Handle, pool: u16, server: Server, tail: u64) {
         let Server::Replica { index, .. } = server else { return };
         let plan = &self.plan.pools[usize::from(pool)];

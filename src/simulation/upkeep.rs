@@ -220,6 +220,7 @@ impl World<'_> {
     }
 
     /// Keeps a request to `pool` until a replica of the pool `at` opens.
+    #[cold]
     pub(super) fn hold(&mut self, request: Handle, at: u16, pool: u16) {
         self.in_flight[request].server = Server::Held { pool };
         if let Some(fleet) = self.fleet(at) {

@@ -13,12 +13,14 @@ use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::exchange::{Exchange, exchanges};
 use super::fleet::Fleet;
-use super::outcome::{AgentTally, Conservation, PICO_PER_USD, TrialOutcome};
+use super::observations::Kept;
+use super::outcome::{
+    AgentTally, CALL_FIGURES, Conservation, PICO_PER_USD, TASK_FIGURES, TrialOutcome,
+};
 use super::plan::{Ending, Plan, Pool};
 use super::pool_tiers::PoolTiers;
 use super::series::{Bin, PoolBin};
 use super::slab::Slab;
-use super::task_sample::TaskRow;
 use super::timeouts::Timeouts;
 use crate::foundations::random::{Purpose, Streams, derive};
 use crate::foundations::time::PS_PER_S;
@@ -65,6 +67,9 @@ pub(super) struct PopulationState {
     pub(super) calls: CallMemory,
     /// Answers that its cache keeps.
     pub(super) answers: Answers,
+    /// What was observed of its latest calls and tasks and is not counted yet.
+    pub(super) calls_kept: Kept<CALL_FIGURES>,
+    pub(super) tasks_kept: Kept<TASK_FIGURES>,
     /// The client behind the arrival that is due.
     client: u32,
 }
@@ -123,7 +128,7 @@ pub struct World<'p> {
     /// What happened one by one, where somebody asked for it.
     pub(super) log: Option<Box<TrialLog>>,
     pub(super) window: (SimTime, SimTime),
-    outcome: TrialOutcome,
+    pub(super) outcome: TrialOutcome,
 }
 
 impl<'p> World<'p> {
@@ -386,58 +391,6 @@ impl<'p> World<'p> {
         }
     }
 
-    pub(super) fn record_task(&mut self, handle: Handle, cause: Option<Cause>) {
-        let task = &self.tasks[handle];
-        self.bin.tasks_finished += 1;
-        self.bin.tasks_succeeded += u64::from(cause.is_none());
-        let conservation = &mut self.outcome.conservation;
-        match cause {
-            None => conservation.tasks_succeeded += 1,
-            Some(_) => conservation.tasks_failed += 1,
-        }
-        let open = self.measuring && self.accepting;
-        let tally = &mut self.outcome.agents[task.population as usize];
-        tally.finished_in_window += u64::from(open);
-        tally.succeeded_in_window += u64::from(open && cause.is_none());
-        if !task.counted {
-            return;
-        }
-        let latency = self.now.since(task.started);
-        match cause {
-            None => tally.succeeded += 1,
-            Some(cause) => tally.failed[cause as usize] += 1,
-        }
-        if matches!(cause, None | Some(Cause::Program)) {
-            tally.task_latency.record(latency.as_us());
-        }
-        tally.calls_per_task.record(u64::from(task.calls));
-        tally.tool_calls_per_task.record(u64::from(task.tool_calls));
-        tally.tokens_per_task.record(task.input_tokens + task.output_tokens);
-        let plain = u64::from(task.prompt.unwrap_or(0)) + u64::from(task.answer);
-        tally.plain_per_task.record(plain.max(1));
-        tally.input_per_task.record(task.input_tokens);
-        tally.cached_per_task.record(task.cached_tokens);
-        tally.output_per_task.record(task.output_tokens);
-        tally.reasoning_per_task.record(task.reasoning_tokens);
-        tally.charge_per_task.record(task.charged_pico / 1000);
-        let trial = self.outcome.trial;
-        self.outcome.tasks.offer(task.number, || TaskRow {
-            trial,
-            task: task.number,
-            population: task.population,
-            started_s: task.started.as_s(),
-            latency_s: latency.as_s(),
-            cause,
-            calls: task.calls,
-            tool_calls: task.tool_calls,
-            input_tokens: task.input_tokens,
-            cached_tokens: task.cached_tokens,
-            output_tokens: task.output_tokens,
-            reasoning_tokens: task.reasoning_tokens,
-            usd: task.charged_pico as f64 / PICO_PER_USD,
-        });
-    }
-
     /// Books what every replica has done by now, and adds what is new to the present bin.
     fn take_stock(&mut self) {
         let plan = self.plan;
@@ -578,6 +531,10 @@ impl<'p> World<'p> {
             sums.charged_ps += state.charged_ps;
         }
         self.outcome.conservation = sums;
+        for (state, tally) in self.counters.iter_mut().zip(&mut self.outcome.agents) {
+            tally.count_calls(&mut state.calls_kept);
+            tally.count_tasks(&mut state.tasks_kept);
+        }
         let empty = TrialOutcome::empty(self.plan, 0);
         std::mem::replace(&mut self.outcome, empty)
     }

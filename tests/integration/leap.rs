@@ -55,6 +55,7 @@ fn serve(spec: &ReplicaSpec, jobs: &[Job]) -> (Replica, Vec<Finished>) {
             }
         }
     }
+    server.settle(spec, finished.last().map_or(SimTime::ZERO, |last| last.finished));
     (server, finished)
 }
 

@@ -3,7 +3,8 @@
 
 use tokenfleet::foundations::{Law, Purpose, SimDuration, SimTime, Stream, Streams};
 use tokenfleet::serving::Usage;
-use tokenfleet::simulation::outcome::{AgentTally, Conservation, Observations, PoolTally};
+use tokenfleet::simulation::observations::Observations;
+use tokenfleet::simulation::outcome::{AgentTally, Conservation, PoolTally};
 use tokenfleet::simulation::plan::Plan;
 use tokenfleet::simulation::series::{Bin, PoolBin, Series};
 use tokenfleet::simulation::task_sample::{TaskRow, TaskSample};

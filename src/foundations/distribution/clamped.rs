@@ -23,6 +23,8 @@ pub struct Clamped {
     law: Law,
     low: f64,
     high: f64,
+    /// The value, where there is only one.
+    only: Option<f64>,
 }
 
 impl Law {
@@ -33,7 +35,17 @@ impl Law {
     /// Refuses bounds that are not in order.
     pub fn clamped(self, low: f64, high: f64) -> Result<Self, LawError> {
         LawError::ordered("clamping", low, high)?;
-        Self::Clamped(Arc::new(Clamped { law: self, low, high })).finite()
+        let only = self.maximum().clamp(low, high);
+        let only = (self.minimum().clamp(low, high) == only).then_some(only);
+        Self::Clamped(Arc::new(Clamped { law: self, low, high, only })).finite()
+    }
+}
+
+impl Clamped {
+    /// The value, where there is only one.
+    #[inline]
+    pub(super) fn only(&self) -> Option<f64> {
+        self.only
     }
 }
 

@@ -96,6 +96,7 @@ impl Paced {
 
     /// Adds a request that reads `context` tokens in its next step and makes `remaining` more in
     /// `last - now` steps.
+    #[cold]
     pub(super) fn join(
         &mut self,
         model: &StepModel,
@@ -137,6 +138,7 @@ impl Paced {
         self.course.slope = self.course.slope.plus(course.slope);
     }
 
+    #[cold]
     pub(super) fn leave(&mut self, slot: u32, now: u64) {
         let pace = &mut self.paces[slot as usize];
         pace.settle(now);
@@ -162,6 +164,7 @@ impl Paced {
     }
 
     /// Blocks that the `steps` steps behind step `now` take.
+    #[cold]
     pub(super) fn blocks_for(&self, now: u64, steps: u64, block: u32) -> u64 {
         let blocks = |&slot: &u32| {
             let pace = &self.paces[slot as usize];
@@ -191,6 +194,7 @@ impl Paced {
     }
 
     /// Steps behind step `now` until a window fills or blocks run out, at most `limit`.
+    #[cold]
     pub(super) fn undisturbed(&self, now: u64, blocks: u64, limit: u64, block: u32) -> u64 {
         let full = self.fills.peek().map_or(u64::MAX, |Reverse((full, ..))| full - now);
         self.steps_within(now, blocks, limit.min(full), block)
@@ -221,6 +225,7 @@ impl Paced {
     }
 
     /// Moves on by `steps` undisturbed steps from step `now`; returns the tokens made.
+    #[cold]
     pub(super) fn advance(
         &mut self,
         model: &StepModel,

@@ -16,6 +16,7 @@ const RECLAIMED: u64 = 128;
 
 impl Replica {
     /// Time passes for what nobody stands on.
+    #[cold]
     pub(super) fn pass(&mut self, now: SimTime) {
         let expired = self.kv.pass(now) * u64::from(self.kv.block_tokens());
         self.usage.counters.count(Counter::Expired, expired);
@@ -25,6 +26,7 @@ impl Replica {
 
     /// Sees to it that the batch can grow without evicting: what is evicted tells the tiers below, and
     /// must do so at the boundary at which it happens.
+    #[cold]
     pub(super) fn reclaim(&mut self) {
         let next = self.batch.blocks_for(1);
         if next > self.kv.free_blocks() {
@@ -44,6 +46,7 @@ impl Replica {
 
     /// A request is at its turn and nobody has looked for its context below: it is passed over until
     /// somebody has.
+    #[cold]
     pub(super) fn wait_for_look(&mut self, slot: u32) {
         let sequence = &mut self.sequences[slot as usize];
         (sequence.sought, sequence.fetching) = (true, true);
@@ -124,6 +127,7 @@ impl Replica {
     }
 
     /// A request left the queue: what was fetched for it is no longer ahead of its use.
+    #[cold]
     pub(super) fn used_fetched(&mut self, slot: u32) {
         let sequence = &mut self.sequences[slot as usize];
         self.ahead -= u64::from(std::mem::take(&mut sequence.fetched));

@@ -48,6 +48,7 @@ impl Replica {
     }
 
     /// A prompt is computed; its blocks stay.
+    #[cold]
     pub(super) fn keep(
         &mut self,
         spec: &ReplicaSpec,
@@ -62,6 +63,7 @@ impl Replica {
     }
 
     /// There is room for a prompt that another server has computed.
+    #[cold]
     pub(super) fn fetch(&mut self, slot: u32, now: SimTime) {
         let sequence = &mut self.sequences[slot as usize];
         sequence.phase = Phase::Fetching;

@@ -170,6 +170,7 @@ impl Replica {
     }
 
     /// Takes a request's blocks away; it is computed again, first in the queue.
+    #[cold]
     fn preempt(&mut self, spec: &ReplicaSpec, slot: u32) {
         self.withdraw(spec, slot);
         let sequence = &mut self.sequences[slot as usize];
@@ -196,6 +197,7 @@ impl Replica {
     }
 
     /// Puts a request into a queue that is not in order of arrival, behind its equals.
+    #[cold]
     pub(super) fn queue_up(&mut self, spec: &ReplicaSpec, slot: u32) {
         let sequence = &mut self.sequences[slot as usize];
         sequence.rank = spec.scheduling.rank(&sequence.standing, sequence.output);
@@ -208,6 +210,7 @@ impl Replica {
     }
 
     /// The request to take up next of those that may be, and its place in the queue.
+    #[cold]
     fn next_in_line(&self, spec: &ReplicaSpec, has_work: bool) -> Option<(usize, u32)> {
         let ready = |&(_, slot): &(usize, u32)| {
             let sequence = &self.sequences[slot as usize];
@@ -224,6 +227,7 @@ impl Replica {
 
     /// The running request that gives way first: the one admitted last, of the lowest class where
     /// there are classes.
+    #[cold]
     fn last_in_line(&self, spec: &ReplicaSpec) -> Option<u32> {
         let ranked = matches!(spec.scheduling, Scheduling::Priority { .. });
         // What is being written to from afar cannot be taken away.
@@ -235,6 +239,7 @@ impl Replica {
     }
 
     /// Takes the places of running requests of lower classes until the next in line can have one.
+    #[cold]
     fn make_way(&mut self, spec: &ReplicaSpec) {
         let has_work = !self.running.is_empty();
         while let Some((_, slot)) = self.next_in_line(spec, has_work) {

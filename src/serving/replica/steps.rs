@@ -79,9 +79,23 @@ impl Replica {
             flops + u128::from(steps) * u128::from(size) * u128::from(spec.request_flops());
         usage.bytes += traffic + u128::from(steps) * u128::from(bytes);
         let first_gap = run.base + std::mem::take(&mut self.stall);
-        usage.inter_token.record_progression(first_gap, run.slope, steps, size);
+        self.keep_gaps([first_gap, run.slope, steps, size]);
         self.done += steps;
         self.share_per_token += per_token * u128::from(steps);
+    }
+
+    fn keep_gaps(&mut self, gaps: [u64; 4]) {
+        self.gaps.push(gaps);
+        if self.gaps.len() == self.gaps.inline_size() {
+            self.count_gaps();
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn count_gaps(&mut self) {
+        for [first, growth, steps, requests] in self.gaps.drain(..) {
+            self.usage.inter_token.record_progression(first, growth, steps, requests);
+        }
     }
 
     /// KV tokens of running requests over the next steps, x time.
@@ -175,7 +189,7 @@ impl Replica {
             let (flops, traffic) = self.batch.attention_work(model, 1);
             usage.flops += flops + u128::from(size) * u128::from(spec.request_flops());
             usage.bytes += traffic;
-            usage.inter_token.record_n(length, size);
+            self.keep_gaps([length, 0, 1, size]);
             self.share_per_token += per_token;
             self.usage.output_tokens += self.advance_batch(spec, 1);
         } else if present > 0 {

@@ -2,7 +2,8 @@
 
 use super::super::super::totals::{Served, Totals};
 use super::super::{Metric, Origin, Scope, Unit};
-use crate::simulation::outcome::{AgentTally, Observations};
+use crate::simulation::observations::Observations;
+use crate::simulation::outcome::AgentTally;
 
 pub(super) const ALL: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool];
 pub(super) const TASKS: &[Scope] = &[Scope::Fleet, Scope::Agent];
