@@ -82,8 +82,9 @@ impl ReplicaSpec {
         let (mut done, mut ps) = (0, 0u64);
         while done < tokens {
             let chunk = self.chunk(tokens - done, self.token_budget.max(1)).max(1);
-            let attention = self.model.prefill_attention(chunk, behind + done).ps;
-            let gpu = self.model.tokens(chunk).ps + attention;
+            let passage = self.model.passage(1, chunk, done == 0);
+            let attention = self.model.prefill_attention(chunk, behind + done);
+            let gpu = self.model.mixed(0, chunk, passage).ps + passage.attention(attention).ps;
             ps = ps.saturating_add(gpu.max(self.model.prefill_host_ps(chunk)));
             done += chunk;
         }
@@ -536,7 +537,9 @@ impl Replica {
         if spec.retention.is_some() {
             self.pass(now);
         }
-        match std::mem::replace(&mut self.activity, Activity::Idle) {
+        let before = std::mem::replace(&mut self.activity, Activity::Idle);
+        let empty = matches!(before, Activity::Idle | Activity::Stalled);
+        match before {
             Activity::Idle | Activity::Stalled => {}
             Activity::Leap { run, fixed, host, bytes, steps, .. } => {
                 self.book_leap(spec, run, fixed, host, bytes, steps);
@@ -558,7 +561,7 @@ impl Replica {
             }
         }
         self.called = called;
-        self.begin(spec, table, now);
+        self.begin(spec, table, empty, now);
     }
 
     /// A request is gone: its name means nothing from now on.
