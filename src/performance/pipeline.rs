@@ -39,7 +39,7 @@ pub struct Pipeline {
     pub stages: u32,
     /// What goes round.
     pub shape: Shape,
-    /// Latency from a stage to the next, seconds.
+    /// Latency from a stage to the next, and what the host of each does for a micro-batch, seconds.
     pub send_s: f64,
     /// The same for each token, seconds.
     pub send_token_s: f64,

@@ -97,8 +97,8 @@ fn step_s(spec: &ReplicaSpec, prompt: u32, prompts: u32, context: f64) -> f64 {
     let new = prompts * prompt;
     let passage = model.passage(prompts, new, false);
     let own = f64::from(prompts) * passage.attention(model.prefill_attention(prompt, 0)).ps as f64;
-    let gpu = model.mixed(decoding * width, new, passage).ps
-        + model.head(decoding * width + prompts).ps;
+    let gpu =
+        model.mixed(decoding * width, new, passage).ps + model.head(decoding * width + prompts).ps;
     let draft = spec.speculation.as_ref().and_then(|some| some.draft.as_ref());
     let drafts = draft.map_or(0, |draft| {
         let pass = draft.tokens(decoding).ps + draft.head(decoding).ps;
@@ -149,12 +149,7 @@ fn saturated_throughput_is_what_renewal_theory_says() {
         ("experts", "model = 'qwen3-30b-a3b'\naccelerator = 'b200-sxm'".to_owned(), 50, 200.0),
         ("4 bits", format!("{dense}precision = 'int4'\ntensor_parallel = 2"), 500, 300.0),
         ("stages", format!("{dense}precision = 'fp8'\npipeline_parallel = 4"), 500, 300.0),
-        (
-            "dealt experts",
-            format!("{experts}tensor_parallel = 8\nexpert_parallel = 8"),
-            500,
-            300.0,
-        ),
+        ("dealt experts", format!("{experts}tensor_parallel = 8\nexpert_parallel = 8"), 500, 300.0),
         (
             "shared experts",
             format!("{experts}data_parallel = 16\nexpert_parallel = 16\nexpert_skew = 0.3"),
