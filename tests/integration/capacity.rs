@@ -213,7 +213,7 @@ fn saturated_throughput_is_what_renewal_theory_says() {
         plan.ending = Ending::Cut;
         let outcome = run(&plan, 0);
         let rate = outcome.pools[0].usage.output_tokens as f64 / 800.0;
-        println!("{what}: {rate:.1} tokens/s, {capacity:.1} in closed form");
+        eprintln!("{what}: {rate:.1} tokens/s, {capacity:.1} in closed form");
         assert!((rate / capacity - 1.0).abs() < 0.01, "{what}: {rate}, {capacity} tokens/s");
     }
 }

@@ -264,7 +264,7 @@ fn an_autoscaler_that_holds_a_latency_rents_what_suffices() {
         let outcome = run(&held(rate), 0);
         let replicas = outcome.pools[0].replica_ps as f64 / (200_000e12 / rate - 1000e12);
         let late = outcome.agents[0].ttft.histogram.quantile(0.95) as f64 / 1e6;
-        println!("{rate} /s: {replicas:.2} replicas, {enough} suffice; {late:.2} s");
+        eprintln!("{rate} /s: {replicas:.2} replicas, {enough} suffice; {late:.2} s");
         // The load is counted within two minutes, which by chance may ask for one more.
         let few = f64::from(enough) - 0.05;
         assert!((few..few + 1.1).contains(&replicas), "{rate} /s: {replicas}");
