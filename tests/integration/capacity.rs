@@ -140,6 +140,7 @@ fn described(pool: &str, places: u32) -> ReplicaSpec {
 /// grows evenly over them, so it is p + 1 + E((n - 1) (N - 1)) / 2 E(N) in the mean. That is all that
 /// throughput depends on.
 #[test]
+#[expect(clippy::print_stderr, reason = "the figures are the answer")]
 fn saturated_throughput_is_what_renewal_theory_says() {
     let dense = "model = 'llama-3.3-70b'\naccelerator = 'h200-sxm'\n";
     let experts = "model = 'deepseek-r1'\naccelerator = 'h200-sxm'\n";

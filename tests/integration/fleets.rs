@@ -258,6 +258,7 @@ fn erlang(rate: f64) -> u32 {
 /// An autoscaler that holds a latency rents as many as Erlang's C says suffice, from one replica that is
 /// drowned at first: neither fewer, nor the more that a queue seems to ask for while others still start.
 #[test]
+#[expect(clippy::print_stderr, reason = "the figures are the answer")]
 fn an_autoscaler_that_holds_a_latency_rents_what_suffices() {
     for (rate, enough) in [(10.0, 4), (20.0, 6), (40.0, 12)] {
         assert_eq!(erlang(rate), enough);
