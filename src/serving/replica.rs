@@ -12,6 +12,8 @@
 
 use std::collections::VecDeque;
 
+pub use under_way::UnderWay;
+
 use super::batch::DecodeBatch;
 use super::kv_cache::{KvCache, Retention};
 use super::request::{Fetch, Finished, Request, RequestId, Stage};
@@ -27,6 +29,7 @@ mod hand_over;
 mod lose;
 mod schedule;
 mod steps;
+mod under_way;
 
 /// What all replicas of a pool have in common.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
 use super::actor::{Actor, Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
+use super::call_log::Why;
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::outcome::PICO_PER_USD;
@@ -418,6 +419,7 @@ impl World<'_> {
         if let Some(request) = self.timeouts.pop(awaited(&self.in_flight, &self.actors)) {
             self.now = due;
             let actor = self.in_flight[request].actor;
+            self.log_given_up(request, Why::TimedOut);
             self.abandon_request(request);
             self.attempt_failed(actor, Failure::Timeout);
         }
@@ -430,6 +432,7 @@ impl World<'_> {
         {
             let (population, counted) = self.whose(actor);
             self.tally(population).abandoned += u64::from(counted);
+            self.log_given_up(call.request, Why::Unwanted);
             self.abandon_request(call.request);
         }
     }

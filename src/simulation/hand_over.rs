@@ -8,6 +8,7 @@
 
 use super::actor::Server;
 use super::call::Failure;
+use super::call_log::Why;
 use super::event::{Event, Handle};
 use super::exchange::{HandOver, Way};
 use super::plan::LostCalls;
@@ -189,6 +190,7 @@ impl World<'_> {
             let actor = self.in_flight[request].actor;
             self.close(tag, home as u16);
             if self.actors.contains(actor) {
+                self.log_given_up(request, Why::Lost);
                 self.abandon_request(request);
                 match restarts {
                     true => self.send(actor, home as u16),
