@@ -14,6 +14,7 @@ pub mod html;
 pub mod likeness;
 pub mod manifest;
 pub mod plot;
+pub mod published;
 pub mod quantity;
 pub mod schema;
 pub mod sensitivity;

@@ -1,21 +1,24 @@
-//! `tokenfleet agents`: archetypes held against recorded agents, as a page.
+//! `tokenfleet agents`: archetypes held against recorded agents and published figures, as a page.
+
+mod facts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::failure::{FINE, Failure};
 use super::terminal::{print, remark};
 use crate::foundations::Sources;
 use crate::report::export;
-use crate::report::likeness::{Likeness, Trait, page};
+use crate::report::likeness::{Likeness, Page, Trait};
 use crate::simulation::World;
+use crate::simulation::call_log::LoggedCall;
 use crate::simulation::scenario::files::NoFiles;
-use crate::simulation::scenario::{ReadOptions, Scenario};
+use crate::simulation::scenario::{ReadOptions, Scenario, Variant};
 use crate::workload::trace::TraceError;
 use crate::workload::trace::habits::Habits;
-use crate::workload::trace::import::{self, Format, ImportOptions};
+use crate::workload::trace::import::{self, Format as Recording, ImportOptions};
 use crate::workload::trace::recording::{Header, Session, Sink};
 
 /// What `tokenfleet agents` is told.
@@ -32,12 +35,25 @@ pub struct AgentsArguments {
     /// Root of all random numbers
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+
+    /// How to print what was found; the file is always a page
+    #[arg(long, value_enum, default_value_t = Format::Page)]
+    pub format: Format,
+}
+
+/// How the command prints what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// The page.
+    Page,
+    /// For programs.
+    Json,
 }
 
 /// An archetype and a recording of agents of its kind.
 struct Pair {
     archetype: &'static str,
-    format: Format,
+    format: Recording,
     file: &'static str,
     /// Only sessions whose names begin so.
     sessions: &'static str,
@@ -71,7 +87,7 @@ const SESSIONS: &[Trait] = &[
 const PAIRS: [Pair; 6] = [
     Pair {
         archetype: "coding-autonomous",
-        format: Format::Trie,
+        format: Recording::Trie,
         file: "trie/agentic_coding_8k_first2000.jsonl",
         sessions: "",
         columns: &[],
@@ -84,7 +100,7 @@ const PAIRS: [Pair; 6] = [
     },
     Pair {
         archetype: "coding-interactive",
-        format: Format::Columns,
+        format: Recording::Columns,
         file: "claude_code_weka/llm_calls.csv.gz",
         sessions: "",
         columns: &[("cached", "prefix_hit_blocks64*64")],
@@ -96,7 +112,7 @@ const PAIRS: [Pair; 6] = [
     },
     Pair {
         archetype: "react",
-        format: Format::Columns,
+        format: Recording::Columns,
         file: "lmcache_agentic/train_shard4_normalized.jsonl",
         sessions: "gaia",
         columns: &[],
@@ -107,7 +123,7 @@ const PAIRS: [Pair; 6] = [
     },
     Pair {
         archetype: "chat",
-        format: Format::Mooncake,
+        format: Recording::Mooncake,
         file: "mooncake/conversation_first5000.jsonl",
         sessions: "",
         columns: &[],
@@ -118,7 +134,7 @@ const PAIRS: [Pair; 6] = [
     },
     Pair {
         archetype: "rag",
-        format: Format::RagPulse,
+        format: Recording::RagPulse,
         file: "ragpulse",
         sessions: "",
         columns: &[],
@@ -129,7 +145,7 @@ const PAIRS: [Pair; 6] = [
     },
     Pair {
         archetype: "plain",
-        format: Format::Azure,
+        format: Recording::Azure,
         file: "azure2023/AzureLLMInferenceTrace_conv.csv",
         sessions: "",
         columns: &[],
@@ -145,30 +161,39 @@ const PAIRS: [Pair; 6] = [
 /// # Errors
 /// Recordings that are not what they should be, and whatever keeps the page from being written.
 pub fn run(arguments: &AgentsArguments) -> Result<u8, Failure> {
-    let (mut all, mut skipped) = (Vec::new(), Vec::new());
+    let mut page = Page::default();
     for pair in &PAIRS {
         let path = arguments.data.join(pair.file);
         if !path.exists() {
-            skipped.push(format!("{}: no `{}` in the data", pair.archetype, pair.file));
+            page.skipped.push(format!("{}: no `{}` in the data", pair.archetype, pair.file));
             continue;
         }
         remark(&format!("{} ...\n", pair.archetype));
         let recorded = recorded(pair, &path)?;
         let generated = generated(pair, arguments.seed)?;
-        all.push(Likeness::new(pair.archetype, pair.what, pair.traits, &recorded, &generated));
+        if pair.archetype == "coding-interactive" {
+            page.published.extend(facts::hits(&recorded, &generated));
+        }
+        let likeness = Likeness::new(pair.archetype, pair.what, pair.traits, &recorded, &generated);
+        page.likenesses.push(likeness);
     }
-    if all.is_empty() {
+    if page.likenesses.is_empty() {
         let data = arguments.data.display();
         return Err(Failure::Usage(format!("`{data}` holds none of the recordings")));
     }
-    let text = page(&all, &skipped);
+    remark("published figures ...\n");
+    page.published.extend(facts::found(arguments.seed)?);
+    let text = page.text();
     if let Some(folder) = arguments.out.parent() {
         fs::create_dir_all(folder)?;
     }
     let part = arguments.out.with_extension("part");
     fs::write(&part, &text)?;
     fs::rename(&part, &arguments.out)?;
-    print(&text)?;
+    match arguments.format {
+        Format::Page => print(&text)?,
+        Format::Json => print(&(serde_json::to_string_pretty(&page)? + "\n"))?,
+    }
     Ok(FINE)
 }
 
@@ -197,28 +222,39 @@ fn recorded(pair: &Pair, path: &Path) -> Result<Habits, Failure> {
     Ok(habits)
 }
 
-/// Sessions of an archetype on servers that take any context.
+/// Sessions of an archetype.
 fn generated(pair: &Pair, seed: u64) -> Result<Habits, Failure> {
-    let text = format!(
-        "[run]\nhorizon = \"{} h\"\n[agents.a]\nprogram = \"{}\"\nmodel = \"main\"\n\
-         arrivals = {{ closed = {{ users = {}, think_time = \"1 s\" }} }}\n[pools.main]\n\
-         model = \"llama-4-maverick\"\naccelerator = \"h200-sxm\"\ntensor_parallel = 8\n\
-         replicas = 4\nprecision = {{ weights = \"fp8\", kv = \"fp8\" }}\n",
-        pair.hours, pair.archetype, pair.users
-    );
-    let mut sources = Sources::default();
-    let source = sources.add_file(pair.archetype, &text);
-    let options = ReadOptions::new(&NoFiles);
-    let scenario = match Scenario::read(source, &mut sources, &options) {
-        Ok(scenario) => scenario,
-        Err(faults) => return Err(Failure::Scenario { faults, sources }),
-    };
     let mut habits = Habits::default();
-    for variant in &scenario.variants {
-        let calls = World::calls_of_trial(&variant.plan, seed, 0, |_, _| true).unwrap_or_default();
+    for calls in calls_of(pair.archetype, pair.users, pair.hours, seed)? {
         for session in export::sessions(&calls) {
             habits.session(session)?;
         }
     }
     Ok(habits)
+}
+
+/// Calls of an archetype's sessions on servers that take any context.
+fn calls_of(
+    archetype: &str,
+    users: u32,
+    hours: u32,
+    seed: u64,
+) -> Result<Vec<Vec<LoggedCall>>, Failure> {
+    let text = format!(
+        "[run]\nhorizon = \"{hours} h\"\n[agents.a]\nprogram = \"{archetype}\"\nmodel = \"main\"\n\
+         arrivals = {{ closed = {{ users = {users}, think_time = \"1 s\" }} }}\n[pools.main]\n\
+         model = \"llama-4-maverick\"\naccelerator = \"h200-sxm\"\ntensor_parallel = 8\n\
+         replicas = 4\nprecision = {{ weights = \"fp8\", kv = \"fp8\" }}\n"
+    );
+    let mut sources = Sources::default();
+    let source = sources.add_file(archetype, &text);
+    let options = ReadOptions::new(&NoFiles);
+    let scenario = match Scenario::read(source, &mut sources, &options) {
+        Ok(scenario) => scenario,
+        Err(faults) => return Err(Failure::Scenario { faults, sources }),
+    };
+    let calls = |variant: &Variant| {
+        World::calls_of_trial(&variant.plan, seed, 0, |_, _| true).unwrap_or_default()
+    };
+    Ok(scenario.variants.iter().map(calls).collect())
 }

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
+use super::published::{self, Published};
 use crate::foundations::fitting::distance_of_samples;
 use crate::foundations::units::{format_duration, format_number, format_percent};
 use crate::workload::trace::habits::{Habits, Half};
@@ -14,7 +17,8 @@ pub const NEAR: f64 = 0.10;
 pub const MEANS: f64 = 0.05;
 
 /// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Trait {
     /// Calls of a session.
     CallsPerSession,
@@ -75,9 +79,10 @@ impl Trait {
 }
 
 /// One trait of both sides.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// What it is.
+    #[serde(rename = "trait")]
     pub of: Trait,
     /// Values recorded, in the half that judges, and generated.
     pub counts: (usize, usize),
@@ -90,7 +95,7 @@ pub struct Row {
 }
 
 /// An archetype held against a recording.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Likeness {
     /// The archetype.
     pub archetype: String,
@@ -145,57 +150,72 @@ impl Likeness {
     }
 }
 
-/// The page: a table for each archetype.
-pub fn page(all: &[Likeness], skipped: &[String]) -> String {
-    let mut text = String::from("# Agents as generated and as recorded\n\n");
-    let _ = writeln!(
-        text,
-        "Each archetype of the catalog is simulated and held against recorded agents of its kind, \
+/// All that is held against recordings and publications.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Page {
+    /// Archetypes held against recordings.
+    pub likenesses: Vec<Likeness>,
+    /// Published figures held against ours.
+    pub published: Vec<Published>,
+    /// What was not compared, and why.
+    pub skipped: Vec<String>,
+}
+
+impl Page {
+    /// A table for each archetype, and one of the published figures.
+    pub fn text(&self) -> String {
+        let Self { likenesses, published, skipped } = self;
+        let mut text = String::from("# Agents as generated and as recorded\n\n");
+        let _ = writeln!(
+            text,
+            "Each archetype of the catalog is simulated and held against recorded agents of its kind, \
          trait by trait: the Kolmogorov-Smirnov distance (KS) of generated values from those of \
          every other recorded session, the distance that chance alone exceeds in 5 % of cases if \
          all values were independent (values of one session are not), and the means. A trait is \
          like the recording within {ALIKE}, near within {NEAR}; means agree within {:.0} %.",
-        MEANS * 100.0
-    );
-    for likeness in all {
-        let _ = writeln!(text, "\n## {}\n\n{}\n", likeness.archetype, likeness.recording);
-        text.push_str("| trait | recorded | generated | KS | by chance | | mean recorded | mean generated | | |\n");
-        text.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
-        for row in &likeness.rows {
-            let change = row.means.1 / row.means.0 - 1.0;
-            let verdict = if row.ks <= ALIKE {
-                "like"
-            } else if row.ks <= NEAR {
-                "near"
-            } else {
-                "**off**"
-            };
-            let means = if change.abs() <= MEANS { "agree" } else { "**off**" };
-            let _ = writeln!(
-                text,
-                "| {} | {} | {} | {:.3} | {:.3} | {verdict} | {} | {} | {:+.1} % | {means} |",
-                row.of.name(),
-                row.counts.0,
-                row.counts.1,
-                row.ks,
-                row.chance,
-                row.of.format(row.means.0),
-                row.of.format(row.means.1),
-                change * 100.0
-            );
+            MEANS * 100.0
+        );
+        for likeness in likenesses {
+            let _ = writeln!(text, "\n## {}\n\n{}\n", likeness.archetype, likeness.recording);
+            text.push_str("| trait | recorded | generated | KS | by chance | | mean recorded | mean generated | | |\n");
+            text.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
+            for row in &likeness.rows {
+                let change = row.means.1 / row.means.0 - 1.0;
+                let verdict = if row.ks <= ALIKE {
+                    "like"
+                } else if row.ks <= NEAR {
+                    "near"
+                } else {
+                    "**off**"
+                };
+                let means = if change.abs() <= MEANS { "agree" } else { "**off**" };
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {} | {:.3} | {:.3} | {verdict} | {} | {} | {:+.1} % | {means} |",
+                    row.of.name(),
+                    row.counts.0,
+                    row.counts.1,
+                    row.ks,
+                    row.chance,
+                    row.of.format(row.means.0),
+                    row.of.format(row.means.1),
+                    change * 100.0
+                );
+            }
+            if let Some((recorded, generated)) = likeness.kept {
+                let _ = writeln!(
+                    text,
+                    "\nPrompt tokens that the session's own past held: {} recorded, {} generated.",
+                    format_percent(recorded),
+                    format_percent(generated)
+                );
+            }
         }
-        if let Some((recorded, generated)) = likeness.kept {
-            let _ = writeln!(
-                text,
-                "\nPrompt tokens that the session's own past held: {} recorded, {} generated.",
-                format_percent(recorded),
-                format_percent(generated)
-            );
+        text.push_str(&published::table(published));
+        if !skipped.is_empty() {
+            text.push_str("\n## Not compared\n\n");
+            skipped.iter().for_each(|why| text.push_str(&format!("- {why}\n")));
         }
+        text
     }
-    if !skipped.is_empty() {
-        text.push_str("\n## Not compared\n\n");
-        skipped.iter().for_each(|why| text.push_str(&format!("- {why}\n")));
-    }
-    text
 }

@@ -107,6 +107,63 @@ fn drift_finds_what_was_shifted_and_nothing_else() {
 }
 
 #[test]
+fn drift_tells_programs_what_it_tells_people() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("expected.toml"), SCENARIO).unwrap();
+    let export =
+        ["export", "expected.toml", "--format", "tokenfleet", "--seed", "7", "--out", "more.jsonl"];
+    // Answers twice as long, all else as expected.
+    let twice = "programs.ours.steps.think.output={ lognormal = { median = 400, sigma = 0.5 }, \
+                 round = true, min = 1 }";
+    tokenfleet(dir.path(), &[&export[..], &["--set", twice]].concat());
+    let words = ["drift", "expected.toml", "more.jsonl", "--trials", "3", "--json", "--quiet"];
+    let told: serde_json::Value = serde_json::from_str(&tokenfleet(dir.path(), &words)).unwrap();
+    let [drift] = &told.as_array().unwrap()[..] else { panic!("{told}") };
+    let figures = drift["figures"].as_array().unwrap();
+    let figure = |name: &str| figures.iter().find(|figure| figure["figure"] == name).unwrap();
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    let answers = figure("answer tokens per call");
+    let (change, error) = (number(&answers["change"]), number(&answers["change_error"]));
+    assert_eq!(answers["moved"], true);
+    assert!((change - 1.0).abs() < 3.0 * error + 0.01, "{answers}");
+    assert_eq!(figure("calls per task")["moved"], false);
+    // The effects add up to what the bill has grown by.
+    let bill = &drift["bill"];
+    let effects: f64 = bill["effects_usd"].as_object().unwrap().values().map(number).sum();
+    let grown = number(&bill["observed_usd_per_task"]) - number(&bill["expected_usd_per_task"]);
+    assert!(grown > 0.0 && (effects / grown - 1.0).abs() < 1e-9, "{bill}");
+}
+
+/// Published figures come out of the program's own scenarios and archetypes; recordings that are not
+/// there are said to be.
+#[test]
+fn agents_are_held_against_what_was_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("data/mooncake");
+    fs::create_dir_all(&folder).unwrap();
+    let recording = sample("mooncake-conversation-1000.jsonl");
+    fs::copy(recording, folder.join("conversation_first5000.jsonl")).unwrap();
+    let words = ["agents", "--data", "data", "--out", "agents.md", "--format", "json"];
+    let told: serde_json::Value = serde_json::from_str(&tokenfleet(dir.path(), &words)).unwrap();
+    assert_eq!(told["likenesses"][0]["archetype"], "chat");
+    assert_eq!(told["skipped"].as_array().unwrap().len(), 5);
+    let published = told["published"].as_array().unwrap();
+    let found = |what: &str| {
+        let row = published.iter().find(|row| row["what"].as_str().unwrap().starts_with(what));
+        row.unwrap_or_else(|| panic!("{what}"))["found"].as_f64().unwrap()
+    };
+    // Two searches one after the other take at most twice the time of two at once.
+    assert!((1.4..2.0).contains(&found("HotpotQA: LLMCompiler faster")));
+    assert!((3.0..4.0).contains(&found("movie recommendation: LLMCompiler faster")));
+    assert!((2.0..2.6).contains(&found("ParallelQA: LLMCompiler faster")));
+    assert!((6.0..7.4).contains(&found("movie recommendation: LLMCompiler cheaper")));
+    assert!((0.1..0.2).contains(&found("throughput of mean agents")));
+    assert!((found("calls of a tree search") / 71.0 - 1.0).abs() < 0.05);
+    let page = fs::read_to_string(dir.path().join("agents.md")).unwrap();
+    assert!(page.contains("## Published figures") && page.contains("## Not compared"), "{page}");
+}
+
+#[test]
 fn a_foreign_or_truncated_file_is_refused_with_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let whole = fs::read_to_string(sample("mooncake-conversation-1000.jsonl")).unwrap();

@@ -10,6 +10,8 @@ use super::{Gap, TraceError};
 
 /// A context that has lost more than this share was compacted, or the agent began anew.
 const DROP: f64 = 0.2;
+/// A pause that a provider's prompt cache outlives, seconds: five minutes is what most promise.
+pub const SOON_S: f64 = 300.0;
 /// Leading texts or blocks of so many sessions are looked at for what all share.
 const LOOKED_AT: usize = 512;
 
@@ -44,6 +46,8 @@ pub struct Half {
     pub cut_to: Vec<f64>,
     /// Tokens of prompts, and how many of them the session's own past held.
     pub tokens: (f64, f64),
+    /// How many of them it held where the pause before was at most [`SOON_S`].
+    pub kept_soon: f64,
 }
 
 /// Collects samples of sessions.
@@ -86,7 +90,9 @@ impl Half {
             }
             self.input.push(f64::from(call.input));
             self.tokens.0 += f64::from(call.input);
-            self.tokens.1 += f64::from(kept(call, before, block_size));
+            let kept = f64::from(kept(call, before, block_size));
+            self.tokens.1 += kept;
+            self.kept_soon += if pause_s <= SOON_S { kept } else { 0.0 };
             let output = if of_task == 0 { &mut self.first_output } else { &mut self.later_output };
             output.push(f64::from(call.output));
             of_task += 1;
