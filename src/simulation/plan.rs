@@ -112,6 +112,8 @@ pub struct Pool {
     pub tiers: Option<TiersSpec>,
     /// GPUs of a replica.
     pub gpus: u32,
+    /// Replicas that make one as a scenario counts them: attention groups that share experts.
+    pub attention_groups: u32,
     /// How requests are spread.
     pub router: RouterPolicy,
     /// Who computes its prompts; without, its own replicas do.
@@ -228,15 +230,20 @@ impl Bill {
 }
 
 impl Pool {
-    /// Replicas at most.
-    pub fn most_replicas(&self) -> u32 {
-        let scaling = self.fleet.as_ref().and_then(|fleet| fleet.autoscale.as_ref());
-        scaling.map_or(self.replicas, |scaling| scaling.most.max(self.replicas))
+    /// What chooses its replicas, where that follows the load.
+    pub fn autoscale(&self) -> Option<&Autoscale> {
+        self.fleet.as_ref()?.autoscale.as_ref()
     }
 
-    /// Power of all its replicas at the meter, at full load, W; not a number where nobody knows.
+    /// Replicas at most.
+    pub fn most_replicas(&self) -> u32 {
+        self.autoscale().map_or(self.replicas, |scaling| scaling.most.max(self.replicas))
+    }
+
+    /// Power of all replicas that it may have, at the meter and at full load, W; not a number where
+    /// nobody knows.
     pub fn watts(&self) -> f64 {
-        let gpus = f64::from(self.gpus) * f64::from(self.replicas);
+        let gpus = f64::from(self.gpus) * f64::from(self.most_replicas());
         gpus * self.gpu_power.full_w * self.bill.facility_factor
     }
 

@@ -47,6 +47,7 @@ pub(crate) fn pool(replica: ReplicaSpec, replicas: u32) -> Pool {
         replica,
         replicas,
         gpus: 1,
+        attention_groups: 1,
         router: RouterPolicy::LeastLoaded,
         prefill: None,
         overflow: None,

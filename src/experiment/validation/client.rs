@@ -152,6 +152,7 @@ pub fn replica_pool(server: &Server) -> Pool {
         replica,
         replicas: 1,
         gpus,
+        attention_groups: 1,
         router: RouterPolicy::RoundRobin,
         prefill: None,
         overflow: None,

@@ -147,6 +147,7 @@ pub(in crate::simulation::scenario) fn resolve(
         // Each attention group is a server of its own; the experts that they share are in its steps.
         replicas: spec.replicas.saturating_mul(spec.wide.data_parallel),
         gpus: deployment.replica_gpus(),
+        attention_groups: spec.wide.data_parallel,
         router: spec.router,
         prefill: None,
         overflow: None,
