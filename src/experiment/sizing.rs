@@ -148,5 +148,5 @@ pub fn bursts(plan: &Plan) -> bool {
 
 /// Dollars per hour of all pools, every replica rented.
 pub fn usd_per_h(plan: &Plan) -> f64 {
-    plan.pools.iter().map(|pool| pool.usd_per_replica_h * f64::from(pool.most_replicas())).sum()
+    plan.pools.iter().map(Pool::usd_per_h).sum()
 }

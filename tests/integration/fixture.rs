@@ -56,6 +56,7 @@ pub(crate) fn pool(replica: ReplicaSpec, replicas: u32) -> Pool {
         tiers: None,
         max_context: 1 << 30,
         usd_per_replica_h: 1.0,
+        commitment: None,
         bill: Bill::UNKNOWN,
         peak_flops: 1e15,
         bandwidth: 1e12,

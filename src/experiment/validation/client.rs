@@ -161,6 +161,7 @@ pub fn replica_pool(server: &Server) -> Pool {
         tiers: None,
         max_context: u32::MAX,
         usd_per_replica_h: 0.0,
+        commitment: None,
         bill: Bill::UNKNOWN,
         peak_flops,
         bandwidth,

@@ -156,6 +156,12 @@ pub(in crate::simulation::scenario) fn resolve(
         tiers: tiers.as_ref().map(|(spec, _)| spec.clone()),
         max_context: scheduler.max_context,
         usd_per_replica_h: bill.usd() * f64::from(deployment.replica_gpus()),
+        commitment: cost::commitment(
+            section,
+            accelerator,
+            deployment.replica_gpus(),
+            spec.wide.data_parallel,
+        ),
         bill,
         peak_flops: step.peak_flops,
         bandwidth: step.bandwidth,
