@@ -1,6 +1,7 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
 use super::actor::{Actor, Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
+use super::call_log::Why;
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::outcome::PICO_PER_USD;
@@ -418,6 +419,7 @@ impl World<'_> {
         if let Some(request) = self.timeouts.pop(awaited(&self.in_flight, &self.actors)) {
             self.now = due;
             let actor = self.in_flight[request].actor;
+            self.log_given_up(request, Why::TimedOut);
             self.abandon_request(request);
             self.attempt_failed(actor, Failure::Timeout);
         }
@@ -430,6 +432,7 @@ impl World<'_> {
         {
             let (population, counted) = self.whose(actor);
             self.tally(population).abandoned += u64::from(counted);
+            self.log_given_up(call.request, Why::Unwanted);
             self.abandon_request(call.request);
         }
     }
@@ -529,10 +532,10 @@ impl World<'_> {
         let tail = self.actors[actor].context.pieces().last().map(|piece| piece.key);
         self.take_answer(actor, call.joins, finished.produced);
         self.go_on(actor, call.reason);
-        if let Server::Replica { .. } = server
+        if let Server::Replica { index, .. } = server
             && self.plan.pools[usize::from(place)].replica.retention.is_some()
         {
-            self.retain(actor, place, server, tail.unwrap_or(0));
+            self.retain(actor, place, index as usize, tail.unwrap_or(0));
         }
     }
 

@@ -8,6 +8,7 @@
 
 use super::actor::Server;
 use super::call::Failure;
+use super::call_log::Why;
 use super::event::{Event, Handle};
 use super::exchange::{HandOver, Way};
 use super::plan::LostCalls;
@@ -25,8 +26,12 @@ impl World<'_> {
                     self.prompt_computed(request, (index, kept), &report, pool, home);
                 }
                 Server::Answer { .. } => {
+                    let prompt = self.prompt_of(request, pool);
                     let whole = self.whole(request, &report);
                     self.answered(&whole, pool);
+                    if let Some((actor, side, index, tail)) = prompt {
+                        self.retain(actor, side, index, tail);
+                    }
                 }
                 _ => self.answered(&report, pool),
             }
@@ -35,6 +40,17 @@ impl World<'_> {
         if self.pools[usize::from(pool)].exchange.is_some() {
             self.begin_transfers(index, pool);
         }
+    }
+
+    /// Of a request that is about to be answered: who asked, the pool and the replica that computed its
+    /// prompt, and the key of its context's last piece; nothing where that pool has no tiers.
+    fn prompt_of(&self, request: Handle, pool: u16) -> Option<(Handle, u16, usize, u64)> {
+        let side = self.plan.pools[usize::from(pool)].prefill?.pool;
+        self.plan.pools[usize::from(side)].replica.retention?;
+        let actor = self.in_flight[request].actor;
+        let context = self.actors.contains(actor).then(|| &self.actors[actor].context)?;
+        let held = self.pools[usize::from(pool)].exchange.as_ref()?.open.get(&request.index)?;
+        Some((actor, side, held.source.0, context.pieces().last()?.key))
     }
 
     /// A prompt is computed: its request goes on to the pool that answers it.
@@ -189,6 +205,7 @@ impl World<'_> {
             let actor = self.in_flight[request].actor;
             self.close(tag, home as u16);
             if self.actors.contains(actor) {
+                self.log_given_up(request, Why::Lost);
                 self.abandon_request(request);
                 match restarts {
                     true => self.send(actor, home as u16),
