@@ -10,6 +10,7 @@ mod event;
 mod exchange;
 mod fleet;
 mod hand_over;
+mod hedge;
 mod logging;
 pub mod outcome;
 pub mod plan;
@@ -25,8 +26,10 @@ mod slab;
 pub mod task_sample;
 mod tiers;
 mod timeouts;
+mod trim;
 mod upkeep;
 mod walk;
+pub mod waste;
 pub mod world;
 
 pub use cause::Cause;
