@@ -36,7 +36,7 @@ mod warning;
 
 pub use answer::Answer;
 pub use answers::Answers;
-pub use comparison::{Comparison, Contrast, Told};
+pub use comparison::{Comparison, Contrast, Doubt, Told};
 pub use evidence::{Part, QUANTILES};
 pub use figure::Figure;
 pub use findings::Findings;

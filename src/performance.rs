@@ -81,7 +81,7 @@ pub use host::HostProfile;
 pub use measured_steps::{MeasuredStep, MeasuredSteps, UnusableSteps};
 pub use memory::{ContextBytes, MemoryPlan, usual_reserve};
 pub use mixture_of_experts::{ExpertGroup, busiest, coverage};
-pub use pipeline::{Pipeline, Shape};
+pub use pipeline::{Passage, Pipeline, Shape};
 pub use power::GpuPower;
 pub use smooth_max::SmoothMax;
 pub use speculation::Speculation;

@@ -19,7 +19,7 @@ pub mod usage;
 pub use endpoint::{Endpoint, EndpointSpec};
 pub use kv_cache::KvCache;
 pub use link::{Link, LinkSpec, LinkUsage};
-pub use replica::{Replica, ReplicaSpec};
+pub use replica::{Replica, ReplicaSpec, UnderWay};
 pub use request::{Fetch, Finished, Piece, Request, RequestId, Stage};
 pub use router::{Moment, Open, Router, RouterPolicy};
 pub use scheduling::{Scheduling, Standing};

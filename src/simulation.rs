@@ -11,6 +11,7 @@ mod exchange;
 mod fleet;
 mod hand_over;
 mod hedge;
+mod judgement;
 mod logging;
 pub mod outcome;
 pub mod plan;

@@ -40,6 +40,7 @@ use std::fmt;
 use super::figure::{Confidence, Figure, Provenance};
 use super::name::Named;
 use super::precision::ComputeFormat;
+use crate::foundations::Dimension;
 
 /// A chip, or one chip's share of a rack system.
 #[derive(Clone, Debug, PartialEq)]
@@ -195,7 +196,10 @@ impl fmt::Display for MissingFigure {
             f,
             "no {field} is published for `{accelerator}`; state one: {field} = \"{}\" in an entry \
              with base = \"{accelerator}\"",
-            field.dimension().examples()[0]
+            match field.kind() {
+                FieldKind::Link if field.dimension() == Dimension::Bandwidth => "50 GB/s",
+                _ => field.dimension().examples()[0],
+            }
         )
     }
 }

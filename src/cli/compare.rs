@@ -45,9 +45,11 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         // One trial says nothing of differences.
         monte_carlo.trials = monte_carlo.trials.clamp(2, arguments.max_trials.max(2));
     }
-    let mut found = simulate(&prepared, &monte_carlo, Vec::new(), &work, !common.quiet)?;
+    let (mut found, mut twins) =
+        simulate(&prepared, &monte_carlo, Default::default(), &work, !common.quiet)?;
     loop {
-        let answers = Answers::new(&prepared.name, &monte_carlo, found, prepared.confidence);
+        let answers = Answers::new(&prepared.name, &monte_carlo, found, prepared.confidence)
+            .with_twins(&twins);
         if answers.stopped_after() == Some(0) {
             return Err(work.stopped());
         }
@@ -65,8 +67,8 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
                         monte_carlo.trials
                     ));
                 }
-                found = answers.into_findings();
-                found = simulate(&prepared, &monte_carlo, found, &work, !common.quiet)?;
+                let known = (answers.into_findings(), twins);
+                (found, twins) = simulate(&prepared, &monte_carlo, known, &work, !common.quiet)?;
             }
             _ => {
                 if let Some(until) = missing {
@@ -83,18 +85,22 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     }
 }
 
+/// What is found of all variants, and of the twins of their trials.
+type Known = (Vec<Findings>, Vec<Findings>);
+
 fn simulate(
     prepared: &Prepared,
     monte_carlo: &MonteCarlo<'_>,
-    found: Vec<Findings>,
+    (found, twins): Known,
     work: &Work,
     wanted: bool,
-) -> Result<Vec<Findings>, Failure> {
+) -> Result<Known, Failure> {
     let (plans, trials, Work { watch, store, .. }) = (&prepared.plans, monte_carlo.trials, work);
     let found = progress::shown(wanted, plans, trials, watch, || {
         monte_carlo.run_with(store, "trials", found, watch)
     })?;
-    work.check().map(|()| found)
+    let twins = monte_carlo.twins_with(store, "trials", twins, watch)?;
+    work.check().map(|()| (found, twins))
 }
 
 fn conclude(

@@ -84,7 +84,7 @@ pub fn run(arguments: &ExportArguments) -> Result<u8, Failure> {
     let plan = variant.plan;
     let trial = arguments.trial;
     let log = match arguments.format {
-        ExportFormat::Perfetto => World::log_of_trial(&plan, seed, trial, |_, _| true),
+        ExportFormat::Perfetto => World::timeline_of_trial(&plan, seed, trial, |_, _| true),
         _ => {
             let calls = World::calls_of_trial(&plan, seed, trial, |_, _| true);
             TrialLog { calls: calls.unwrap_or_default(), ..TrialLog::default() }

@@ -14,7 +14,7 @@ use super::progress;
 use super::report;
 use super::terminal::{answer_style, print, remark};
 use super::work::Work;
-use crate::experiment::{Answers, MonteCarlo};
+use crate::experiment::Answers;
 use crate::report::folder::Folder;
 use crate::report::manifest::{self, Origin};
 use crate::report::{Stats, Summary, csv, example, table};
@@ -22,9 +22,6 @@ use crate::simulation::World;
 
 /// Variants of which tasks are looked at closely.
 const MOST_EXAMPLES: usize = 12;
-
-/// Trials that get a twin where something is uncertain: enough to tell not knowing from chance.
-const MOST_TWINS: u64 = 40;
 
 /// Simulates a scenario: the exit code.
 ///
@@ -40,21 +37,16 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let monte_carlo = prepared.monte_carlo();
     let (trials, wanted) = (monte_carlo.trials, !common.quiet);
     let plans = &prepared.plans;
-    let few = MonteCarlo { trials: trials.min(MOST_TWINS), ..monte_carlo };
-    let is_uncertain = plans.iter().any(|plan| plan.uncertain.is_some());
     let found = progress::shown(wanted, plans, trials, watch, || {
         monte_carlo.run_with(store, "trials", Vec::new(), watch)
     })?;
-    let twins = match is_uncertain {
-        true => few.twins_with(store, "trials", watch)?,
-        false => Vec::new(),
-    };
+    let twins = monte_carlo.twins_with(store, "trials", Vec::new(), watch)?;
     work.check()?;
     let answers = Answers::new(&prepared.name, &monte_carlo, found, prepared.confidence);
     if answers.stopped_after() == Some(0) {
         return Err(work.stopped());
     }
-    let answers = answers.with_twins(twins);
+    let answers = answers.with_twins(&twins);
 
     let stats = Stats::new(&answers, cpu_seconds(), peak_rss_bytes());
     let is_whole = answers.stopped_after().is_none();

@@ -9,6 +9,7 @@ use super::figure::{Figure, Sample};
 use super::findings::Findings;
 use super::metric::{METRICS, Metric, Scope};
 use super::model_error;
+use super::monte_carlo::FIRST_TWIN;
 use super::objective::{Objective, Verdict};
 use super::stretches::Stretches;
 use super::trial::TrialRow;
@@ -136,6 +137,14 @@ impl<'p> Answer<'p> {
     pub fn parts_of(&self, scope: Scope) -> impl Iterator<Item = (usize, &str)> {
         let all = self.parts.iter().enumerate();
         all.filter(move |(_, part)| part.scope == scope).map(|(at, part)| (at, part.name.as_str()))
+    }
+
+    /// Trials with their twins.
+    pub(super) fn twinned(&self) -> impl Iterator<Item = (&TrialRow, &TrialRow)> {
+        self.twins.iter().filter_map(|twin| {
+            let at = self.rows.binary_search_by_key(&(twin.trial - FIRST_TWIN), |row| row.trial);
+            Some((&self.rows[at.ok()?], twin))
+        })
     }
 
     /// Whether every objective is met.

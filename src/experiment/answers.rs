@@ -51,9 +51,9 @@ impl<'p> Answers<'p> {
 
     /// With the twins of trials, by variant.
     #[must_use]
-    pub fn with_twins(mut self, twins: Vec<Findings>) -> Self {
+    pub fn with_twins(mut self, twins: &[Findings]) -> Self {
         for (variant, twins) in self.variants.iter_mut().zip(twins) {
-            variant.twins = twins.rows;
+            variant.twins.clone_from(&twins.rows);
         }
         self
     }

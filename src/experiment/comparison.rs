@@ -9,11 +9,13 @@
 
 use crate::foundations::Interval;
 use crate::foundations::interval::student_t;
-use crate::foundations::statistics::Moments;
+use crate::foundations::statistics::{Moments, order_statistic};
 
 use super::answer::Answer;
 use super::answers::Answers;
 use super::measure::Measure;
+use super::split::Split;
+use super::trial::TrialRow;
 
 /// Every variant against one of them.
 #[derive(Debug)]
@@ -45,6 +47,18 @@ pub struct Contrast {
     pub unpaired_ratio: Option<Interval>,
     /// Trials that both have.
     pub trials: u64,
+    /// How it differs between trials, where something is uncertain.
+    pub doubt: Option<Doubt>,
+}
+
+/// How a contrast differs between trials, each of which draws what is uncertain anew.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Doubt {
+    /// The 5th and the 95th percentile of the trials' own ratios, or of their differences where
+    /// there is no ratio.
+    pub trials: Interval,
+    /// How much of what differs is not knowing: the chance that both variants share cancels.
+    pub split: Split,
 }
 
 /// What a contrast says.
@@ -134,6 +148,51 @@ impl Contrast {
             unpaired: Interval::around(after - before, apart),
             unpaired_ratio: around(log_apart),
             trials: pairs.len() as u64,
+            doubt: Doubt::between(measure, [baseline, variant], [before, after], confidence),
+        })
+    }
+}
+
+impl Doubt {
+    /// What trials with their twins say of two variants that have these values; none where nothing
+    /// is uncertain.
+    fn between(
+        measure: &Measure,
+        variants: [&Answer<'_>; 2],
+        values: [f64; 2],
+        confidence: f64,
+    ) -> Option<Self> {
+        let both = variants[0].twinned().zip(variants[1].twinned());
+        let of = |row: &TrialRow, other: &TrialRow| {
+            Some([measure.in_trial(row)?, measure.in_trial(other)?])
+        };
+        let (trials, twins): (Vec<_>, Vec<_>) = both
+            .filter(|(one, other)| one.0.trial == other.0.trial)
+            .filter_map(|(one, other)| Some((of(one.0, other.0)?, of(one.1, other.1)?)))
+            .unzip();
+        let is_ratio = values.iter().all(|value| *value > 0.0);
+        let weights = values.map(|value| if is_ratio { 1.0 / value } else { 1.0 });
+        // Trials and twins pull one and the same ratio.
+        let pulls = [0, 1].map(|at| {
+            let all: Vec<_> = trials.iter().chain(&twins).map(|pair| pair[at]).collect();
+            pulls(&all)
+        });
+        let pull = |at: usize| pulls[1][at] * weights[1] - pulls[0][at] * weights[0];
+        let pairs: Vec<_> =
+            (0..trials.len()).map(|at| (pull(at), pull(at + trials.len()))).collect();
+        let mut told: Vec<f64> = trials
+            .iter()
+            .map(|pair| pair.map(|(top, bottom)| top / bottom))
+            .map(|[one, other]| if is_ratio { other / one } else { other - one })
+            .filter(|value| value.is_finite())
+            .collect();
+        told.sort_by(f64::total_cmp);
+        Some(Self {
+            split: Split::new(&pairs, confidence)?,
+            trials: Interval {
+                low: order_statistic(&told, 0.05)?,
+                high: order_statistic(&told, 0.95)?,
+            },
         })
     }
 }
@@ -216,6 +275,7 @@ mod tests {
             unpaired_ratio: None,
             unpaired: Interval { low: -6.0, high: 6.0 },
             trials: 10,
+            doubt: None,
         };
         assert_eq!(contrast(-1.2, -0.8).told(), Told::Less);
         assert_eq!(contrast(0.1, 0.2).told(), Told::More);

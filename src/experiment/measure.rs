@@ -113,9 +113,8 @@ impl Measure {
     /// where there are too few trials.
     pub fn split(&self, answer: &Answer<'_>, confidence: f64) -> Option<Split> {
         let value = |row: &TrialRow| self.in_trial(row).map(|(top, bottom)| top / bottom);
-        let pairs = answer.rows.iter().zip(&answer.twins);
         let pairs: Vec<_> =
-            pairs.filter_map(|(row, twin)| Some((value(row)?, value(twin)?))).collect();
+            answer.twinned().filter_map(|(row, twin)| Some((value(row)?, value(twin)?))).collect();
         Split::new(&pairs, confidence)
     }
 }

@@ -15,7 +15,10 @@ use super::store::Store;
 use super::trial::Digest;
 
 /// The number of the first trial's twin, beyond those of all trials.
-const FIRST_TWIN: u64 = 1 << 40;
+pub(super) const FIRST_TWIN: u64 = 1 << 40;
+
+/// Trials that get a twin where something is uncertain: enough to tell not knowing from chance.
+const MOST_TWINS: u64 = 40;
 
 /// What is to be run.
 #[derive(Clone, Copy, Debug)]
@@ -132,10 +135,12 @@ impl MonteCarlo<'_> {
     /// # Errors
     /// When the operating system gives no threads.
     pub fn twins(&self, watch: &Watch) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
-        self.twins_with(&Store::default(), "", watch)
+        self.simulate(&Store::default(), "", Vec::new(), FIRST_TWIN, watch)
     }
 
-    /// As [`twins`](Self::twins), with a store as in [`run_with`](Self::run_with).
+    /// The twins of as many trials as it takes to tell not knowing from chance, those that are found
+    /// among them; none where nothing is uncertain. With a store as in
+    /// [`run_with`](Self::run_with).
     ///
     /// # Errors
     /// When the operating system gives no threads.
@@ -143,9 +148,14 @@ impl MonteCarlo<'_> {
         &self,
         store: &Store,
         name: &str,
+        found: Vec<Findings>,
         watch: &Watch,
     ) -> Result<Vec<Findings>, rayon::ThreadPoolBuildError> {
-        self.simulate(store, name, Vec::new(), FIRST_TWIN, watch)
+        if self.plans.iter().all(|plan| plan.uncertain.is_none()) {
+            return Ok(found);
+        }
+        let few = Self { trials: self.trials.min(MOST_TWINS), ..*self };
+        few.simulate(store, name, found, FIRST_TWIN, watch)
     }
 
     /// Runs the trials that neither are found yet nor in the store, each under its number beyond

@@ -15,10 +15,21 @@
 //! that serve do not empty it. The output matrix lies on the last stage alone, which makes that the
 //! slowest.
 //!
-//! Prompts go round as chunks of the engine's own token budget, so a prompt within one has no other
-//! beside it: it takes as long as without stages, while later ones fill the stages behind it. With fewer
-//! requests than stages, attention of decodes is taken as shared by all stages, a little too short.
+//! Prompts go round in micro-batches too, beside the decodes of each: one for each prompt, or for each
+//! chunk of the engine's own token budget where that makes more. Some of a round's micro-batches then take
+//! longer, and none overtakes another, so the round lasts as long as the slowest needs for its way, or
+//! as long as one stage works for all:
+//!
+//! ```text
+//! step = max( S slowest,  sum over micro-batches )
+//! ```
+//!
+//! A prompt alone in its round holds up all others for its whole way; as many prompts as stages keep all
+//! stages at work. Prompts that find the stages empty fill them first: `c` of them are through after
+//! `c + S - 1` times what a stage takes for one, GPipe's formula again. With fewer requests than stages,
+//! attention of decodes is taken as shared by all stages, a little too short.
 
+use super::attention::PrefillCost;
 use super::step_cost::StepCost;
 
 /// Stages that share a model's layers, and what goes round in them.
@@ -28,7 +39,7 @@ pub struct Pipeline {
     pub stages: u32,
     /// What goes round.
     pub shape: Shape,
-    /// Latency from a stage to the next, seconds.
+    /// Latency from a stage to the next, and what the host of each does for a micro-batch, seconds.
     pub send_s: f64,
     /// The same for each token, seconds.
     pub send_token_s: f64,
@@ -39,35 +50,95 @@ pub struct Pipeline {
 pub struct Shape {
     /// Micro-batches at most.
     pub micro_batches: u32,
-    /// Tokens up to which a step holds decodes alone.
-    pub decodes: u32,
-    /// New tokens of a micro-batch at most.
+    /// Prompt tokens of a micro-batch at most.
     pub budget: u32,
 }
 
+/// How the prompts of a step pass the stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// Micro-batches that carry them.
+    batches: u32,
+    /// How often the time of one of these in a stage passes until all are through.
+    rounds: u32,
+    /// Micro-batches times stages: parts that the work on prompts is dealt to.
+    parts: u32,
+}
+
+impl Passage {
+    /// Where there are no stages.
+    pub const WHOLE: Self = Self { batches: 1, rounds: 1, parts: 1 };
+
+    /// Attention of one prompt while all of them pass: its part of the step's time. What it works stays
+    /// the same.
+    #[must_use]
+    pub fn attention(self, whole: PrefillCost) -> PrefillCost {
+        let ps = u128::from(whole.ps) * u128::from(self.rounds) / u128::from(self.parts);
+        PrefillCost { ps: ps as u64, ..whole }
+    }
+}
+
 impl Pipeline {
-    /// Micro-batches of a step with so many new tokens.
-    fn micro_batches(&self, tokens: u32) -> u32 {
-        let Shape { micro_batches, decodes, budget } = self.shape;
-        let wanted = if tokens <= decodes { tokens } else { tokens.div_ceil(budget.max(1)) };
-        wanted.clamp(1, micro_batches.max(1))
+    /// Micro-batches of a step in which so many requests get a token each.
+    fn micro_batches(&self, requests: u32) -> u32 {
+        requests.clamp(1, self.shape.micro_batches.max(1))
     }
 
-    /// How often a micro-batch's time in one stage passes in a step: as often as there are stages, or
-    /// micro-batches.
-    fn rounds(&self, micro_batches: u32) -> f64 {
-        f64::from(self.stages.max(micro_batches))
+    /// How `new` tokens of so many prompts pass the stages, which are `empty` or not.
+    pub(super) fn passage(&self, prompts: u32, new: u32, empty: bool) -> Passage {
+        let Shape { micro_batches, budget } = self.shape;
+        let chunks = new.div_ceil(budget.max(1));
+        let batches = prompts.max(chunks).clamp(1, micro_batches.max(1));
+        let rounds = match empty {
+            true => batches + self.stages - 1,
+            false => batches.max(self.stages),
+        };
+        Passage { batches, rounds, parts: batches * self.stages }
     }
 
-    /// The layers for so many tokens, on each GPU; `whole` is all layers one after the other.
-    pub(super) fn layers(&self, tokens: u32, whole: impl Fn(f64) -> StepCost) -> StepCost {
-        let micro_batches = self.micro_batches(tokens);
-        let each = f64::from(tokens) / f64::from(micro_batches);
-        let (all, stages) = (whole(each), f64::from(self.stages));
-        let stage_ps = all.ps as f64 / stages + 1e12 * (self.send_s + each * self.send_token_s);
+    /// What a stage takes for a micro-batch of so many tokens, and sends on, ps; `all` is what layers one
+    /// after the other take.
+    fn stage_ps(&self, tokens: f64, all: StepCost) -> f64 {
+        all.ps as f64 / f64::from(self.stages) + 1e12 * (self.send_s + tokens * self.send_token_s)
+    }
+
+    /// The layers for one token of so many requests, on each GPU; `whole` is all layers one after the
+    /// other.
+    pub(super) fn layers(&self, requests: u32, whole: impl Fn(f64) -> StepCost) -> StepCost {
+        let batches = self.micro_batches(requests);
+        let each = f64::from(requests) / f64::from(batches);
+        let all = whole(each);
+        let rounds = f64::from(self.stages.max(batches));
         StepCost {
-            ps: libm::round(self.rounds(micro_batches) * stage_ps) as u64,
-            bytes: (f64::from(micro_batches) * all.bytes as f64 / stages) as u64,
+            ps: libm::round(rounds * self.stage_ps(each, all)) as u64,
+            bytes: (f64::from(batches) * all.bytes as f64 / f64::from(self.stages)) as u64,
+        }
+    }
+
+    /// The same where `new` prompt tokens pass beside these.
+    pub(super) fn mixed(
+        &self,
+        requests: u32,
+        new: u32,
+        passage: Passage,
+        whole: impl Fn(f64) -> StepCost,
+    ) -> StepCost {
+        let busy = passage.batches;
+        let batches = if requests > 0 { self.micro_batches(requests).max(busy) } else { busy };
+        let light = f64::from(requests) / f64::from(batches);
+        let heavy = light + f64::from(new) / f64::from(busy);
+        let stage = |tokens: f64| {
+            let all = whole(tokens);
+            (self.stage_ps(tokens, all), all.bytes as f64 / f64::from(self.stages))
+        };
+        let (heavy_ps, heavy_bytes) = stage(heavy);
+        let others = f64::from(batches - busy);
+        let (light_ps, light_bytes) = if batches > busy { stage(light) } else { (0.0, 0.0) };
+        let way = f64::from(passage.rounds) * heavy_ps;
+        let work = f64::from(busy) * heavy_ps + others * light_ps;
+        StepCost {
+            ps: libm::round(way.max(work)) as u64,
+            bytes: (f64::from(busy) * heavy_bytes + others * light_bytes) as u64,
         }
     }
 
@@ -79,13 +150,6 @@ impl Pipeline {
         let bytes = u64::from(micro_batches) * one.bytes / u64::from(self.stages);
         StepCost { ps: u64::from(times) * one.ps, bytes }
     }
-
-    /// Attention of a prompt's chunk, which its micro-batches share: time, and work on each GPU.
-    pub(super) fn prompt_attention(&self, new: u32, seconds: f64, flops: f64) -> (f64, f64) {
-        let micro_batches = f64::from(self.micro_batches(new.max(self.shape.decodes + 1)));
-        let stages = f64::from(self.stages);
-        (seconds / micro_batches.min(stages), flops / stages)
-    }
 }
 
 #[cfg(test)]
@@ -95,7 +159,7 @@ mod tests {
     use super::*;
 
     fn pipeline(stages: u32, micro_batches: u32) -> Pipeline {
-        let shape = Shape { micro_batches, decodes: 256, budget: 1000 };
+        let shape = Shape { micro_batches, budget: 1000 };
         Pipeline { stages, shape, send_s: 0.0, send_token_s: 0.0 }
     }
 
@@ -104,36 +168,80 @@ mod tests {
         StepCost { ps: libm::round(1e6 * tokens) as u64, bytes: 0 }
     }
 
-    proptest! {
-        /// Work of all stages over their time: 1 - bubble, with a bubble of 1 - m / S. Against a
-        /// pipeline in which micro-batches are walked from stage to stage.
-        #[test]
-        fn the_bubble_is_that_of_micro_batches_that_go_round(
-            stages in 1u32..9, micro_batches in 1u32..17, rounds in 20u32..40,
-        ) {
-            let tokens = 16 * micro_batches;
-            let step = pipeline(stages, micro_batches).layers(tokens, whole).ps;
-            let one = whole(16.0).ps as f64 / f64::from(stages);
-            // When each stage is free, and when each micro-batch may enter its next one.
-            let mut free = vec![0.0f64; stages as usize];
-            let mut ready = vec![0.0f64; micro_batches as usize];
-            let mut first = 0.0;
-            for round in 0..rounds {
-                for at in &mut ready {
-                    for stage in &mut free {
-                        *at = at.max(*stage) + one;
-                        *stage = *at;
-                    }
-                }
-                if round == 9 {
-                    first = ready[0];
+    /// Micro-batches walked from stage to stage, round after round, none overtaking another: when each
+    /// leaves the last stage in each round, where a stage takes so long for each of them.
+    fn walk(stages: u32, each: &[f64], rounds: usize) -> Vec<Vec<f64>> {
+        let mut free = vec![0.0f64; stages as usize];
+        let mut ready = vec![0.0f64; each.len()];
+        let mut left = Vec::new();
+        for _ in 0..rounds {
+            for (at, time) in ready.iter_mut().zip(each) {
+                for stage in &mut free {
+                    *at = at.max(*stage) + time;
+                    *stage = *at;
                 }
             }
-            let walked = (ready[0] - first) / f64::from(rounds - 10);
-            prop_assert!((walked / step as f64 - 1.0).abs() < 1e-3, "{walked} {step}");
-            let busy = f64::from(micro_batches) * one / step as f64;
+            left.push(ready.clone());
+        }
+        left
+    }
+
+    /// Time between two rounds, when those of the beginning are over.
+    fn round(left: &[Vec<f64>]) -> f64 {
+        (left[left.len() - 1][0] - left[9][0]) / (left.len() - 10) as f64
+    }
+
+    proptest! {
+        /// Work of all stages over their time: 1 - bubble, with a bubble of 1 - m / S.
+        #[test]
+        fn the_bubble_is_that_of_micro_batches_that_go_round(
+            stages in 1u32..9, micro_batches in 1u32..17, rounds in 20usize..40,
+        ) {
+            let step = pipeline(stages, micro_batches).layers(16 * micro_batches, whole).ps as f64;
+            let one = whole(16.0).ps as f64 / f64::from(stages);
+            let walked = round(&walk(stages, &vec![one; micro_batches as usize], rounds));
+            prop_assert!((walked / step - 1.0).abs() < 1e-3, "{walked} {step}");
+            let busy = f64::from(micro_batches) * one / step;
             let bubble = (1.0 - f64::from(micro_batches) / f64::from(stages)).max(0.0);
             prop_assert!((1.0 - busy - bubble).abs() < 1e-3, "{busy} {bubble}");
+        }
+
+        /// Prompts in some of the micro-batches, in every round.
+        #[test]
+        fn a_round_with_prompts_lasts_as_long_as_the_slowest_or_all_of_them(
+            stages in 1u32..9, micro_batches in 1u32..17, prompts in 1u32..17, new in 1u32..900,
+        ) {
+            let prompts = prompts.min(micro_batches);
+            let pipeline = pipeline(stages, micro_batches);
+            let passage = pipeline.passage(prompts, prompts * new, false);
+            let step = pipeline.mixed(16 * micro_batches, prompts * new, passage, whole).ps as f64;
+            let one = |tokens: u32| whole(f64::from(tokens)).ps as f64 / f64::from(stages);
+            let mut each = vec![one(16); micro_batches as usize];
+            each[..prompts as usize].fill(one(16 + new));
+            let walked = round(&walk(stages, &each, 200));
+            prop_assert!((walked / step - 1.0).abs() < 1e-3, "{walked} {step}");
+        }
+
+        /// Prompts of an idle server: `m / (m + S - 1)` of the time of all stages is work (GPipe, 2.3),
+        /// and further ones behind them come at the rate of a stage.
+        #[test]
+        fn empty_stages_are_filled_first(stages in 1u32..9, prompts in 1u32..17, new in 1u32..900) {
+            let pipeline = pipeline(stages, 16);
+            let pass = |empty| {
+                let passage = pipeline.passage(prompts, prompts * new, empty);
+                pipeline.mixed(0, prompts * new, passage, whole).ps as f64
+            };
+            let one = whole(f64::from(new)).ps as f64 / f64::from(stages);
+            let left = walk(stages, &vec![one; prompts as usize], 1);
+            let (last, first) = (left[0][prompts as usize - 1], pass(true));
+            prop_assert!((first / last - 1.0).abs() < 1e-3, "{first} {last}");
+            let efficiency = f64::from(prompts) * one / first;
+            let formula = f64::from(prompts) / f64::from(prompts + stages - 1);
+            prop_assert!((efficiency - formula).abs() < 1e-3, "{efficiency} {formula}");
+            prop_assume!(prompts >= stages);
+            let left = walk(stages, &vec![one; prompts as usize], 2);
+            let (second, walked) = (pass(false), left[1][prompts as usize - 1] - last);
+            prop_assert!((second / walked - 1.0).abs() < 1e-3, "{second} {walked}");
         }
     }
 
@@ -145,8 +253,16 @@ mod tests {
         assert_eq!(alone.layers(1, whole).ps, 1_000_000 + 4 * 10_000_000);
         assert_eq!(alone.head(1, whole).ps, 1_000_000);
         assert_eq!(pipeline(4, 4).head(64, whole).ps, 4 * 16_000_000);
-        // A prompt in one chunk takes its whole way, one of four chunks that of a chunk.
-        assert_eq!(pipeline(4, 4).layers(900, whole).ps, 900_000_000);
-        assert_eq!(pipeline(4, 4).layers(4000, whole).ps, 1_000_000_000);
+        // A prompt in one chunk takes its whole way; four chunks of a long one follow each other.
+        let pass = |new, empty| {
+            let pipeline = pipeline(4, 4);
+            let passage = pipeline.passage(1, new, empty);
+            let attention = passage.attention(PrefillCost { ps: 1600, flops: 7 });
+            assert_eq!(attention.flops, 7);
+            (pipeline.mixed(0, new, passage, whole).ps, attention.ps)
+        };
+        assert_eq!(pass(900, true), (900_000_000, 1600));
+        assert_eq!(pass(4000, false), (1_000_000_000, 400));
+        assert_eq!(pass(4000, true), (1_750_000_000, 700));
     }
 }

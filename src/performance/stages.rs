@@ -24,6 +24,8 @@ impl StepModel {
         // Each GPU of a stage sends its part of the activations in 16 bits.
         let bytes = 2.0 * deployment.model.hidden as f64 / f64::from(deployment.tensor_parallel);
         let n = u64::from(stages);
+        // A micro-batch of a stage is prepared when the last one is done.
+        let host_s = deployment.engine.step_on(deployment.accelerator).stage_s;
         let mut model = self;
         for window in &mut model.windows {
             window.cost = window.cost.shared_by(n);
@@ -35,7 +37,7 @@ impl StepModel {
             pipeline: Some(Pipeline {
                 stages,
                 shape,
-                send_s: AllToAll::latency_s(inside),
+                send_s: AllToAll::latency_s(inside) + host_s,
                 send_token_s: bytes / (AllToAll::EFFICIENCY * bytes_per_s),
             }),
             ..model

@@ -25,7 +25,7 @@ use super::kernels::KernelCount;
 use super::layout::Layout;
 use super::measured_steps::{FormulaParts, MeasuredStep, MeasuredSteps, Shares, UnusableSteps};
 use super::mixture_of_experts::{ExpertGroup, busiest, mixtures};
-use super::pipeline::Pipeline;
+use super::pipeline::{Passage, Pipeline};
 use super::rates::Rates;
 use super::smooth_max::SmoothMax;
 use super::step_cost::StepCost;
@@ -219,7 +219,8 @@ impl StepModel {
     }
 
     /// GPU time of a step with so many new tokens, attention and head aside: linear layers,
-    /// experts, communication, launches.
+    /// experts, communication, launches. Where layers are dealt to stages, of so many requests that
+    /// decode; see [`StepModel::mixed`] for prompts.
     #[must_use]
     pub fn tokens(&self, tokens: u32) -> StepCost {
         if tokens == 0 {
@@ -315,7 +316,25 @@ impl StepModel {
         if factor == 0.0 { 0 } else { libm::round(ps as f64 * factor) as u64 }
     }
 
-    /// Attention of `new` prompt tokens behind `cached` ones.
+    /// How `new` tokens of so many prompts pass the stages, where layers are dealt to some; `empty` says
+    /// whether nothing is under way in them.
+    #[must_use]
+    pub fn passage(&self, prompts: u32, new: u32, empty: bool) -> Passage {
+        let passes = |pipeline: &Pipeline| pipeline.passage(prompts, new, empty);
+        self.pipeline.as_ref().map_or(Passage::WHOLE, passes)
+    }
+
+    /// GPU time of a step that computes `new` prompt tokens beside `decodes` others, attention and head
+    /// aside.
+    #[must_use]
+    pub fn mixed(&self, decodes: u32, new: u32, passage: Passage) -> StepCost {
+        match &self.pipeline {
+            None => self.tokens(decodes + new),
+            Some(pipeline) => pipeline.mixed(decodes, new, passage, |n| self.formula(n)),
+        }
+    }
+
+    /// Attention of `new` prompt tokens behind `cached` ones, through all layers one after the other.
     #[must_use]
     pub fn prefill_attention(&self, new: u32, cached: u32) -> PrefillCost {
         if new == 0 {
@@ -331,7 +350,7 @@ impl StepModel {
             flops += pairs * stream.pair_flops;
         }
         if let Some(pipeline) = &self.pipeline {
-            (seconds, flops) = pipeline.prompt_attention(new, seconds, flops);
+            flops /= f64::from(pipeline.stages);
         }
         PrefillCost { ps: ps(seconds), flops: flops as u64 }
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::experiment::{Comparison, Contrast, Measure, Told};
+use crate::experiment::{Comparison, Contrast, Doubt, Measure, Told};
 
 use super::csv::{number, writer};
 
@@ -40,6 +40,42 @@ struct Difference {
     /// How many times wider the interval would be, had each variant had tasks of its own.
     pairing_gain: Option<f64>,
     trials: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    between_trials: Option<BetweenTrials>,
+}
+
+/// How a difference differs between trials, where something is uncertain.
+#[derive(Debug, serde::Serialize)]
+struct BetweenTrials {
+    /// The 5th percentile of the trials' own ratios, or differences where there is no ratio.
+    p5: f64,
+    /// The 95th.
+    p95: f64,
+    /// The part of the variance between trials that is not knowing; the rest is chance.
+    not_knowing: f64,
+    not_knowing_low: f64,
+    not_knowing_high: f64,
+}
+
+impl BetweenTrials {
+    const COLUMNS: [&str; 5] =
+        ["trials_p5", "trials_p95", "not_knowing", "not_knowing_low", "not_knowing_high"];
+
+    fn cells(&self) -> [f64; Self::COLUMNS.len()] {
+        [self.p5, self.p95, self.not_knowing, self.not_knowing_low, self.not_knowing_high]
+    }
+}
+
+impl From<Doubt> for BetweenTrials {
+    fn from(Doubt { trials, split }: Doubt) -> Self {
+        Self {
+            p5: trials.low,
+            p95: trials.high,
+            not_knowing: split.share,
+            not_knowing_low: split.interval.low,
+            not_knowing_high: split.interval.high,
+        }
+    }
 }
 
 impl Difference {
@@ -64,6 +100,7 @@ impl Difference {
             },
             pairing_gain: Some(contrast.pairing_gain()).filter(|gain| gain.is_finite()),
             trials: contrast.trials,
+            between_trials: contrast.doubt.map(BetweenTrials::from),
         }
     }
 }
@@ -103,13 +140,15 @@ impl<'a> ComparisonSummary<'a> {
         serde_json::to_string_pretty(self).map(|json| json + "\n")
     }
 
-    /// A row for each variant and measure.
+    /// A row for each variant and measure; where something is uncertain, with what that does.
     ///
     /// # Errors
     /// When writing fails.
     pub fn to_csv(&self, out: impl Write) -> csv::Result<()> {
         let mut out = writer(out);
-        out.write_record([
+        let rows = || self.variants.iter().flat_map(|variant| &variant.differences);
+        let is_uncertain = rows().any(|row| row.between_trials.is_some());
+        let head = [
             "variant",
             "metric",
             "unit",
@@ -124,26 +163,31 @@ impl<'a> ComparisonSummary<'a> {
             "told",
             "pairing_gain",
             "trials",
-        ])?;
+        ];
+        let doubts = if is_uncertain { &BetweenTrials::COLUMNS[..] } else { &[] };
+        out.write_record(head.iter().chain(doubts))?;
         for variant in &self.variants {
             for row in &variant.differences {
                 let optional = |value: Option<f64>| value.map_or_else(String::new, number);
-                out.write_record([
-                    variant.name,
-                    &row.metric,
-                    row.unit,
-                    &number(row.baseline),
-                    &number(row.value),
-                    &number(row.difference),
-                    &number(row.difference_low),
-                    &number(row.difference_high),
-                    &optional(row.ratio),
-                    &optional(row.ratio_low),
-                    &optional(row.ratio_high),
-                    row.told,
-                    &optional(row.pairing_gain),
-                    &row.trials.to_string(),
-                ])?;
+                let cells = [
+                    variant.name.to_owned(),
+                    row.metric.clone(),
+                    row.unit.to_owned(),
+                    number(row.baseline),
+                    number(row.value),
+                    number(row.difference),
+                    number(row.difference_low),
+                    number(row.difference_high),
+                    optional(row.ratio),
+                    optional(row.ratio_low),
+                    optional(row.ratio_high),
+                    row.told.to_owned(),
+                    optional(row.pairing_gain),
+                    row.trials.to_string(),
+                ];
+                let known = row.between_trials.as_ref().map(BetweenTrials::cells);
+                let doubts = (0..doubts.len()).map(|at| optional(known.map(|known| known[at])));
+                out.write_record(cells.into_iter().chain(doubts))?;
             }
         }
         out.flush()?;

@@ -3,8 +3,9 @@
 //!
 //! Each kind of agents is a process; what an agent and its sub-agents do lies on lanes in it: tasks,
 //! in them calls and tools, in calls the queue, the prompt and the answer. Each replica is a process
-//! too, with the requests that it served on lanes and counters of those that ran and waited.
-//! Requests that were given up do not appear.
+//! too: its engine's steps, the requests that it served on lanes, and counters of those that ran and
+//! waited. Steps with prompts stand one by one; decode steps that the simulator leapt over at once stand as
+//! one slice that says how many they are. Attempts that were given up stand beside the others, by why.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -13,13 +14,17 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::foundations::SimTime;
-use crate::simulation::call_log::{LoggedCall, TrialLog};
+use crate::serving::UnderWay;
+use crate::simulation::call_log::{Boundary, GivenUp, LoggedCall, TrialLog};
 use crate::simulation::plan::{Backend, Plan};
+use crate::simulation::waste::Waste;
 
 /// Numbers of processes of replicas begin here.
 const REPLICAS: usize = 1000;
 /// Lanes of sub-agents begin here.
 const SUB_AGENTS: usize = 1_000_000;
+/// The lane of a replica's engine; those of its requests follow.
+const ENGINE: usize = 0;
 
 /// Writes what happened in a trial.
 ///
@@ -145,17 +150,30 @@ fn arguments(plan: &Plan, call: &LoggedCall) -> Value {
     })
 }
 
+/// What an attempt is called that was given up.
+fn given_up(why: Waste) -> &'static str {
+    match why {
+        Waste::Timeout => "timed out",
+        Waste::Lost => "lost with its server",
+        Waste::Hedge => "another was sooner",
+        Waste::Abandoned | Waste::Rejected | Waste::FailedTask => "no longer wanted",
+    }
+}
+
 /// What one caller does in one task, by its parts.
 #[derive(Default)]
 struct Doing<'l> {
     calls: Vec<&'l LoggedCall>,
+    given_up: Vec<&'l GivenUp>,
     tools: Vec<(Span, u16)>,
 }
 
 impl Doing<'_> {
     fn span(&self) -> Span {
         let calls = self.calls.iter().map(|call| (call.since, call.finished));
-        let spans = || calls.clone().chain(self.tools.iter().map(|(span, _)| *span));
+        let given_up = self.given_up.iter().map(|attempt| (attempt.sent, attempt.at));
+        let tools = self.tools.iter().map(|(span, _)| *span);
+        let spans = || calls.clone().chain(given_up.clone()).chain(tools.clone());
         let start = spans().map(|(start, _)| start).min().unwrap_or(SimTime::ZERO);
         (start, spans().map(|(_, end)| end).max().unwrap_or(start))
     }
@@ -169,6 +187,11 @@ fn agents(plan: &Plan, log: &TrialLog, events: &mut Events<'_>) -> io::Result<()
     for call in &log.calls {
         let caller = (call.population, call.actor != call.session, call.actor);
         callers.entry(caller).or_default().entry(call.task).or_default().calls.push(call);
+    }
+    for attempt in &log.given_up {
+        let caller = (attempt.population, attempt.actor != attempt.session, attempt.actor);
+        let doing = callers.entry(caller).or_default().entry(attempt.task).or_default();
+        doing.given_up.push(attempt);
     }
     for tools in &log.tools {
         let caller = (tools.population, tools.actor != tools.session, tools.actor);
@@ -205,12 +228,23 @@ fn doings(
     doing: &Doing<'_>,
     events: &mut Events<'_>,
 ) -> io::Result<()> {
-    let about = json!({ "calls": doing.calls.len(), "tool_steps": doing.tools.len() });
+    let about = json!({
+        "calls": doing.calls.len(),
+        "tool_steps": doing.tools.len(),
+        "given_up": doing.given_up.len(),
+    });
     events.slice(place, &format!("task {task}"), doing.span(), &about)?;
     for call in &doing.calls {
         let span = (call.since, call.finished);
         events.slice(place, name(plan, call), span, &arguments(plan, call))?;
         events.parts(place, call)?;
+    }
+    for attempt in &doing.given_up {
+        let at = attempt.server.map_or("nowhere".to_owned(), |(place, replica)| {
+            format!("{} {replica}", server(plan, place).0)
+        });
+        let about = json!({ "task": task, "server": at });
+        events.slice(place, given_up(attempt.why), (attempt.sent, attempt.at), &about)?;
     }
     for &(span, tool) in &doing.tools {
         let name = format!("tool: {}", plan.tools[usize::from(tool)].name);
@@ -219,43 +253,114 @@ fn doings(
     Ok(())
 }
 
+/// What one replica did.
+#[derive(Default)]
+struct Served<'l> {
+    calls: Vec<&'l LoggedCall>,
+    given_up: Vec<&'l GivenUp>,
+    boundaries: Vec<&'l Boundary>,
+}
+
 fn replicas(plan: &Plan, log: &TrialLog, events: &mut Events<'_>) -> io::Result<()> {
-    let mut served: BTreeMap<(u16, u32), Vec<&LoggedCall>> = BTreeMap::new();
-    for call in &log.calls {
-        served.entry((call.pool, call.replica)).or_default().push(call);
+    let mut served: BTreeMap<(u16, u32), Served<'_>> = BTreeMap::new();
+    for boundary in &log.boundaries {
+        let place = (boundary.pool, boundary.replica);
+        served.entry(place).or_default().boundaries.push(boundary);
     }
-    for (at, ((pool, replica), mut calls)) in served.into_iter().enumerate() {
+    for call in &log.calls {
+        served.entry((call.pool, call.replica)).or_default().calls.push(call);
+    }
+    for attempt in &log.given_up {
+        if let Some(place) = attempt.server {
+            served.entry(place).or_default().given_up.push(attempt);
+        }
+    }
+    for (at, ((pool, replica), served)) in served.into_iter().enumerate() {
         let pid = REPLICAS + at;
-        let name = server(plan, pool).0;
-        events.process(pid, &format!("server: {name} {replica}"))?;
-        calls.sort_by_key(|call| (call.submitted, call.finished));
-        let spans: Vec<Span> = calls.iter().map(|call| (call.submitted, call.finished)).collect();
-        let lanes = lanes(&spans);
-        for lane in 0..lanes.iter().max().map_or(0, |last| last + 1) {
-            events.lane(pid, lane, &format!("requests lane {}", lane + 1))?;
+        events.process(pid, &format!("server: {} {replica}", server(plan, pool).0))?;
+        engine(pid, &served.boundaries, events)?;
+        requests(plan, pid, served, events)?;
+    }
+    Ok(())
+}
+
+/// The steps of a replica's engine.
+fn engine(pid: usize, boundaries: &[&Boundary], events: &mut Events<'_>) -> io::Result<()> {
+    if boundaries.is_empty() {
+        return Ok(());
+    }
+    events.lane(pid, ENGINE, "engine steps")?;
+    for pair in boundaries.windows(2) {
+        let UnderWay { decoding, prompts, prompt_tokens } = pair[0].next;
+        let steps = pair[1].done - pair[0].done;
+        // A step that is cut short by a failure was none.
+        if decoding + prompts == 0 || steps == 0 {
+            continue;
         }
-        let mut changes: Vec<(SimTime, i64, i64)> = Vec::new();
-        for (call, lane) in calls.iter().zip(lanes) {
-            let agent = &plan.populations[usize::from(call.population)].name;
-            let span = (call.submitted, call.finished);
-            events.slice((pid, lane), agent, span, &arguments(plan, call))?;
-            events.parts((pid, lane), call)?;
-            let scheduled = call.scheduled.unwrap_or(call.finished);
-            let moves = [(call.submitted, 0, 1), (scheduled, 1, -1), (call.finished, -1, 0)];
-            changes.extend(moves);
-        }
-        changes.sort_unstable();
-        let (mut running, mut waiting) = (0, 0);
-        for (index, &(time, runs, waits)) in changes.iter().enumerate() {
-            (running, waiting) = (running + runs, waiting + waits);
-            // Of one instant only what is left counts.
-            if changes.get(index + 1).is_none_or(|next| nanoseconds(next.0) > nanoseconds(time)) {
-                let counts = json!({ "running": running, "waiting": waiting });
-                let ts = microseconds(nanoseconds(time));
-                events.put(
-                    &json!({ "ph": "C", "pid": pid, "name": "requests", "ts": ts, "args": counts }),
-                )?;
-            }
+        let name = match (prompts, decoding, steps) {
+            (0, _, 1) => "decode step".to_owned(),
+            (0, _, _) => format!("{steps} decode steps"),
+            (_, 0, _) => "prompts".to_owned(),
+            _ => "prompts and decodes".to_owned(),
+        };
+        let about = json!({
+            "steps": steps,
+            "decoding": decoding,
+            "prompts": prompts,
+            "prompt_tokens": prompt_tokens,
+        });
+        events.slice((pid, ENGINE), &name, (pair[0].at, pair[1].at), &about)?;
+    }
+    Ok(())
+}
+
+/// The requests that a replica had, and how many at once.
+fn requests(
+    plan: &Plan,
+    pid: usize,
+    served: Served<'_>,
+    events: &mut Events<'_>,
+) -> io::Result<()> {
+    let Served { mut calls, given_up: attempts, .. } = served;
+    calls.sort_by_key(|call| (call.submitted, call.finished));
+    let answered = calls.iter().map(|call| (call.submitted, call.finished));
+    let spans: Vec<Span> =
+        answered.chain(attempts.iter().map(|attempt| (attempt.sent, attempt.at))).collect();
+    let lanes = lanes(&spans);
+    for lane in 0..lanes.iter().max().map_or(0, |last| last + 1) {
+        events.lane(pid, ENGINE + 1 + lane, &format!("requests lane {}", lane + 1))?;
+    }
+    let mut lanes = lanes.into_iter().map(|lane| (pid, ENGINE + 1 + lane));
+    let agent = |population: u16| &plan.populations[usize::from(population)].name;
+    let mut changes: Vec<(SimTime, [i64; 3])> = Vec::new();
+    for (call, place) in calls.iter().zip(&mut lanes) {
+        let span = (call.submitted, call.finished);
+        events.slice(place, agent(call.population), span, &arguments(plan, call))?;
+        events.parts(place, call)?;
+        let scheduled = call.scheduled.unwrap_or(call.finished);
+        changes.push((call.submitted, [0, 1, 0]));
+        changes.push((scheduled, [1, -1, 0]));
+        changes.push((call.finished, [-1, 0, 0]));
+    }
+    for (attempt, place) in attempts.iter().zip(lanes) {
+        let name = format!("{}: {}", agent(attempt.population), given_up(attempt.why));
+        let about = json!({ "task": attempt.task });
+        events.slice(place, &name, (attempt.sent, attempt.at), &about)?;
+        changes.push((attempt.sent, [0, 0, 1]));
+        changes.push((attempt.at, [0, 0, -1]));
+    }
+    changes.sort_unstable();
+    let mut present = [0; 3];
+    for (index, &(time, change)) in changes.iter().enumerate() {
+        present = std::array::from_fn(|at| present[at] + change[at]);
+        // Of one instant only what is left counts.
+        if changes.get(index + 1).is_none_or(|next| nanoseconds(next.0) > nanoseconds(time)) {
+            let [running, waiting, lost] = present;
+            let counts = json!({ "running": running, "waiting": waiting, "given up later": lost });
+            let ts = microseconds(nanoseconds(time));
+            events.put(
+                &json!({ "ph": "C", "pid": pid, "name": "requests", "ts": ts, "args": counts }),
+            )?;
         }
     }
     Ok(())

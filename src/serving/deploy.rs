@@ -26,11 +26,7 @@ impl ReplicaSpec {
             MemoryPlan::fit(deployment, max_context, scheduler.memory_utilization, reserve, block)?;
         let host = HostProfile::of(deployment.engine, deployment.accelerator);
         let budget = narrow(scheduler.max_batched_tokens);
-        let shape = Shape {
-            micro_batches: deployment.pipeline_parallel,
-            decodes: narrow(scheduler.max_running),
-            budget,
-        };
+        let shape = Shape { micro_batches: deployment.pipeline_parallel, budget };
         Ok(Self {
             model: StepModel::compile(deployment)?.in_stages(deployment, shape)?,
             token_budget: budget.saturating_mul(deployment.pipeline_parallel.max(1)),

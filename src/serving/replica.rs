@@ -12,6 +12,8 @@
 
 use std::collections::VecDeque;
 
+pub use under_way::UnderWay;
+
 use super::batch::DecodeBatch;
 use super::kv_cache::{KvCache, Retention};
 use super::request::{Fetch, Finished, Request, RequestId, Stage};
@@ -27,6 +29,7 @@ mod hand_over;
 mod lose;
 mod schedule;
 mod steps;
+mod under_way;
 
 /// What all replicas of a pool have in common.
 #[derive(Clone, Debug)]
@@ -82,8 +85,9 @@ impl ReplicaSpec {
         let (mut done, mut ps) = (0, 0u64);
         while done < tokens {
             let chunk = self.chunk(tokens - done, self.token_budget.max(1)).max(1);
-            let attention = self.model.prefill_attention(chunk, behind + done).ps;
-            let gpu = self.model.tokens(chunk).ps + attention;
+            let passage = self.model.passage(1, chunk, done == 0);
+            let attention = self.model.prefill_attention(chunk, behind + done);
+            let gpu = self.model.mixed(0, chunk, passage).ps + passage.attention(attention).ps;
             ps = ps.saturating_add(gpu.max(self.model.prefill_host_ps(chunk)));
             done += chunk;
         }
@@ -536,7 +540,9 @@ impl Replica {
         if spec.retention.is_some() {
             self.pass(now);
         }
-        match std::mem::replace(&mut self.activity, Activity::Idle) {
+        let before = std::mem::replace(&mut self.activity, Activity::Idle);
+        let empty = matches!(before, Activity::Idle | Activity::Stalled);
+        match before {
             Activity::Idle | Activity::Stalled => {}
             Activity::Leap { run, fixed, host, bytes, steps, .. } => {
                 self.book_leap(spec, run, fixed, host, bytes, steps);
@@ -558,7 +564,7 @@ impl Replica {
             }
         }
         self.called = called;
-        self.begin(spec, table, now);
+        self.begin(spec, table, empty, now);
     }
 
     /// A request is gone: its name means nothing from now on.

@@ -1,6 +1,6 @@
 //! Step times looked up by batch, each computed once.
 
-use crate::performance::{Speculation, StepCost, StepModel};
+use crate::performance::{Passage, Speculation, StepCost, StepModel};
 
 /// Lazily filled tables over a [`StepModel`]: the smooth maxima cost a few powers each, a table
 /// costs a load.
@@ -31,6 +31,18 @@ impl StepTable {
     /// from.
     pub(super) fn gpu(&mut self, model: &StepModel, tokens: u32, emitting: u32) -> StepCost {
         let body = lookup(&mut self.tokens, tokens, |n| model.tokens(n));
+        let head = lookup(&mut self.head, emitting, |n| model.head(n));
+        StepCost { ps: (body.ps + head.ps).max(1), bytes: body.bytes + head.bytes }
+    }
+
+    /// The same where `new` prompt tokens pass stages beside `decoding` requests.
+    pub(super) fn staged(
+        &mut self,
+        model: &StepModel,
+        (decoding, new, emitting): (u32, u32, u32),
+        passage: Passage,
+    ) -> StepCost {
+        let body = model.mixed(decoding, new, passage);
         let head = lookup(&mut self.head, emitting, |n| model.head(n));
         StepCost { ps: (body.ps + head.ps).max(1), bytes: body.bytes + head.bytes }
     }

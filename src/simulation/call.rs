@@ -449,6 +449,7 @@ impl World<'_> {
 
     /// Nobody waits for a request any more.
     pub(super) fn abandon_request(&mut self, request: Handle, why: Waste) {
+        self.log_given_up(request, why);
         let entry = &mut self.in_flight[request];
         (entry.actor, entry.waste) = (Handle::NONE, why);
         let (replica, id) = match entry.server {
@@ -544,10 +545,10 @@ impl World<'_> {
         let tail = self.actors[actor].context.pieces().last().map(|piece| piece.key);
         self.take_answer(actor, call.joins, finished.produced);
         self.go_on(actor, call.reason);
-        if let Server::Replica { .. } = server
+        if let Server::Replica { index, .. } = server
             && self.plan.pools[usize::from(place)].replica.retention.is_some()
         {
-            self.retain(actor, place, server, tail.unwrap_or(0));
+            self.retain(actor, place, index as usize, tail.unwrap_or(0));
         }
     }
 

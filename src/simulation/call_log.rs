@@ -1,7 +1,9 @@
 //! What happened in one trial, one by one: calls, tools, steps. For exporting what was simulated, for
 //! showing a task as it went, and for holding calls against what was recorded.
 
+use super::waste::Waste;
 use crate::foundations::SimTime;
+use crate::serving::UnderWay;
 use crate::workload::context::Piece;
 use crate::workload::program::StepIndex;
 
@@ -84,6 +86,42 @@ pub struct Visit {
     pub at: SimTime,
 }
 
+/// A server ended a step or a leap over several and began another, or fell idle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Boundary {
+    /// The pool, by its place in the plan.
+    pub pool: u16,
+    /// The replica of it.
+    pub replica: u32,
+    /// When.
+    pub at: SimTime,
+    /// Steps that the server had done by then.
+    pub done: u64,
+    /// What it does from then on.
+    pub next: UnderWay,
+}
+
+/// An attempt at a call whose answer nobody waits for any longer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GivenUp {
+    /// The population, by its place in the plan.
+    pub population: u16,
+    /// The session that it belongs to.
+    pub session: u64,
+    /// Who called.
+    pub actor: u64,
+    /// The task, numbered over the trial.
+    pub task: u64,
+    /// Where it was: the pool or endpoint, and the replica; nowhere while no server was up.
+    pub server: Option<(u16, u32)>,
+    /// When it was sent.
+    pub sent: SimTime,
+    /// When it was given up.
+    pub at: SimTime,
+    /// Why.
+    pub why: Waste,
+}
+
 /// What happened in a trial, one by one.
 #[derive(Clone, Debug, Default)]
 pub struct TrialLog {
@@ -93,6 +131,12 @@ pub struct TrialLog {
     pub tools: Vec<LoggedTools>,
     /// Steps in the order in which they were entered.
     pub visits: Vec<Visit>,
+    /// Attempts that were given up, in the order in which they were.
+    pub given_up: Vec<GivenUp>,
+    /// Boundaries of servers' steps and leaps, in their order, where they are kept.
+    pub boundaries: Vec<Boundary>,
+    /// Whether boundaries are kept.
+    pub keeps_steps: bool,
     /// Whether calls keep the pieces of their prompts, which are most of a log.
     pub keeps_pieces: bool,
 }

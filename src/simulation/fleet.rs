@@ -10,6 +10,7 @@ use crate::serving::Open;
 use crate::serving::interruption::Interruptions;
 
 use super::plan::{FleetLaw, Pool};
+use super::scaling::latency::Watch;
 
 /// Why a replica takes no more requests, though it goes on with those that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +75,8 @@ pub(super) struct Fleet {
     pub(super) spare_since: Option<(SimTime, u32)>,
     /// Time in steps at the last look of the autoscaler.
     pub(super) busy_ps: u128,
-    /// Where it looks at a latency: what requests saw of late, s, and when they were answered.
-    pub(super) seen: VecDeque<(SimTime, f64)>,
-    /// Requests sent before this say nothing: replicas were still starting.
-    pub(super) seen_from: SimTime,
+    /// Where it looks at a latency: what it has seen.
+    pub(super) watch: Watch,
     /// Replica time that was paid for and out of service, and that was not paid for, ps.
     pub(super) down_ps: u128,
     pub(super) unpaid_ps: u128,
@@ -122,8 +121,7 @@ impl Fleet {
             rebooting: 0,
             spare_since: None,
             busy_ps: 0,
-            seen: VecDeque::new(),
-            seen_from: SimTime::ZERO,
+            watch: Watch::default(),
             down_ps: 0,
             unpaid_ps: 0,
             booked: SimTime::ZERO,

@@ -26,8 +26,12 @@ impl World<'_> {
                     self.prompt_computed(request, (index, kept), &report, pool, home);
                 }
                 Server::Answer { .. } => {
+                    let prompt = self.prompt_of(request, pool);
                     let whole = self.whole(request, &report);
                     self.answered(&whole, pool);
+                    if let Some((actor, side, index, tail)) = prompt {
+                        self.retain(actor, side, index, tail);
+                    }
                 }
                 _ => self.answered(&report, pool),
             }
@@ -36,6 +40,17 @@ impl World<'_> {
         if self.pools[usize::from(pool)].exchange.is_some() {
             self.begin_transfers(index, pool);
         }
+    }
+
+    /// Of a request that is about to be answered: who asked, the pool and the replica that computed its
+    /// prompt, and the key of its context's last piece; nothing where that pool has no tiers.
+    fn prompt_of(&self, request: Handle, pool: u16) -> Option<(Handle, u16, usize, u64)> {
+        let side = self.plan.pools[usize::from(pool)].prefill?.pool;
+        self.plan.pools[usize::from(side)].replica.retention?;
+        let actor = self.in_flight[request].actor;
+        let context = self.actors.contains(actor).then(|| &self.actors[actor].context)?;
+        let held = self.pools[usize::from(pool)].exchange.as_ref()?.open.get(&request.index)?;
+        Some((actor, side, held.source.0, context.pieces().last()?.key))
     }
 
     /// A prompt is computed: its request goes on to the pool that answers it.

@@ -1,9 +1,10 @@
 //! Writing down what happens in a trial, where somebody asked for it.
 
-use super::actor::{Call, CallReason, Script, Server};
-use super::call_log::{LoggedCall, LoggedTools, TrialLog, Visit};
+use super::actor::{Call, CallReason, InFlight, Script, Server};
+use super::call_log::{Boundary, GivenUp, LoggedCall, LoggedTools, TrialLog, Visit};
 use super::event::Handle;
 use super::plan::Plan;
+use super::waste::Waste;
 use super::world::World;
 use crate::foundations::SimTime;
 use crate::serving::Finished;
@@ -22,6 +23,19 @@ impl<'p> World<'p> {
         world.log = Some(Box::new(TrialLog { keeps_pieces: true, ..TrialLog::default() }));
         world.run(seed, trial, proceed)?;
         world.log.map(|log| log.calls)
+    }
+
+    /// The same with each boundary of each server's steps.
+    pub fn timeline_of_trial(
+        plan: &'p Plan,
+        seed: u64,
+        trial: u64,
+        proceed: impl FnMut(SimTime, u64) -> bool,
+    ) -> TrialLog {
+        let mut world = Self::new(plan);
+        world.log = Some(Box::new(TrialLog { keeps_steps: true, ..TrialLog::default() }));
+        world.run(seed, trial, proceed);
+        world.log.map(|log| *log).unwrap_or_default()
     }
 
     /// Runs one trial of a plan and returns what happened in it, without the pieces of prompts.
@@ -89,6 +103,50 @@ impl World<'_> {
         };
         if let Some(log) = &mut self.log {
             log.calls.push(call);
+        }
+    }
+
+    /// Writes down that a replica is at a boundary.
+    pub(super) fn log_boundary(&mut self, index: usize) {
+        let pool = self.pool_of_replica[index];
+        let replica = (index - self.pools[usize::from(pool)].replicas.start) as u32;
+        let (at, found) = (self.now, &self.replicas[index]);
+        if let Some(log) = self.log.as_mut().filter(|log| log.keeps_steps) {
+            let (done, next) = (found.steps_done(), found.under_way());
+            log.boundaries.push(Boundary { pool, replica, at, done, next });
+        }
+    }
+
+    /// Writes down that nobody waits for the answer to a request any longer.
+    pub(super) fn log_given_up(&mut self, request: Handle, why: Waste) {
+        let InFlight { actor, server, sent, population, .. } = self.in_flight[request];
+        if self.log.is_none() || !self.actors.contains(actor) {
+            return;
+        }
+        let server = match server {
+            Server::Replica { index, .. }
+            | Server::Prefill { index, .. }
+            | Server::Answer { index, .. } => {
+                let pool = self.pool_of_replica[index as usize];
+                let first = self.pools[usize::from(pool)].replicas.start as u32;
+                Some((pool, index - first))
+            }
+            Server::Endpoint { index, .. } => Some((self.plan.pools.len() as u16 + index, 0)),
+            Server::Held { .. } => None,
+        };
+        let found = &self.actors[actor];
+        let given_up = GivenUp {
+            population,
+            session: self.session_of(actor),
+            actor: found.entity,
+            task: self.tasks[found.task].number,
+            server,
+            sent,
+            at: self.now,
+            why,
+        };
+        if let Some(log) = &mut self.log {
+            log.given_up.push(given_up);
         }
     }
 

@@ -5,21 +5,20 @@
 //! fewer only when for the whole cool-down fewer would have done (its stabilisation window), and they
 //! end what they have before they go.
 //!
-//! Or it holds a latency below a limit: as long as too many of the requests answered of late were above
-//! it, or wait longer already, it rents more, in the proportion of the two, at most as many again, and
-//! then looks at what comes once they have started; where half the limit is kept, it gives back one.
+//! Or it holds a latency below a limit ([`latency`]).
 
 use super::event::FleetEvent;
-use super::fleet::{Leaving, START};
+use super::fleet::{Fleet, Leaving, START, Standing};
 use super::plan::{Autoscale, FleetLaw, ScaleOn, Watched};
 use super::world::World;
-use crate::foundations::{SimDuration, SimTime};
-use crate::serving::{Finished, Replica};
+use crate::foundations::SimDuration;
+use crate::serving::Finished;
+use latency::Stand;
+
+pub(super) mod latency;
 
 /// Parts by which the load may miss its target before anything changes, as Kubernetes has it.
 const TOLERANCE: f64 = 0.1;
-/// Part of a limit that lets one replica go.
-const ENOUGH: f64 = 0.5;
 
 /// Replicas for a load of so many targets, where so many are present.
 fn for_load(targets: f64, present: u32) -> u32 {
@@ -30,39 +29,22 @@ fn for_load(targets: f64, present: u32) -> u32 {
     }
 }
 
-/// Replicas for a latency of so many limits, where so many are present.
-fn for_latency(limits: f64, present: u32, starting: bool) -> u32 {
-    match limits {
-        _ if starting => present,
-        limits if limits > 1.0 => {
-            let more = f64::from(present.max(1)) * (limits - 1.0).min(1.0);
-            present + (libm::ceil(more) as u32).max(1)
-        }
-        limits if limits <= ENOUGH => present.saturating_sub(1),
-        _ => present,
-    }
-}
-
 impl World<'_> {
     /// The autoscaler of a pool looks.
     pub(super) fn scale(&mut self, pool: u16, law: &FleetLaw) {
         let Some(scaling) = &law.autoscale else { return };
         self.after(scaling.interval, pool, FleetEvent::Scale);
-        let load = self.load_for(pool, scaling);
+        let asked = match scaling.on {
+            ScaleOn::Latency(watched) => self.for_latency(pool, scaling, watched),
+            _ => {
+                let load = self.load_for(pool, scaling);
+                let fleet = self.pools[usize::from(pool)].fleet.as_deref();
+                for_load(load / scaling.target, fleet.map_or(0, Fleet::wanted))
+            }
+        };
         let now = self.now;
         let Some(fleet) = self.pools[usize::from(pool)].fleet.as_deref_mut() else { return };
         let present = fleet.wanted();
-        let asked = match scaling.on {
-            ScaleOn::Latency(_) => {
-                let starting = fleet.standing.iter().any(|standing| standing.starting);
-                if starting {
-                    fleet.seen.clear();
-                    fleet.seen_from = now;
-                }
-                for_latency(load / scaling.target, present, starting)
-            }
-            _ => for_load(load / scaling.target, present),
-        };
         let asked = asked.clamp(scaling.least, scaling.most);
         if asked >= present {
             fleet.spare_since = None;
@@ -87,63 +69,46 @@ impl World<'_> {
         }
     }
 
-    /// Notes what an answered request saw, where an autoscaler looks at that.
+    /// Notes what a request saw that left a pool, where an autoscaler looks at that.
     pub(super) fn note_latency(&mut self, report: &Finished, pool: u16) {
-        let scaling = self.plan.pools[usize::from(pool)].fleet.as_ref();
-        let Some(ScaleOn::Latency(watched)) =
-            scaling.and_then(|law| law.autoscale.as_ref()).map(|scaling| scaling.on)
-        else {
-            return;
-        };
-        let Some(first) = report.first_token.filter(|_| !report.cancelled) else { return };
-        let seen = match watched.per_token {
-            false => first.since(report.submitted).as_s(),
-            true if report.produced < 2 => return,
-            true => report.finished.since(first).as_s() / f64::from(report.produced - 1),
-        };
-        let now = self.now;
-        if let Some(fleet) = self.pools[usize::from(pool)].fleet.as_deref_mut()
-            && report.submitted >= fleet.seen_from
+        let law = self.plan.pools[usize::from(pool)].fleet.as_ref();
+        if let Some(ScaleOn::Latency(watched)) =
+            law.and_then(|law| law.autoscale.as_ref()).map(|scaling| scaling.on)
+            && let Some(fleet) = self.pools[usize::from(pool)].fleet.as_deref_mut()
         {
-            fleet.seen.push_back((now, seen));
+            fleet.watch.note(report, watched);
         }
     }
 
-    /// The latency that a stated part of the requests kept within, of those answered of late and
-    /// those that wait for longer than the limit already, s; nothing where there are none.
-    fn latency_for(&mut self, pool: u16, limit_s: f64, watched: Watched) -> f64 {
-        let now = self.now;
-        let fleet = self.pools[usize::from(pool)].fleet.as_deref();
-        let from = fleet.map_or(SimTime::ZERO, |fleet| fleet.seen_from);
-        let late = |since: SimTime| {
-            let age_s = now.since(since).as_s();
-            (since >= from && age_s > limit_s).then_some(age_s)
-        };
+    /// The replicas that hold the latency of a pool.
+    fn for_latency(&mut self, pool: u16, scaling: &Autoscale, watched: Watched) -> u32 {
+        let (now, limit_s) = (self.now, scaling.target);
         let replicas = self.pools[usize::from(pool)].replicas.clone();
-        let waiting = self.replicas[replicas].iter().flat_map(Replica::waiting_since);
-        let mut seen: Vec<f64> = match watched.per_token {
-            true => Vec::new(),
-            false => waiting.filter_map(late).collect(),
-        };
-        let Some(fleet) = self.pools[usize::from(pool)].fleet.as_deref_mut() else { return 0.0 };
-        while fleet.seen.front().is_some_and(|(at, _)| now.since(*at) > watched.window) {
-            fleet.seen.pop_front();
+        let mut stand = Stand { most: scaling.most, ..Stand::default() };
+        for replica in &mut self.replicas[replicas] {
+            replica.settle(&self.plan.pools[usize::from(pool)].replica, now);
+            stand.present += (replica.queued() + replica.running()) as u64;
+            let before = stand.waiting.len();
+            stand.waiting.extend(replica.waiting_since());
+            let longest = stand.waiting[before..].iter().map(|&sent| now.since(sent)).max();
+            if longest.is_some_and(|age| age.as_s() > limit_s) {
+                stand.crowded.push(replica.running());
+            }
         }
-        if fleet.wanted() == 0 && !fleet.held.is_empty() {
-            return 2.0 * limit_s;
-        }
-        seen.extend(fleet.seen.iter().map(|(_, seen)| *seen));
-        seen.sort_by(f64::total_cmp);
-        let rank = libm::ceil(watched.quantile * seen.len() as f64) as usize;
-        rank.checked_sub(1).map_or(0.0, |at| seen[at])
+        let in_flight = &self.in_flight;
+        let Some(fleet) = self.pools[usize::from(pool)].fleet.as_deref_mut() else { return 0 };
+        fleet.held.retain(|request| in_flight.contains(*request));
+        stand.present += fleet.held.len() as u64;
+        stand.replicas = fleet.wanted();
+        stand.starting = fleet.standing.iter().any(|standing| standing.starting);
+        let down = |standing: &&Standing| standing.rented && standing.down > 0;
+        stand.down = fleet.standing.iter().filter(down).count() as u32;
+        fleet.watch.wanted(now, &stand, limit_s, watched)
     }
 
     /// What the autoscaler of a pool looks at, over all replicas.
     fn load_for(&mut self, pool: u16, scaling: &Autoscale) -> f64 {
         let plan = self.plan;
-        if let ScaleOn::Latency(watched) = scaling.on {
-            return self.latency_for(pool, scaling.target, watched);
-        }
         let spec = &plan.pools[usize::from(pool)].replica;
         let state = &self.pools[usize::from(pool)];
         let (mut waiting, mut running, mut busy_ps) = (0, 0, 0);

@@ -1,7 +1,7 @@
 //! What happens to the tiers of pools: what memories forget goes down, what requests need comes up, and
 //! what a session waits for says what becomes of its context.
 
-use super::actor::{Script, Server};
+use super::actor::Script;
 use super::event::{Event, Handle};
 use super::world::World;
 use crate::foundations::SimTime;
@@ -85,20 +85,19 @@ impl World<'_> {
         some.due = next.map(|at| (at, self.calendar.schedule(at, Event::Tiers { pool })));
     }
 
-    /// A call was answered by a replica: what becomes of the session's context, known by the key of
-    /// its last piece then, depends on what the session waits for now.
-    pub(super) fn retain(&mut self, actor: Handle, pool: u16, server: Server, tail: u64) {
-        let Server::Replica { index, .. } = server else { return };
+    /// A call was answered whose prompt a replica has: what becomes of the session's context, known by
+    /// the key of its last piece then, depends on what the session waits for now.
+    pub(super) fn retain(&mut self, actor: Handle, pool: u16, index: usize, tail: u64) {
         let plan = &self.plan.pools[usize::from(pool)];
         let (Some(tiers), Some(pause)) = (&plan.tiers, self.pause_of(actor)) else { return };
-        let replica = &mut self.replicas[index as usize];
+        let replica = &mut self.replicas[index];
         match tiers.keep(pause) {
             Keep::Lru => return,
             Keep::Pinned => replica.pin(&plan.replica, tail, SimTime::MAX, self.now),
             Keep::PinnedFor(time) => replica.pin(&plan.replica, tail, self.now + time, self.now),
             Keep::Offloaded => replica.offload(&plan.replica, tail, self.now),
         }
-        self.heed_tiers(index as usize, pool);
+        self.heed_tiers(index, pool);
     }
 
     /// What an actor waits for, if it does.

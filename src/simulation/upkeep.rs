@@ -156,6 +156,9 @@ impl World<'_> {
         let index = self.pools[usize::from(pool)].replicas.start + replica as usize;
         let mut lost = std::mem::take(&mut self.finished);
         self.replicas[index].lose(&plan.pools[usize::from(pool)].replica, self.now, &mut lost);
+        if self.log.is_some() {
+            self.log_boundary(index);
+        }
         if let Some(tiers) = &mut self.pools[usize::from(pool)].tiers {
             tiers.lose(replica as usize);
         }
@@ -173,6 +176,7 @@ impl World<'_> {
         let request = self.in_flight.handle_at(finished.tag);
         let actor = self.in_flight[request].actor;
         let wanted = self.actors.contains(actor);
+        self.log_given_up(request, Waste::Lost);
         let home = match self.in_flight[request].server {
             Server::Prefill { pool, .. } => pool,
             _ => pool,

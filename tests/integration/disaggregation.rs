@@ -205,6 +205,10 @@ fn what_cannot_be_handed_over_is_refused() {
         ("pools.prompts.precision.kv=\"bf16\"", "keys and values are bf16 in `prompts`"),
         ("pools.prompts.region=\"germany\"", "`prompts` stands in `germany`"),
         ("pools.prompts.prefill={ pool = \"main\" }", "`prompts` has its own prompts computed"),
+        (
+            "pools.main.kv_tiers={ host = { capacity = \"1 TB\" } }",
+            "`main` has nothing to fetch from tiers: its prompts are computed by `prompts`",
+        ),
     ] {
         let faults = read(&[set]).expect_err(set);
         assert!(faults.iter().any(|fault| fault.message.starts_with(message)), "{set}: {faults}");
@@ -213,4 +217,33 @@ fn what_cannot_be_handed_over_is_refused() {
     let far = [&far[..], &["pools.prompts.replicas=4"]].concat();
     let faults = read(&far).expect_err("more than a box");
     assert!(faults.to_string().contains("both pools have 12 GPUs"), "{faults}");
+}
+
+/// The pool that computes prompts keeps contexts, and its tiers take them: what memory forgets, and what
+/// a session leaves while a person thinks; both come back, and are computed no more.
+#[test]
+fn tiers_stand_behind_the_pool_that_computes_prompts() {
+    let sessions = [
+        "agents.reader.program=\"coding-interactive\"",
+        "agents.reader.arrivals={ closed = { users = 16, think_time = \"2 min\" } }",
+        "run.horizon=\"1 h\"",
+    ];
+    let outcome = |set: &[&str]| {
+        let scenario =
+            read(&[&sessions[..], set].concat()).unwrap_or_else(|faults| panic!("{faults}"));
+        let outcome = run(&scenario.variants[0].plan, 0);
+        let prompts = &outcome.pools[1];
+        (prompts.usage.prefill_tokens, prompts.tiers[0])
+    };
+    let small = "pools.prompts.kv_blocks=12000";
+    let (alone, _) = outcome(&[small]);
+    let host = "pools.prompts.kv_tiers={ host = { capacity = \"1 TB\" } }";
+    let (with, tier) = outcome(&[small, host]);
+    assert!(tier.hit_tokens > 0 && with < alone * 9 / 10, "{with} {alone} {tier:?}");
+    // Where memory forgets nothing, only who is told to offload writes.
+    let large = "pools.prompts.kv_blocks=1000000";
+    assert_eq!(outcome(&[large, host]).1.write.bytes, 0);
+    let offload =
+        "pools.prompts.kv_tiers={ host = { capacity = \"1 TB\" }, human_pause = \"offload\" }";
+    assert!(outcome(&[large, offload]).1.write.bytes > 0);
 }

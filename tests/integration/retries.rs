@@ -4,7 +4,6 @@
 use tokenfleet::foundations::distribution::Law;
 use tokenfleet::foundations::{SimDuration, SimTime};
 use tokenfleet::serving::{EndpointSpec, ReplicaSpec, RouterPolicy};
-use tokenfleet::simulation::Plan;
 use tokenfleet::simulation::outcome::AgentTally;
 use tokenfleet::simulation::plan::Stop;
 use tokenfleet::simulation::waste::Waste;

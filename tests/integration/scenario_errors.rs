@@ -690,6 +690,62 @@ fn pipelines_that_cannot_be_are_refused() {
     );
 }
 
+/// GPUs that nothing joins, links that nobody published, parts that exclude each other.
+#[test]
+fn topologies_that_cannot_be_are_refused() {
+    let with = |pairs: &[(&str, &str)]| {
+        let text = pairs.iter().fold(GOOD.to_owned(), |text, (from, to)| {
+            assert_eq!(text.matches(from).count(), 1, "{from}");
+            text.replace(from, to)
+        });
+        faults(&text)
+    };
+    assert_one(
+        &with(&[("parallel = 4", "parallel = 16")]),
+        "tensor_parallel = 16 goes beyond the 8 `h100-sxm` that NVLink4 joins",
+        "tensor_parallel can be 1, 2, 4 or 8",
+    );
+    let consumer = ("h100-sxm", "rtx-4090");
+    assert_one(
+        &with(&[consumer, ("parallel = 4", "parallel = 2\npipeline_parallel = 8")]),
+        "no scale_out_bandwidth is published for `rtx-4090`",
+        "",
+    );
+    let experts = ("llama-3.3-70b", "qwen3-30b-a3b");
+    assert_one(
+        &with(&[experts, ("parallel = 4", "parallel = 4\nexpert_parallel = 8")]),
+        "the 128 experts of `qwen3-30b-a3b` cannot be dealt to 8 groups of 4 GPUs",
+        "expert_parallel can be 1, 2 or 4",
+    );
+    let keys = "parallel = 1\ndata_parallel = 8\nexpert_parallel = 8\npipeline_parallel = 2";
+    assert_one(
+        &with(&[experts, ("parallel = 4", keys)]),
+        "the 48 layers of `qwen3-30b-a3b` cannot be dealt to 2 stages",
+        "leave pipeline_parallel at 1: experts are dealt over data_parallel",
+    );
+    assert_one(
+        &with(&[("parallel = 4", "parallel = 4\nburst = { to = 'api', queue = 8 }")]),
+        "unknown endpoint `api`",
+        "",
+    );
+}
+
+/// A fleet that has no power for its least replicas is none.
+#[test]
+fn autoscalers_that_can_never_meet_their_minimum_are_refused() {
+    let with = |least: u32| {
+        let scaled = format!("autoscale = {{ min = {least}, max = 8, target = 32 }}\n");
+        read(&format!("{GOOD}{scaled}[site]\npower_limit = '20 kW'\n"))
+    };
+    assert!(with(2).is_ok());
+    let refused: Vec<Fault> = with(4).map(|_| ()).expect_err("too many").into_iter().collect();
+    assert_one(
+        &refused,
+        "the fleet draws 30.4 kW at full load, its site has 20 kW",
+        "2 replicas of `main` would fit",
+    );
+}
+
 #[test]
 fn autoscalers_that_can_never_hold_their_limit_are_refused() {
     let with = |keys: &str| faults(&format!("{GOOD}autoscale = {{ max = 4, {keys} }}\n"));

@@ -1,6 +1,6 @@
 //! What is uncertain is drawn once for each trial, and told apart from chance.
 
-use tokenfleet::experiment::{Answers, Measure, MonteCarlo, Watch};
+use tokenfleet::experiment::{Answers, Comparison, Measure, MonteCarlo, Watch};
 use tokenfleet::foundations::{Faults, Sources};
 use tokenfleet::simulation::scenario::{NoFiles, ReadOptions, Scenario};
 
@@ -44,7 +44,7 @@ fn the_split_of_a_price_and_a_count_is_known() {
     let run = MonteCarlo { plans: &plans, objectives: &[], trials: 300, seed: 1, threads: 2 };
     let watch = Watch::default();
     let answers = Answers::new("split", &run, run.run(&watch).unwrap(), 0.99);
-    let answers = answers.with_twins(run.twins(&watch).unwrap());
+    let answers = answers.with_twins(&run.twins(&watch).unwrap());
     let split = Measure::mean("usd_per_task").unwrap().split(&answers.variants[0], 0.99).unwrap();
 
     let mean = 0.1 * 120.0;
@@ -146,4 +146,69 @@ fn the_command_line_tells_not_knowing_from_chance() {
     assert_eq!(found["metrics"]["usd_per_h"]["not_knowing"], 1.0);
     assert!(trials.lines().next().unwrap().ends_with(",uncertain.pools.main.price"));
     assert!(trials.lines().nth(1).unwrap().ends_with(" /h"));
+}
+
+/// Costs of a task are P T / N with prices P that are drawn and the trial's N tasks, which both
+/// variants have alike. Against a fixed price, paired, N cancels and all is not knowing; against
+/// nothing it does not, and to first order the part is cv(P)² / (cv(P)² + 1 / E[N]).
+#[test]
+fn a_paired_difference_is_split_into_not_knowing_and_chance() {
+    let more = r#"
+        [variants.drawn]
+        "pools.main.price" = { uncertain = { lognormal = { median = "$3 /h", sigma = 0.35 } } }
+        [variants.free]
+        "pools.main.price" = "$0 /h"
+    "#;
+    let scenario = read(&scenario("\"$3 /h\"", more)).unwrap();
+    let plans: Vec<_> = scenario.variants.iter().map(|variant| variant.plan.clone()).collect();
+    let run = MonteCarlo { plans: &plans, objectives: &[], trials: 300, seed: 1, threads: 2 };
+    let watch = Watch::default();
+    let answers = Answers::new("split", &run, run.run(&watch).unwrap(), 0.99);
+    let answers = answers.with_twins(&run.twins(&watch).unwrap());
+    let cost = Measure::mean("usd_per_task").unwrap();
+    let against = |baseline: usize, variant: usize| {
+        let comparison = Comparison::new(&answers, baseline, vec![cost]);
+        comparison.of(variant, &cost).unwrap().doubt
+    };
+
+    let paired = against(0, 1).unwrap();
+    assert!(paired.split.interval.low > 0.999_999, "{paired:?}");
+    // Nine of ten prices of the law lie within exp(±1.645 sigma) times its median.
+    let (low, high) = (libm::exp(-1.645 * 0.35), libm::exp(1.645 * 0.35));
+    assert!((paired.trials.low / low - 1.0).abs() < 0.15, "{paired:?} {low}");
+    assert!((paired.trials.high / high - 1.0).abs() < 0.15, "{paired:?} {high}");
+
+    let alone = against(2, 1).unwrap().split;
+    let square = libm::exp(0.35 * 0.35) - 1.0;
+    let known = square / (square + 1.0 / 12.0);
+    assert!((0.5..0.7).contains(&known), "the test would tell nothing: {known}");
+    assert!(alone.interval.contains(known), "{alone:?} {known}");
+    assert!(alone.interval.high - alone.interval.low < 0.4, "{alone:?}");
+
+    // Nothing is unknown in either of the other two.
+    let certain = against(0, 2).unwrap().split;
+    assert_eq!(certain.interval.low, 0.0, "{certain:?}");
+}
+
+#[test]
+fn a_comparison_says_what_is_not_knowing() {
+    let dir = folder();
+    let more = "[variants.dearer]\n\"pools.main.price\" = { uncertain = [\"$2 /h\", \"$5 /h\"] }";
+    std::fs::write(dir.path().join("test.toml"), scenario("\"$3 /h\"", more)).unwrap();
+    let words = ["compare", "test.toml", "--trials", "12", "--out", "out", "--quiet"];
+    let ran = tokenfleet(dir.path(), &words);
+    assert!(ran.stdout.contains("BETWEEN TRIALS"), "{}", ran.stdout);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join("out").join(name)).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&read("comparison.json")).unwrap();
+    let rows = found["variants"][0]["differences"].as_array().unwrap();
+    let cost = rows.iter().find(|row| row["metric"] == "usd_per_h").unwrap();
+    assert_eq!(cost["between_trials"]["not_knowing"], 1.0);
+    let head = read("comparison.csv").lines().next().unwrap().to_owned();
+    assert!(
+        head.ends_with(",trials,trials_p5,trials_p95,not_knowing,not_knowing_low,not_knowing_high")
+    );
+    // The result folder also tells of each variant by itself.
+    assert!(read("summary.json").contains("\"twins\": 12"));
+    let again = ["compare", "test.toml", "--trials", "12", "--threads", "1", "--format", "csv"];
+    assert_eq!(tokenfleet(dir.path(), &again).stdout, read("comparison.csv"));
 }

@@ -94,6 +94,8 @@ coefficients! {
     sequence_s,
     /// `o`: time of a step beside all that.
     step_s,
+    /// Host time of each micro-batch in each stage, where layers are dealt to stages: nothing hides it.
+    stage_s,
     /// `tau_h`: host time per kernel of a step that contains prefill and so is not replayed.
     prefill_kernel_s,
     /// `o_h`: host time that each layer with experts adds to such a step.

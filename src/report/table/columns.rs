@@ -1,7 +1,7 @@
 //! Figures of several parts side by side: of kinds of agents, or of variants.
 
 use super::grid::{Cell, Grid, Style, Tone};
-use crate::experiment::{Answer, Figure, Metric, Unit};
+use crate::experiment::{Answer, Figure, Measure, Metric, Statistic, Unit};
 use crate::report::quantity::with_interval;
 
 /// An empty line between groups of figures.
@@ -88,4 +88,24 @@ pub(super) fn labelled(metric: &Metric) -> Unit {
         Unit::UsdPerHour | Unit::UsdPerMtoken => Unit::Usd,
         unit => unit,
     }
+}
+
+/// What a measure is called in a sentence.
+pub(super) fn noun(measure: &Measure) -> String {
+    let quantile = match measure.statistic {
+        Statistic::Mean => String::new(),
+        quantile => format!(" {quantile}"),
+    };
+    let noun = match measure.metric.key {
+        "usd_per_successful_task" => "cost per successful task",
+        "usd_per_task" => "cost per task",
+        "usd_per_h" => "cost per hour",
+        "usd_per_mtoken_output" => "cost per million output tokens",
+        "task_latency_s" => "task latency",
+        "task_success_rate" => "success rate",
+        "ttft_s" => "TTFT",
+        "tpot_s" => "TPOT",
+        other => other,
+    };
+    format!("{noun}{quantile}")
 }

@@ -1,9 +1,9 @@
 //! Variants against a baseline: what differs, by how much, and what cannot be told.
 
-use super::columns::labelled;
+use super::columns::{labelled, noun};
 use super::grid::{Cell, Grid, Style, Tone, UNBROKEN, paragraph};
 use super::many::FLEET;
-use super::{title, warnings};
+use super::{title, uncertain, warnings};
 use crate::experiment::{Comparison, Contrast, Measure, Metric, Statistic, Told, Unit};
 use crate::foundations::Interval;
 use crate::report::quantity::{plain, roughly, with_interval};
@@ -36,6 +36,7 @@ pub fn render(comparison: &Comparison<'_>, main: &Measure, style: Style) -> Stri
     text.push_str(&body(comparison, main, style));
     text.push('\n');
     text.push_str(&legend(comparison, main, style));
+    text.push_str(&uncertain::compared(comparison, main, style));
     text.push_str(&warnings(comparison.answers, style));
     text
 }
@@ -86,26 +87,6 @@ fn headline(comparison: &Comparison<'_>, main: &Measure, style: Style) -> String
         text.push_str(&paragraph("  ", &sentence, style));
     }
     text
-}
-
-/// What a measure is called in a sentence.
-fn noun(measure: &Measure) -> String {
-    let quantile = match measure.statistic {
-        Statistic::Mean => String::new(),
-        quantile => format!(" {quantile}"),
-    };
-    let noun = match measure.metric.key {
-        "usd_per_successful_task" => "cost per successful task",
-        "usd_per_task" => "cost per task",
-        "usd_per_h" => "cost per hour",
-        "usd_per_mtoken_output" => "cost per million output tokens",
-        "task_latency_s" => "task latency",
-        "task_success_rate" => "success rate",
-        "ttft_s" => "TTFT",
-        "tpot_s" => "TPOT",
-        other => other,
-    };
-    format!("{noun}{quantile}")
 }
 
 /// `37 % less cost per task (36.5 to 37.1)`, `task latency 2.3 times (2.2 to 2.4)`.

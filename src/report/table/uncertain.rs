@@ -1,7 +1,8 @@
 //! What is not known, and how much of what differs between trials that is.
 
+use super::columns::noun;
 use super::grid::{Cell, Grid, Style, Tone, UNBROKEN, paragraph};
-use crate::experiment::{Answer, Answers, Measure};
+use crate::experiment::{Answer, Answers, Comparison, Doubt, Measure, Unit};
 use crate::foundations::units::format_percent;
 use crate::report::quantity::{plain, with_interval};
 use crate::report::uncertainty::{Spread, spread};
@@ -38,6 +39,63 @@ pub(super) fn render(answers: &Answers<'_>, style: Style) -> String {
     }
     text.push_str(&paragraph("  ", LEGEND, style));
     text
+}
+
+/// All inputs that are uncertain, and what they do to what differs between variants; empty where none
+/// is.
+pub(super) fn compared(comparison: &Comparison<'_>, main: &Measure, style: Style) -> String {
+    let Comparison { answers, baseline, .. } = comparison;
+    let unsure: Vec<&Answer<'_>> =
+        answers.variants.iter().filter(|answer| answer.plan.uncertain.is_some()).collect();
+    let contrasts = differences(comparison, main, style);
+    if unsure.is_empty() || contrasts.is_empty() {
+        return String::new();
+    }
+    let baseline = &answers.variants[*baseline].plan.name;
+    let legend = format!(
+        "Each trial draws what is uncertain anew, alike for all variants. What they share cancels \
+         in their difference; of what is left, the part that is not knowing is not narrowed by \
+         more trials: in nine of ten trials a variant has {baseline}'s value so many times."
+    );
+    let inputs = inputs(&unsure, true, style);
+    format!("\n{inputs}\n{contrasts}{}", paragraph("  ", &legend, style))
+}
+
+fn differences(comparison: &Comparison<'_>, main: &Measure, style: Style) -> String {
+    let Comparison { answers, baseline, .. } = comparison;
+    let faint = |text: &str| Cell::new(text).tone(Tone::Faint);
+    let against = format!("times {}", answers.variants[*baseline].plan.name);
+    let mut grid = Grid::default()
+        .words(Cell::new("BETWEEN TRIALS").tone(Tone::Title), 0)
+        .figures(faint(&against), 1)
+        .figures(faint("5 % to 95 %"), 0)
+        .figures(faint("not knowing"), 0)
+        .words(Cell::default(), 0);
+    let usual = COMPARED.iter().filter_map(|key| Measure::mean(key));
+    let measures: Vec<Measure> =
+        std::iter::once(*main).chain(usual.filter(|measure| measure != main)).collect();
+    let mut empty = true;
+    for (variant, answer) in answers.variants.iter().enumerate() {
+        for measure in &measures {
+            let found = comparison.of(variant, measure);
+            let found = found.and_then(|found| Some((found, found.ratio?, found.doubt?)));
+            let Some((contrast, ratio, Doubt { trials, split })) = found else { continue };
+            let times = |value| plain(Unit::Ratio, Some(value));
+            empty = false;
+            grid.row([
+                Cell::new(format!("  {} {}", answer.plan.name, noun(measure))),
+                Cell::new(with_interval(Unit::Ratio, Some(contrast.times()), Some(ratio))),
+                Cell::new(format!("{} to {}", times(trials.low), times(trials.high))),
+                Cell::new(format_percent(split.share)),
+                faint(&format!(
+                    "{} to {}",
+                    format_percent(split.interval.low),
+                    format_percent(split.interval.high)
+                )),
+            ]);
+        }
+    }
+    if empty { String::new() } else { grid.render(style) }
 }
 
 fn inputs(unsure: &[&Answer<'_>], several: bool, style: Style) -> String {

@@ -10,8 +10,14 @@ use crate::serving::step_table::StepTable;
 use crate::serving::usage::Counter;
 
 impl Replica {
-    /// Decides what the next step computes.
-    pub(super) fn begin(&mut self, spec: &ReplicaSpec, table: &mut StepTable, now: SimTime) {
+    /// Decides what the next step computes, on a server that did nothing before (`empty`) or did.
+    pub(super) fn begin(
+        &mut self,
+        spec: &ReplicaSpec,
+        table: &mut StepTable,
+        empty: bool,
+        now: SimTime,
+    ) {
         let preempted = self.make_room(spec);
         if spec.scheduling.preempts() && !preempted {
             self.make_way(spec);
@@ -69,7 +75,7 @@ impl Replica {
             budget = budget.saturating_sub(tokens);
         }
         self.activity = if !self.chunks.is_empty() {
-            self.begin_mixed(spec, table, now)
+            self.begin_mixed(spec, table, empty, now)
         } else if self.batch.size > 0 {
             // After a preemption nobody was admitted: the next boundary must try. So must the one
             // at which the scheduler first looks at the head of the queue.

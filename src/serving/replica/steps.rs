@@ -114,10 +114,12 @@ impl Replica {
         self.kv.shared_blocks() * u64::from(self.kv.block_tokens())
     }
 
+    /// A step that computes prompts, on a server that was `empty` before it or not.
     pub(super) fn begin_mixed(
         &mut self,
         spec: &ReplicaSpec,
         table: &mut StepTable,
+        empty: bool,
         now: SimTime,
     ) -> Activity {
         let model = &spec.model;
@@ -125,15 +127,20 @@ impl Replica {
         let beside = if decoding { self.batch.size as u32 } else { 0 };
         let mut attention_ps = if decoding { self.batch.attention(model).base } else { 0 };
         let delay_ps = model.mixed_delay_ps(attention_ps);
-        let (mut new, mut emitting) = (0, beside);
+        let new: u32 = self.chunks.iter().map(|chunk| chunk.tokens).sum();
+        let passage = model.passage(self.chunks.len() as u32, new, empty);
+        let mut emitting = beside;
         for chunk in &mut self.chunks {
             let sequence = &self.sequences[chunk.slot as usize];
-            chunk.attention = model.prefill_attention(chunk.tokens, sequence.computed);
+            let attention = model.prefill_attention(chunk.tokens, sequence.computed);
+            chunk.attention = passage.attention(attention);
             attention_ps += chunk.attention.ps;
-            new += chunk.tokens;
             emitting += u32::from(sequence.computed + chunk.tokens == sequence.target);
         }
         let gpu = match &spec.speculation {
+            None if model.pipeline.is_some() => {
+                table.staged(model, (beside, new, emitting), passage)
+            }
             None => table.gpu(model, beside + new, emitting),
             Some(some) => table.speculated(model, some, beside, new, emitting - beside),
         };

@@ -109,8 +109,7 @@ pub(in crate::simulation::scenario) fn resolve(
             section.report(fault.help("leave it out, or pipeline_parallel"));
         }
         let micro_batches = spec.micro_batches.unwrap_or(stages);
-        let Scheduler { batch_limit: decodes, token_budget: budget, .. } = scheduler;
-        let shape = Shape { micro_batches, decodes, budget };
+        let shape = Shape { micro_batches, budget: scheduler.token_budget };
         formula = formula.in_stages(&deployment, shape).ok()?;
     } else if spec.micro_batches.is_some() {
         let fault = section.fault("micro_batches", "there are no stages for them to go round in");

@@ -92,7 +92,10 @@ impl Pair<'_, '_> {
             return refuse("pool", message, help);
         }
         if self.written[self.to].1.has("kv_tiers") {
-            let message = format!("the prompts of `{}` are computed by `{its_name}`", self.name);
+            let message = format!(
+                "`{}` has nothing to fetch from tiers: its prompts are computed by `{its_name}`",
+                self.name
+            );
             let section = &self.written[self.to].1;
             let help = format!(
                 "give `kv_tiers` to `{its_name}`, which looks for what it need not compute"
