@@ -64,6 +64,8 @@ pub enum Unit {
     Joules,
     /// Grams.
     Grams,
+    /// Litres.
+    Litres,
     /// Tokens per joule.
     TokensPerJoule,
     /// Bytes per second.
@@ -89,6 +91,7 @@ impl Unit {
             Unit::Megabytes => "MB",
             Unit::Joules => "J",
             Unit::Grams => "g",
+            Unit::Litres => "l",
             Unit::TokensPerJoule => "tokens/J",
             Unit::BytesPerSecond => "B/s",
         }
@@ -109,7 +112,9 @@ impl Unit {
             Unit::Joules => Dimension::Energy,
             Unit::BytesPerSecond => Dimension::Bandwidth,
             Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
-            Unit::TokensPerJoule | Unit::Grams | Unit::Megabytes => Dimension::Number,
+            Unit::TokensPerJoule | Unit::Grams | Unit::Litres | Unit::Megabytes => {
+                Dimension::Number
+            }
         }
     }
 }

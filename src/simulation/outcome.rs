@@ -279,6 +279,8 @@ pub struct PoolTally {
     pub down_ps: u128,
     /// Time of replicas that were not paid for, ps.
     pub unpaid_ps: u128,
+    /// Time of committed replicas that were not rented, ps.
+    pub spare_ps: u128,
     /// KV tokens that all its replicas can hold x window, token ps.
     pub kv_capacity_ps: u128,
     /// Requests waiting x time, ps.

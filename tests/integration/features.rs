@@ -324,3 +324,14 @@ fn background_agents() {
     assert!(ttft_s(&found["many"], 0.95) > 60.0);
     assert!(ttft_s(&found["many-by-class"], 0.95) < 0.5 * ttft_s(&found["many"], 0.95));
 }
+
+/// The first replica of an autoscaled pool is rented all day, the second for about half of it.
+#[test]
+fn commitment() {
+    let found = outcomes("commitment", &["run.bin=1 h"]);
+    let usd = |name: &str| found[name].pools[0].spent_pico as f64;
+    assert!((0.85..0.95).contains(&(usd("one") / usd("base"))), "{}", usd("one") / usd("base"));
+    assert!(usd("two") > usd("base") && usd("four") > 2.0 * usd("base"));
+    let spare = found["two"].pools[0].spare_ps as f64 / found["two"].pools[0].replica_ps as f64;
+    assert!((0.2..0.45).contains(&spare), "{spare}");
+}

@@ -384,6 +384,13 @@ const PLAIN: &[Metric] = &[
         |t| (t.served.carbon_g, t.tally.finished_in_window as f64),
         "carbon dioxide equivalent of that energy in the pool's region, over the same tasks",
     ),
+    ratio(
+        "water_l_per_task",
+        Unit::Litres,
+        TASKS,
+        |t| (t.served.water_l, t.tally.finished_in_window as f64),
+        "water for cooling at the site, where its region's is known, over the same tasks",
+    ),
     proportion(
         "response_hit_rate",
         |tally| (tally.cache_hits, tally.cache_asked),
@@ -408,6 +415,14 @@ const PLAIN: &[Metric] = &[
         SERVERS,
         |t| (t.served.tracked_s, if t.served.tracked_s > 0.0 { t.window_s } else { f64::NAN }),
         "replicas that were paid for, averaged over the measured window, of such pools",
+    ),
+    ratio(
+        "commitment_utilization",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.committed_s - t.served.spare_s, t.served.committed_s),
+        "part of the committed replica time in which the replicas were rented; below the price \
+         committed over that on demand, part of the commitment does not pay",
     ),
     hosted("requests", Unit::Requests, |t| t.requests, "calls sent to it in the measured window"),
     ratio(
@@ -528,6 +543,8 @@ pub(super) const LEVERS: &[&str] = &[
     "acceptance_length",
     "availability",
     "replicas",
+    "commitment_utilization",
+    "water_l_per_task",
     "response_hit_rate",
     "response_wrong_share",
 ];

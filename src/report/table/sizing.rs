@@ -61,6 +61,7 @@ fn counted(sizing: &Sizing<'_>, fleet: &Assessment) -> String {
                 let what = if *count == 1 { what.trim_end_matches('s') } else { what };
                 format!("{count} {what} of {name}")
             }
+            [_, name, "autoscale", _] => format!("at most {count} replicas of {name}"),
             _ => format!("{path} {count}"),
         }
     });
