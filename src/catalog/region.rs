@@ -23,10 +23,13 @@ pub struct Region {
     pub pue: Figure<f64>,
     /// Grams of carbon dioxide equivalent per kilowatt-hour, where a figure is known.
     pub carbon_g_per_kwh: Option<Figure<f64>>,
+    /// Litres of water for cooling at the site per kilowatt-hour of the machines, where known.
+    pub water_l_per_kwh: Option<Figure<f64>>,
 }
 
 impl Region {
-    /// Sets `electricity` (`"$0.08 /kWh"`), `pue` (`1.2`) or `carbon_g_per_kwh`.
+    /// Sets `electricity` (`"$0.08 /kWh"`), `pue` (`1.2`), `carbon_g_per_kwh` or
+    /// `water_l_per_kwh`.
     ///
     /// # Errors
     /// [`FieldError`] for an unknown name or an unreadable value.
@@ -38,6 +41,7 @@ impl Region {
         match name {
             "electricity" => self.electricity = read(Dimension::MoneyPerKwh)?,
             "carbon_g_per_kwh" => self.carbon_g_per_kwh = Some(read(Dimension::Number)?),
+            "water_l_per_kwh" => self.water_l_per_kwh = Some(read(Dimension::Number)?),
             "pue" => {
                 let pue = read(Dimension::Number)?;
                 if pue.value < 1.0 {
@@ -47,7 +51,8 @@ impl Region {
                 self.pue = pue;
             }
             _ => {
-                let valid = ["electricity", "pue", "carbon_g_per_kwh"].map(str::to_owned).to_vec();
+                let valid = ["electricity", "pue", "carbon_g_per_kwh", "water_l_per_kwh"];
+                let valid = valid.map(str::to_owned).to_vec();
                 return Err(FieldError::unknown(KIND, &self.key, name, valid));
             }
         }
@@ -61,6 +66,7 @@ impl Region {
             ("electricity", Some(&self.electricity), " USD/kWh"),
             ("pue", Some(&self.pue), ""),
             ("carbon_g_per_kwh", self.carbon_g_per_kwh.as_ref(), " g/kWh"),
+            ("water_l_per_kwh", self.water_l_per_kwh.as_ref(), " l/kWh"),
         ];
         let row = |(name, figure, unit): (&str, Option<&Figure<f64>>, &str)| {
             Some(figure?.provenance(&self.key, name, |value| format!("{value}{unit}")))
@@ -92,6 +98,7 @@ pub(super) fn read(entry: &toml::Table, sources: &Sources) -> Result<Region, Fie
         electricity: needed("electricity", Dimension::MoneyPerKwh)?,
         pue: needed("pue", Dimension::Number)?,
         carbon_g_per_kwh: figure("carbon_g_per_kwh", Dimension::Number).transpose()?,
+        water_l_per_kwh: figure("water_l_per_kwh", Dimension::Number).transpose()?,
         key,
     })
 }

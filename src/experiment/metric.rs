@@ -16,7 +16,7 @@ use crate::simulation::outcome::AgentTally;
 use super::totals::{Served, Totals};
 
 pub use table::METRICS;
-use table::{LEVERS, TIERS};
+use table::{FAILURES, LEVERS, TIERS};
 
 /// What a figure is about: the whole fleet, one kind of agent, one pool of servers, or one hosted
 /// endpoint.
@@ -65,6 +65,8 @@ pub enum Unit {
     Joules,
     /// Grams.
     Grams,
+    /// Litres.
+    Litres,
     /// Tokens per joule.
     TokensPerJoule,
     /// Bytes per second.
@@ -90,6 +92,7 @@ impl Unit {
             Unit::Megabytes => "MB",
             Unit::Joules => "J",
             Unit::Grams => "g",
+            Unit::Litres => "l",
             Unit::TokensPerJoule => "tokens/J",
             Unit::BytesPerSecond => "B/s",
         }
@@ -110,7 +113,9 @@ impl Unit {
             Unit::Joules => Dimension::Energy,
             Unit::BytesPerSecond => Dimension::Bandwidth,
             Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
-            Unit::TokensPerJoule | Unit::Grams | Unit::Megabytes => Dimension::Number,
+            Unit::TokensPerJoule | Unit::Grams | Unit::Litres | Unit::Megabytes => {
+                Dimension::Number
+            }
         }
     }
 }
@@ -186,7 +191,8 @@ impl Metric {
     /// Whether it is about a lever that is not always there: where nothing is known of it, nothing is
     /// said of it.
     pub fn is_of_a_lever(&self) -> bool {
-        LEVERS.contains(&self.key) || TIERS.iter().any(|metric| metric.key == self.key)
+        let is_among = |some: &[Self]| some.iter().any(|metric| metric.key == self.key);
+        LEVERS.contains(&self.key) || is_among(&TIERS) || is_among(&FAILURES)
     }
 
     /// Whether it is a part of a whole.

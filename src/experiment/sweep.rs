@@ -28,7 +28,7 @@ pub struct Outcome {
 
 /// GPUs of all pools of a plan.
 pub fn gpus(plan: &Plan) -> u64 {
-    plan.pools.iter().map(|pool| u64::from(pool.replicas) * u64::from(pool.gpus)).sum()
+    plan.pools.iter().map(|pool| u64::from(pool.most_replicas()) * u64::from(pool.gpus)).sum()
 }
 
 impl Outcome {

@@ -64,6 +64,12 @@ pub struct Served {
     pub tracked_s: f64,
     /// Part of it in which they were out of service, s.
     pub down_s: f64,
+    /// Committed replica time, s.
+    pub committed_s: f64,
+    /// Part of it in which they were not rented, s.
+    pub spare_s: f64,
+    /// Water at the site for the energy of the GPUs, l.
+    pub water_l: f64,
     /// Calls sent to endpoints.
     pub requests: f64,
     /// Those that their limits refused.
@@ -117,6 +123,9 @@ impl Served {
             carbon_g: value,
             tracked_s: value,
             down_s: value,
+            committed_s: value,
+            spare_s: value,
+            water_l: value,
             requests: value,
             throttled: value,
             unavailable: value,
@@ -126,21 +135,28 @@ impl Served {
         }
     }
 
-    /// What the time of a pool's replicas costs and could have done, of which they were down or not
-    /// paid for.
-    fn capacity(pool: &Pool, window_s: f64, down_ps: u128, unpaid_ps: u128) -> Self {
-        let replica_s = window_s * f64::from(pool.most_replicas()) - seconds(unpaid_ps);
+    /// What the time of a pool's replicas costs and could have done, of which they were down, not
+    /// paid for, or committed and not rented.
+    fn capacity(pool: &Pool, window_s: f64, [down, unpaid, spare]: [u128; 3]) -> Self {
+        let (replica_s, spare_s) =
+            (window_s * f64::from(pool.most_replicas()) - seconds(unpaid), seconds(spare));
+        let committed = pool.commitment.map_or(0, |committed| committed.replicas);
         let gpu_s = replica_s * f64::from(pool.gpus);
         let kv_tokens = pool.replica.kv_blocks as f64 * f64::from(pool.replica.block);
         Self {
-            spent_usd: replica_s / 3600.0 * pool.usd_per_replica_h,
+            spent_usd: match &pool.commitment {
+                None => replica_s / 3600.0 * pool.usd_per_replica_h,
+                Some(_) => pool.usd(window_s, replica_s, spare_s),
+            },
+            committed_s: f64::from(committed) * window_s,
+            spare_s,
             replica_s,
             kv_capacity_s: replica_s * kv_tokens,
             possible_flop: gpu_s * pool.peak_flops,
             possible_bytes: gpu_s * pool.bandwidth,
             gpu_s,
             tracked_s: if pool.fleet.is_some() { replica_s } else { 0.0 },
-            down_s: seconds(down_ps),
+            down_s: seconds(down),
             ..Self::NONE
         }
     }
@@ -164,7 +180,7 @@ impl Served {
             counters: usage.counters.all().map(|count| count as f64),
             tiers: tally.tiers.map(|tier| TierServed::of(&tier, window_s)),
             transfers: Transfers::of(&tally.transfers),
-            ..Self::capacity(pool, window_s, tally.down_ps, tally.unpaid_ps)
+            ..Self::capacity(pool, window_s, [tally.down_ps, tally.unpaid_ps, tally.spare_ps])
         }
         .powered(pool, seconds(u128::from(usage.gpu_ps)))
     }
@@ -188,7 +204,7 @@ impl Served {
             counters: [f64::NAN; Counter::COUNT],
             tiers: [TierServed::all(f64::NAN); Level::COUNT],
             transfers: Transfers([f64::NAN; Transfer::COUNT]),
-            ..Self::capacity(pool, length_s, bin.down_ps, bin.unpaid_ps)
+            ..Self::capacity(pool, length_s, [bin.down_ps, bin.unpaid_ps, bin.spare_ps])
         }
         .powered(pool, seconds(bin.gpu_ps))
     }
@@ -208,6 +224,7 @@ impl Served {
             joules: energy,
             facility_joules: energy,
             carbon_g: energy,
+            water_l: energy,
             requests: usage.requests as f64,
             throttled: usage.throttled as f64,
             unavailable: usage.unavailable as f64,
@@ -221,7 +238,8 @@ impl Served {
         let joules = pool.gpu_power.joules(self.gpu_s, busy_s);
         let facility_joules = joules * pool.bill.facility_factor;
         let carbon_g = facility_joules / JOULES_PER_KWH * pool.bill.grams_per_kwh;
-        Self { joules, facility_joules, carbon_g, ..self }
+        let water_l = joules * pool.bill.litres_per_joule;
+        Self { joules, facility_joules, carbon_g, water_l, ..self }
     }
 
     /// A sum over what came from prefill sides.
@@ -261,6 +279,9 @@ impl Served {
             carbon_g: self.carbon_g + other.carbon_g,
             tracked_s: self.tracked_s + other.tracked_s,
             down_s: self.down_s + other.down_s,
+            committed_s: self.committed_s + other.committed_s,
+            spare_s: self.spare_s + other.spare_s,
+            water_l: self.water_l + other.water_l,
             requests: self.requests + other.requests,
             throttled: self.throttled + other.throttled,
             unavailable: self.unavailable + other.unavailable,
@@ -284,6 +305,7 @@ impl Served {
             joules: self.joules * dollars,
             facility_joules: self.facility_joules * dollars,
             carbon_g: self.carbon_g * dollars,
+            water_l: self.water_l * dollars,
             charged_usd: self.charged_usd * dollars,
             calls: agent.calls_in_window as f64,
             input_tokens: self.input_tokens * input,

@@ -264,7 +264,7 @@ const POOL_COLUMNS: [PoolColumn; 10] = [
     ("prefix_hit_rate", |_, bin, _| bin.cached_tokens as f64 / bin.prompt_tokens as f64),
     ("input_tokens_per_s", |_, bin, ps| bin.prompt_tokens as f64 / (ps / 1e12)),
     ("output_tokens_per_s", |_, bin, ps| bin.output_tokens as f64 / (ps / 1e12)),
-    ("usd_per_h", |pool, bin, ps| pool.usd_per_replica_h * paid(pool, bin, ps)),
+    ("usd_per_h", usd_per_h),
 ];
 
 /// Replicas that were paid for, on average.
@@ -272,10 +272,22 @@ fn paid(pool: &Pool, bin: &PoolBin, ps: f64) -> f64 {
     f64::from(pool.most_replicas()) - bin.unpaid_ps as f64 / ps
 }
 
+/// Dollars per hour of a pool.
+fn usd_per_h(pool: &Pool, bin: &PoolBin, ps: f64) -> f64 {
+    let rented = paid(pool, bin, ps);
+    match &pool.commitment {
+        None => pool.usd_per_replica_h * rented,
+        Some(_) => {
+            let spare = f64::from(pool.spare()).max(bin.spare_ps as f64 / ps);
+            pool.usd(3600.0, 3600.0 * rented, 3600.0 * spare)
+        }
+    }
+}
+
 /// Dollars per hour of all pools.
 fn price(plan: &Plan, bin: &Bin, ps: f64) -> f64 {
     let pools = plan.pools.iter().zip(&bin.pools);
-    pools.map(|(pool, bin)| pool.usd_per_replica_h * paid(pool, bin, ps)).sum()
+    pools.map(|(pool, bin)| usd_per_h(pool, bin, ps)).sum()
 }
 
 /// Dollars that endpoints charged in a bin, over all trials.

@@ -77,6 +77,8 @@ fn scale_of(unit: Unit, size: f64) -> Scale {
         Unit::Megabytes => scale("", 1.0, " MB"),
         Unit::Grams if size >= 1000.0 => scale("", 1e-3, " kg"),
         Unit::Grams => scale("", 1.0, " g"),
+        Unit::Litres if size < 1.0 => scale("", 1e3, " ml"),
+        Unit::Litres => scale("", 1.0, " l"),
         Unit::TokensPerJoule => scale("", 1.0, " tok/J"),
         Unit::BytesPerSecond => {
             let (factor, after) = thousands(size, [" B/s", " kB/s", " MB/s", " GB/s"]);

@@ -80,6 +80,9 @@ pub(super) struct Fleet {
     /// Replica time that was paid for and out of service, and that was not paid for, ps.
     pub(super) down_ps: u128,
     pub(super) unpaid_ps: u128,
+    /// Time of committed replicas that were not rented, ps.
+    pub(super) spare_ps: u128,
+    committed: usize,
     booked: SimTime,
 }
 
@@ -124,6 +127,8 @@ impl Fleet {
             watch: Watch::default(),
             down_ps: 0,
             unpaid_ps: 0,
+            spare_ps: 0,
+            committed: pool.commitment.map_or(0, |committed| committed.replicas as usize),
             booked: SimTime::ZERO,
         };
         fleet.find_open();
@@ -155,14 +160,16 @@ impl Fleet {
         let since = u128::from(now.since(self.booked).0);
         let unpaid = self.standing.iter().filter(|standing| !standing.rented).count();
         let serving = self.standing.iter().filter(|standing| standing.serves()).count();
+        let rented = self.standing.len() - unpaid;
         self.unpaid_ps += since * unpaid as u128;
+        self.spare_ps += since * self.committed.saturating_sub(rented) as u128;
         self.down_ps += since * (self.standing.len() - unpaid - serving) as u128;
         self.booked = now;
     }
 
     /// Begins the sums anew, at the end of a warm-up.
     pub(super) fn start_measuring(&mut self) {
-        (self.down_ps, self.unpaid_ps) = (0, 0);
+        (self.down_ps, self.unpaid_ps, self.spare_ps) = (0, 0, 0);
     }
 
     /// Changes how a replica stands; how it stood, and stands.

@@ -4,6 +4,7 @@ use super::cause::Cause;
 use super::observations::{Kept, Observations};
 use super::series::Series;
 use super::task_sample::TaskSample;
+use super::waste::{Waste, Wasted};
 use crate::foundations::SimTime;
 use crate::serving::Usage;
 use crate::serving::endpoint::EndpointUsage;
@@ -51,16 +52,35 @@ pub struct AgentTally {
     pub unavailable: u64,
     /// Calls refused by an open circuit breaker.
     pub breaker_refusals: u64,
-    /// Attempts whose task ended before them.
+    /// Attempts that were given up: their task ended before them, or another at the same call was
+    /// answered.
     pub abandoned: u64,
+    /// Second attempts beside one that was still under way, and those that were answered first.
+    pub hedges: u64,
+    /// Hedges that were answered before the attempt that they stood in for.
+    pub hedges_won: u64,
     /// Tool calls, and how many returned an error.
     pub tool_calls: u64,
     /// Tool calls that returned an error.
     pub tool_errors: u64,
+    /// Tool calls among those that took too long.
+    pub tool_timeouts: u64,
+    /// Checks of own work, and those that found it wrong.
+    pub checks: u64,
+    /// Checks that found the work wrong.
+    pub checks_failed: u64,
+    /// Looks of people at the work, and those that found it wrong.
+    pub reviews: u64,
+    /// People who found the work wrong.
+    pub rejections: u64,
     /// Sub-agents started.
     pub sub_agents: u64,
     /// Contexts cut for being too long.
     pub compactions: u64,
+    /// Contexts out of which old results of tools were taken, and the tokens of those.
+    pub prunings: u64,
+    /// Tokens of results that were taken out.
+    pub pruned_tokens: u64,
     /// Calls that asked a cache of answers, and of those: answered by it, and wrongly.
     pub cache_asked: u64,
     /// Calls that a cache answered.
@@ -75,12 +95,10 @@ pub struct AgentTally {
     pub output_tokens: u64,
     /// Part of those that was reasoning.
     pub reasoning_tokens: u64,
-    /// Tokens produced by attempts that were not used.
-    pub wasted_tokens: u64,
-    /// Charged for steps that its calls sat in, picodollars; of that, for attempts not used.
+    /// Charged for steps that its calls sat in, picodollars.
     pub charged_pico: u128,
-    /// Part of it for attempts that were not used.
-    pub wasted_pico: u128,
+    /// What was produced and charged in vain, by [`Waste`].
+    pub wasted: [Wasted; Waste::COUNT],
     /// Time of a task that came to an end of its program, us.
     pub task_latency: Observations,
     /// Time from a call's first attempt to its last token, us.
@@ -120,6 +138,16 @@ impl AgentTally {
         self.succeeded + self.failed.iter().sum::<u64>()
     }
 
+    /// What attempts produced whose answers were never read.
+    pub fn unread(&self) -> Wasted {
+        let mut sum = Wasted::default();
+        for cause in Waste::UNREAD {
+            let Wasted { tokens, pico } = self.wasted[cause as usize];
+            sum.add(tokens, pico);
+        }
+        sum
+    }
+
     /// Adds another tally: of another trial, or of another population.
     pub fn merge(&mut self, other: &Self) {
         let counts = [
@@ -142,6 +170,15 @@ impl AgentTally {
             (&mut self.tool_errors, other.tool_errors),
             (&mut self.sub_agents, other.sub_agents),
             (&mut self.compactions, other.compactions),
+            (&mut self.prunings, other.prunings),
+            (&mut self.pruned_tokens, other.pruned_tokens),
+            (&mut self.hedges, other.hedges),
+            (&mut self.hedges_won, other.hedges_won),
+            (&mut self.tool_timeouts, other.tool_timeouts),
+            (&mut self.checks, other.checks),
+            (&mut self.checks_failed, other.checks_failed),
+            (&mut self.reviews, other.reviews),
+            (&mut self.rejections, other.rejections),
             (&mut self.cache_asked, other.cache_asked),
             (&mut self.cache_hits, other.cache_hits),
             (&mut self.cache_wrong, other.cache_wrong),
@@ -149,7 +186,6 @@ impl AgentTally {
             (&mut self.cached_tokens, other.cached_tokens),
             (&mut self.output_tokens, other.output_tokens),
             (&mut self.reasoning_tokens, other.reasoning_tokens),
-            (&mut self.wasted_tokens, other.wasted_tokens),
         ];
         for (mine, theirs) in counts {
             *mine += theirs;
@@ -158,7 +194,9 @@ impl AgentTally {
             *mine += theirs;
         }
         self.charged_pico += other.charged_pico;
-        self.wasted_pico += other.wasted_pico;
+        for (mine, theirs) in self.wasted.iter_mut().zip(other.wasted) {
+            mine.add(theirs.tokens, theirs.pico);
+        }
         for (mine, theirs) in self.observations_mut().into_iter().zip(other.observations()) {
             mine.merge(theirs);
         }
@@ -243,6 +281,8 @@ pub struct PoolTally {
     pub down_ps: u128,
     /// Time of replicas that were not paid for, ps.
     pub unpaid_ps: u128,
+    /// Time of committed replicas that were not rented, ps.
+    pub spare_ps: u128,
     /// KV tokens that all its replicas can hold x window, token ps.
     pub kv_capacity_ps: u128,
     /// Requests waiting x time, ps.

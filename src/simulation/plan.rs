@@ -112,6 +112,8 @@ pub struct Pool {
     pub tiers: Option<TiersSpec>,
     /// GPUs of a replica.
     pub gpus: u32,
+    /// Replicas that make one as a scenario counts them: attention groups that share experts.
+    pub attention_groups: u32,
     /// How requests are spread.
     pub router: RouterPolicy,
     /// Who computes its prompts; without, its own replicas do.
@@ -122,8 +124,10 @@ pub struct Pool {
     pub quality: f64,
     /// Longest context that the model takes, prompt and output.
     pub max_context: u32,
-    /// Price of a replica, USD per hour.
+    /// Price of a replica, USD per hour; where some are committed to, of every further one.
     pub usd_per_replica_h: f64,
+    /// Replicas that are paid for whether they are used or not.
+    pub commitment: Option<Commitment>,
     /// What that is made of, and what stands behind a joule.
     pub bill: Bill,
     /// Arithmetic that a GPU can do in the precision used, FLOP/s.
@@ -137,6 +141,15 @@ pub struct Pool {
     pub measured_model: String,
     /// Factors fitted to measurements of it, which its step times stand on.
     pub calibration: Option<Calibration>,
+}
+
+/// Reserved capacity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Commitment {
+    /// Replicas that are paid for all the time.
+    pub replicas: u32,
+    /// Price of each, USD per hour.
+    pub usd_per_replica_h: f64,
 }
 
 /// What becomes of requests that a pool has too many of. It has where either bound is passed.
@@ -214,12 +227,18 @@ pub struct Bill {
     pub facility_factor: f64,
     /// Carbon dioxide equivalent of a kilowatt-hour, g.
     pub grams_per_kwh: f64,
+    /// Water that cooling takes at the site for a joule of the chips, l.
+    pub litres_per_joule: f64,
 }
 
 impl Bill {
     /// Nothing known.
-    pub const UNKNOWN: Self =
-        Self { usd_per_gpu_h: Vec::new(), facility_factor: f64::NAN, grams_per_kwh: f64::NAN };
+    pub const UNKNOWN: Self = Self {
+        usd_per_gpu_h: Vec::new(),
+        facility_factor: f64::NAN,
+        grams_per_kwh: f64::NAN,
+        litres_per_joule: f64::NAN,
+    };
 
     /// All parts together.
     pub fn usd(&self) -> f64 {
@@ -228,21 +247,61 @@ impl Bill {
 }
 
 impl Pool {
-    /// Replicas at most.
-    pub fn most_replicas(&self) -> u32 {
-        let scaling = self.fleet.as_ref().and_then(|fleet| fleet.autoscale.as_ref());
-        scaling.map_or(self.replicas, |scaling| scaling.most.max(self.replicas))
+    /// What chooses its replicas, where that follows the load.
+    pub fn autoscale(&self) -> Option<&Autoscale> {
+        self.fleet.as_ref()?.autoscale.as_ref()
     }
 
-    /// Power of all its replicas at the meter, at full load, W; not a number where nobody knows.
+    /// Replicas at most.
+    pub fn most_replicas(&self) -> u32 {
+        self.autoscale().map_or(self.replicas, |scaling| scaling.most.max(self.replicas))
+    }
+
+    /// Power of all replicas that it may have, at the meter and at full load, W; not a number where
+    /// nobody knows.
     pub fn watts(&self) -> f64 {
-        let gpus = f64::from(self.gpus) * f64::from(self.replicas);
+        let gpus = f64::from(self.gpus) * f64::from(self.most_replicas());
         gpus * self.gpu_power.full_w * self.bill.facility_factor
     }
 
-    /// Price of a replica, picodollars per picosecond: dollars per second.
+    /// What calls are charged for a replica, picodollars per picosecond: dollars per second. Of an
+    /// autoscaled pool it is the price of what is committed; the rest counts as idle.
     pub fn pico_per_ps(&self) -> f64 {
-        self.usd_per_replica_h / 3600.0
+        let usd_per_h = match &self.commitment {
+            None => self.usd_per_replica_h,
+            Some(committed) if self.autoscale().is_some() => committed.usd_per_replica_h,
+            Some(committed) => {
+                let within = f64::from(committed.replicas.min(self.replicas));
+                let beyond = f64::from(self.replicas) - within;
+                let usd = within * committed.usd_per_replica_h + beyond * self.usd_per_replica_h;
+                usd / f64::from(self.replicas)
+            }
+        };
+        usd_per_h / 3600.0
+    }
+
+    /// Dollars of a stretch of time in which replicas were rented for so long, and `spare_s` of
+    /// what is committed was not, s.
+    pub fn usd(&self, window_s: f64, rented_s: f64, spare_s: f64) -> f64 {
+        let (committed_s, usd_per_h) = match &self.commitment {
+            None => (0.0, 0.0),
+            Some(committed) => {
+                (f64::from(committed.replicas) * window_s, committed.usd_per_replica_h)
+            }
+        };
+        let beyond_s = rented_s - (committed_s - spare_s);
+        (committed_s * usd_per_h + beyond_s * self.usd_per_replica_h) / 3600.0
+    }
+
+    /// Committed replicas that no load makes it rent: it has fewer.
+    pub fn spare(&self) -> u32 {
+        let committed = self.commitment.map_or(0, |committed| committed.replicas);
+        committed.saturating_sub(self.most_replicas())
+    }
+
+    /// Dollars per hour with every replica rented.
+    pub fn usd_per_h(&self) -> f64 {
+        self.usd(3600.0, 3600.0 * f64::from(self.most_replicas()), 3600.0 * f64::from(self.spare()))
     }
 }
 

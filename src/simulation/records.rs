@@ -6,6 +6,7 @@ use super::event::Handle;
 use super::observations::ABSENT;
 use super::outcome::PICO_PER_USD;
 use super::task_sample::TaskRow;
+use super::waste::Waste;
 use super::world::World;
 use crate::foundations::SimTime;
 use crate::serving::Finished;
@@ -65,7 +66,11 @@ impl World<'_> {
         let latency = self.now.since(task.started);
         match cause {
             None => tally.succeeded += 1,
-            Some(cause) => tally.failed[cause as usize] += 1,
+            Some(cause) => {
+                tally.failed[cause as usize] += 1;
+                let (tokens, pico) = task.unjudged();
+                tally.wasted[Waste::FailedTask as usize].add(tokens, pico.into());
+            }
         }
         let ended = matches!(cause, None | Some(Cause::Program));
         let plain = u64::from(task.prompt.unwrap_or(0)) + u64::from(task.answer);

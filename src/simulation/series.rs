@@ -53,6 +53,8 @@ pub struct PoolBin {
     pub down_ps: u128,
     /// Replica time that was not paid for, ps.
     pub unpaid_ps: u128,
+    /// Time of committed replicas that were not rented, ps.
+    pub spare_ps: u128,
 }
 
 impl PoolBin {
@@ -84,6 +86,7 @@ impl PoolBin {
         self.bytes += now.bytes - before.bytes;
         self.down_ps += now.down_ps - before.down_ps;
         self.unpaid_ps += now.unpaid_ps - before.unpaid_ps;
+        self.spare_ps += now.spare_ps - before.spare_ps;
     }
 }
 

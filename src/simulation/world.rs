@@ -244,6 +244,7 @@ impl<'p> World<'p> {
                 Event::Tiers { pool } => self.tiers_advance(pool),
                 Event::Transferred { pool, link } => self.transferred(pool, link),
                 Event::Reply { call } => self.reply(call),
+                Event::Hedge { call } => self.hedge(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
                 Event::Sample => self.sample(),
                 Event::WarmedUp => self.start_measuring(),
@@ -406,6 +407,7 @@ impl<'p> World<'p> {
             if let Some(fleet) = &mut state.fleet {
                 fleet.book(self.now);
                 (sum.down_ps, sum.unpaid_ps) = (fleet.down_ps, fleet.unpaid_ps);
+                sum.spare_ps = fleet.spare_ps;
             }
             self.bin.pools[index].add_difference(&sum, &state.sampled);
             state.sampled = sum;
@@ -471,17 +473,25 @@ impl<'p> World<'p> {
                 tally.tiers = tiers.usage(self.now);
             }
             tally.replica_ps = u128::from(length.0) * u128::from(pool.most_replicas());
+            tally.spare_ps = u128::from(length.0) * u128::from(pool.spare());
             if let Some(fleet) = &self.pools[index].fleet {
                 (tally.down_ps, tally.unpaid_ps) = (fleet.down_ps, fleet.unpaid_ps);
+                tally.spare_ps = fleet.spare_ps;
                 tally.replica_ps -= fleet.unpaid_ps;
             }
             tally.kv_capacity_ps = tally.replica_ps
                 * u128::from(pool.replica.kv_blocks)
                 * u128::from(pool.replica.block);
-            let unpaid_s = tally.unpaid_ps as f64 / PS_PER_S as f64;
+            let seconds = |ps: u128| ps as f64 / PS_PER_S as f64;
+            let (most, unpaid_s) = (f64::from(pool.most_replicas()), seconds(tally.unpaid_ps));
             let usd = |replica_s: f64| pool.usd_per_replica_h * replica_s / 3600.0;
-            let most = f64::from(pool.most_replicas());
-            let usd = pool.usd_per_replica_h * most * length.as_s() / 3600.0 - usd(unpaid_s);
+            let usd = match &pool.commitment {
+                None => pool.usd_per_replica_h * most * length.as_s() / 3600.0 - usd(unpaid_s),
+                Some(_) => {
+                    let rented_s = most * length.as_s() - unpaid_s;
+                    pool.usd(length.as_s(), rented_s, seconds(tally.spare_ps))
+                }
+            };
             tally.spent_pico = libm::round(usd * PICO_PER_USD) as u128;
             // What running requests owe counts as far as it was earned inside the window. The step
             // under way when measuring began counts whole, which a busy server could show.

@@ -47,6 +47,7 @@ pub(crate) fn pool(replica: ReplicaSpec, replicas: u32) -> Pool {
         replica,
         replicas,
         gpus: 1,
+        attention_groups: 1,
         router: RouterPolicy::LeastLoaded,
         prefill: None,
         overflow: None,
@@ -55,6 +56,7 @@ pub(crate) fn pool(replica: ReplicaSpec, replicas: u32) -> Pool {
         tiers: None,
         max_context: 1 << 30,
         usd_per_replica_h: 1.0,
+        commitment: None,
         bill: Bill::UNKNOWN,
         peak_flops: 1e15,
         bandwidth: 1e12,
@@ -107,6 +109,7 @@ pub(crate) fn program(steps: Vec<StepKind>) -> Program {
         opening_tokens: constant(0.0),
         session_tasks: constant(1.0),
         think_time_s: constant(0.0),
+        pruning: None,
         compaction: None,
         limits: Limits { calls: None, tokens: None, usd: None, deadline: None },
         retry: RetryPolicy::default(),
@@ -152,6 +155,7 @@ pub(crate) fn tool_plan(latency: Law, slots: u32, arrivals: Arrivals, tasks: u64
         latency_s: latency,
         result_tokens: constant(0.0),
         failure: 0.0,
+        timeout: None,
         slots: Some(slots),
     }];
     plan

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::command_line::{folder, tokenfleet};
 
+/// GPUs of a replica of the small scenario.
+const GPUS: u32 = 4;
+
 fn ran(set: &[&str]) -> Result<Value, String> {
     let dir = folder();
     let mut words = vec!["run", "small.toml", "--variant", "base", "--format", "json"];
@@ -83,6 +86,102 @@ fn a_megawatt_is_one_at_the_meter() {
     near(mean(&found, "tokens_per_joule"), mean(&found, "output_tokens_per_s") / watts);
 }
 
+/// What is committed to is paid for whether there is so much or not, the rest by the hour.
+#[test]
+fn a_commitment_is_paid_for_used_or_not() {
+    let usd_per_h = |replicas: u32, committed: u32| {
+        let cost = format!(
+            "pools.main.cost={{ reserved = {{ replicas = {committed}, price = \"$1 /h\", \
+             on_demand = \"$3 /h\" }} }}"
+        );
+        let found = ran(&[&format!("pools.main.replicas={replicas}"), &cost]).unwrap();
+        let used = mean(&found, "commitment_utilization");
+        near(used, f64::from(replicas.min(committed)) / f64::from(committed));
+        mean(&found, "usd_per_h") / f64::from(GPUS)
+    };
+    for (replicas, committed) in [(2, 1), (2, 2), (2, 5), (3, 2)] {
+        let beyond = f64::from(replicas) - f64::from(committed);
+        near(usd_per_h(replicas, committed), f64::from(committed) + 3.0 * beyond.max(0.0));
+    }
+}
+
+/// With a part u(k) of the time in which at least k replicas are rented, n committed ones and the
+/// rest on demand cost n p + q (u(n+1) + u(n+2) + ...); so committing to the k-th pays where it is
+/// rented for more than p / q of the time.
+#[test]
+fn a_commitment_breaks_even_at_the_ratio_of_its_prices() {
+    let (price, on_demand, most) = (1.2, 2.0, 4);
+    let found = |committed: u32| {
+        let cost = match committed {
+            0 => "price = \"$2 /h\"".to_owned(),
+            some => format!(
+                "cost = {{ reserved = {{ replicas = {some}, price = \"$1.2 /h\", on_demand = \"$2 /h\" }} }}"
+            ),
+        };
+        let text = format!(
+            r#"
+            [run]
+            horizon = "8 min"
+            warm_up = "1 min"
+            trials  = 1
+            [agents.reader]
+            program  = "plain"
+            model    = "main"
+            arrivals = {{ gamma = {{ rate = "6 /s", cv = 6 }} }}
+            [pools.main]
+            model       = "llama-3.1-8b"
+            accelerator = "h100-sxm"
+            max_running = 16
+            {cost}
+            [pools.main.autoscale]
+            min = 1
+            max = {most}
+            on = "requests"
+            target = 8
+            interval = "2 s"
+            cool_down = "10 s"
+            start = "5 s"
+            "#
+        );
+        let dir = folder();
+        std::fs::write(dir.path().join("own.toml"), text).unwrap();
+        let ran = tokenfleet(dir.path(), &["run", "own.toml", "--format", "json"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()
+    };
+    let free = found(0);
+    let (replicas, mut before, mut used_before) =
+        (mean(&free, "replicas"), mean(&free, "usd_per_h"), 0.0);
+    near(before, on_demand * replicas);
+    let mut verdicts = Vec::new();
+    for committed in 1..=most {
+        let now = found(committed);
+        near(mean(&now, "replicas"), replicas);
+        let used = f64::from(committed) * mean(&now, "commitment_utilization");
+        let usd = mean(&now, "usd_per_h");
+        near(usd, f64::from(committed) * price + on_demand * (replicas - used));
+        let last = used - used_before;
+        assert!((0.0..=1.0 + 1e-9).contains(&last), "{last} of the time");
+        assert_eq!(usd < before, last > price / on_demand, "{usd} {before} {last}");
+        verdicts.push(usd < before);
+        (before, used_before) = (usd, used);
+    }
+    near(used_before, replicas);
+    assert!(
+        verdicts[0] && !verdicts[most as usize - 1],
+        "the test would tell nothing: {verdicts:?}"
+    );
+}
+
+/// 0.38 l for a kilowatt-hour of the machines, of which an H100 of 700 W draws 1275 W.
+#[test]
+fn water_is_that_of_the_region() {
+    let found = ran(&["pools.main.region=us-texas"]).unwrap();
+    let kwh = mean(&found, "joules_per_task") * 1275.0 / 700.0 / 3.6e6;
+    near(mean(&found, "water_l_per_task"), 0.38 * kwh);
+    assert!(mean(&ran(&["pools.main.region=china"]).unwrap(), "water_l_per_task").is_nan());
+}
+
 #[test]
 fn mistakes_are_named() {
     for (set, message) in [
@@ -91,6 +190,25 @@ fn mistakes_are_named() {
         (&["pools.main.cost={ owned = {} }", "pools.main.price=$1 /h"], "both `price` and `cost`"),
         (&["pools.main.cost={ owned = { years = 0 } }"], "`years` must be"),
         (&["pools.main.region=atlantis"], "unknown region `atlantis`"),
+        (
+            &["pools.main.cost={ owned = {}, reserved = { replicas = 1 } }"],
+            "either owned or reserved",
+        ),
+        (
+            &["pools.main.cost={ reserved = { replicas = 1, price = \"$4 /h\" } }"],
+            "saves nothing against",
+        ),
+        (
+            &["pools.main.cost={ reserved = { replicas = 1, term = \"5 s\" } }"],
+            "longer than the commitment",
+        ),
+        (
+            &[
+                "pools.main.cost={ owned = {} }",
+                "pools.main.failures={ spot = { every = \"1 h\", back = \"1 min\" } }",
+            ],
+            "nobody takes back what is owned",
+        ),
         (&["pools.main.accelerator=vr200-nvl72", "pools.main.cost=spot"], "no spot rent of"),
     ] {
         match ran(set) {

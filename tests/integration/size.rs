@@ -147,6 +147,131 @@ fn the_cheapest_fleet_agrees_with_run() {
     assert!(!fewer.as_array().unwrap().iter().all(met), "{fewer:#}");
 }
 
+/// What `run` says of the fleet that `size` found in a scenario of its own, with these counts.
+fn run_again(dir: &std::path::Path, set: &[String]) -> Value {
+    let words = ["run", "own.toml", "--variant", "base", "--trials", "3", "--format", "json"];
+    let sets = set.iter().flat_map(|set| ["--set", set]);
+    let summary = json(dir, &words.into_iter().chain(sets).collect::<Vec<_>>());
+    summary["variants"][0].clone()
+}
+
+/// The fleet of a sizing says what `run` says: figures of objectives, their intervals, the cost.
+fn assert_agree(fleet: &Value, run: &Value) {
+    for objective in run["objectives"].as_array().unwrap() {
+        let told = &fleet["objectives"][objective["name"].as_str().unwrap()];
+        assert_eq!(told["value"], objective["value"], "{fleet:#}");
+        assert_eq!((&told["low"], &told["high"]), (&objective["ci_low"], &objective["ci_high"]));
+    }
+    let usd = |value: &Value| value.as_f64().unwrap();
+    let (told, spent) = (usd(&fleet["usd_per_h"]), usd(&run["metrics"]["usd_per_h"]["mean"]));
+    assert!((told / spent - 1.0).abs() < 1e-12, "{told} {spent}");
+}
+
+fn met(run: &Value) -> bool {
+    let mut objectives = run["objectives"].as_array().unwrap().iter();
+    objectives.all(|objective| {
+        let high = objective["ci_high"].as_f64();
+        high.is_some_and(|high| high <= objective["limit"].as_f64().unwrap())
+    })
+}
+
+const OWN: &str = r#"
+    [run]
+    horizon = "8 min"
+    warm_up = "1 min"
+    [agents.reader]
+    program  = "plain"
+    model    = "main"
+    arrivals = { gamma = { rate = "16 /s", cv = 6 } }
+    [objectives]
+    ttft_p95 = "4 s"
+    [pools.main]
+    model       = "gpt-oss-20b"
+    accelerator = "h100-sxm"
+    max_running = 8
+    # more
+"#;
+
+fn sized(dir: &std::path::Path, more: &str) -> Value {
+    let text = OWN.replace("# more", more);
+    std::fs::write(dir.join("own.toml"), text).unwrap();
+    let words = ["size", "own.toml", "--find", "fleet", "--trials", "3", "--max-trials", "3"];
+    let found = json(dir, &[&words[..], &["--format", "json", "--quiet"]].concat());
+    assert!(found["candidates"].as_u64().unwrap() < 40, "{found:#}");
+    found["cheapest"]["fleet"].clone()
+}
+
+/// A replica of two attention groups is counted once, as the scenario counts it.
+#[test]
+fn attention_groups_are_counted_with_their_replica() {
+    let dir = folder();
+    let more = r#"
+        data_parallel   = 2
+        expert_parallel = 2
+    "#;
+    let fleet = sized(dir.path(), more);
+    let replicas = fleet["counts"]["pools.main.replicas"].as_u64().unwrap();
+    assert_eq!(fleet["gpus"].as_u64().unwrap(), 2 * replicas, "{fleet:#}");
+    let run = |replicas: u64| run_again(dir.path(), &[format!("pools.main.replicas={replicas}")]);
+    let with = run(replicas);
+    assert_agree(&fleet, &with);
+    assert!(replicas > 1 && met(&with) && !met(&run(replicas - 1)), "{fleet:#}");
+}
+
+/// Where an autoscaler chooses the replicas, how many it may rent is sized, and what they cost is
+/// what was rented of them.
+#[test]
+fn how_many_an_autoscaler_may_rent_agrees_with_run() {
+    let dir = folder();
+    let more = r#"
+        [pools.main.autoscale]
+        min = 1
+        max = 2
+        on = "requests"
+        target = 8
+        interval = "5 s"
+        cool_down = "30 s"
+        start = "5 s"
+    "#;
+    let fleet = sized(dir.path(), more);
+    let most = fleet["counts"]["pools.main.autoscale.max"].as_u64().unwrap();
+    assert!(most > 2, "{fleet:#}");
+    let set = |most: u64| [format!("pools.main.autoscale.max={most}")];
+    let run = run_again(dir.path(), &set(most));
+    assert_agree(&fleet, &run);
+    let replicas = run["metrics"]["replicas"]["mean"].as_f64();
+    assert!(replicas.is_some_and(|replicas| replicas < most as f64), "{run:#}");
+    assert!(met(&run) && !met(&run_again(dir.path(), &set(most - 1))), "{fleet:#}");
+}
+
+/// Where an endpoint takes what is too much, one server meets the objective; so many servers are
+/// proposed that neither one more nor one less is cheaper.
+#[test]
+fn own_servers_and_calls_to_an_endpoint_are_weighed() {
+    let dir = folder();
+    let more = r#"
+        [pools.main.burst]
+        to = "api"
+        queue = 4
+        [endpoints.api]
+        model = "gpt-4.1"
+        date  = "2026-01-01"
+        ttft  = "500 ms"
+        tpot  = "10 ms"
+    "#;
+    let fleet = sized(dir.path(), more);
+    let replicas = fleet["counts"]["pools.main.replicas"].as_u64().unwrap();
+    let usd = |replicas: u64| {
+        let run = run_again(dir.path(), &[format!("pools.main.replicas={replicas}")]);
+        assert!(met(&run), "{run:#}");
+        (run["metrics"]["usd_per_h"]["mean"].as_f64().unwrap(), run)
+    };
+    let (best, run) = usd(replicas);
+    assert_agree(&fleet, &run);
+    assert!(replicas > 1, "{fleet:#}");
+    assert!(best <= usd(replicas - 1).0 && best <= usd(replicas + 1).0, "{fleet:#}");
+}
+
 #[test]
 fn kinds_of_fleets_are_held_against_each_other() {
     let dir = folder();

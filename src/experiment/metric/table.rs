@@ -1,5 +1,6 @@
 //! Every figure with its definition, in the order in which they are shown.
 
+mod failures;
 mod kinds;
 mod tiers;
 
@@ -7,6 +8,7 @@ use super::super::totals::{Totals, Transfer};
 use super::{Metric, Origin, Unit};
 use crate::serving::Counter;
 use crate::simulation::Cause;
+pub(super) use failures::FAILURES;
 use kinds::*;
 pub(super) use tiers::TIERS;
 
@@ -222,14 +224,17 @@ const PLAIN: &[Metric] = &[
         "wasted_usd_share",
         Unit::Share,
         TASKS,
-        |t| (t.tally.wasted_pico as f64, t.tally.charged_pico as f64),
+        |t| (t.tally.unread().pico as f64, t.tally.charged_pico as f64),
         "charge of attempts whose answer nobody used, over the charge of all attempts",
     ),
     ratio(
         "wasted_token_share",
         Unit::Share,
         TASKS,
-        |t| (t.tally.wasted_tokens as f64, (t.tally.wasted_tokens + t.tally.output_tokens) as f64),
+        |t| {
+            let tokens = t.tally.unread().tokens;
+            (tokens as f64, (tokens + t.tally.output_tokens) as f64)
+        },
         "tokens produced by attempts whose answer nobody used, over all produced",
     ),
     ratio(
@@ -379,6 +384,13 @@ const PLAIN: &[Metric] = &[
         |t| (t.served.carbon_g, t.tally.finished_in_window as f64),
         "carbon dioxide equivalent of that energy in the pool's region, over the same tasks",
     ),
+    ratio(
+        "water_l_per_task",
+        Unit::Litres,
+        TASKS,
+        |t| (t.served.water_l, t.tally.finished_in_window as f64),
+        "water for cooling at the site, where its region's is known, over the same tasks",
+    ),
     proportion(
         "response_hit_rate",
         |tally| (tally.cache_hits, tally.cache_asked),
@@ -403,6 +415,14 @@ const PLAIN: &[Metric] = &[
         SERVERS,
         |t| (t.served.tracked_s, if t.served.tracked_s > 0.0 { t.window_s } else { f64::NAN }),
         "replicas that were paid for, averaged over the measured window, of such pools",
+    ),
+    ratio(
+        "commitment_utilization",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.committed_s - t.served.spare_s, t.served.committed_s),
+        "part of the committed replica time in which the replicas were rented; below the price \
+         committed over that on demand, part of the commitment does not pay",
     ),
     hosted("requests", Unit::Requests, |t| t.requests, "calls sent to it in the measured window"),
     ratio(
@@ -497,15 +517,16 @@ const PLAIN: &[Metric] = &[
     ),
 ];
 
-/// Every figure, those of tiers last.
+/// Every figure, those that are not always there last.
 pub const METRICS: &[Metric] = &{
-    let mut all = [PLAIN[0]; PLAIN.len() + TIERS.len()];
-    let (mut from, mut to) = (1, 1);
+    let parts: [&[Metric]; 3] = [PLAIN, &TIERS, &FAILURES];
+    let mut all = [PLAIN[0]; PLAIN.len() + TIERS.len() + FAILURES.len()];
+    let (mut part, mut from, mut to) = (0, 0, 0);
     while to < all.len() {
-        if to == PLAIN.len() {
-            from = 0;
+        if from == parts[part].len() {
+            (part, from) = (part + 1, 0);
         }
-        all[to] = if to < PLAIN.len() { PLAIN[from] } else { TIERS[from] };
+        all[to] = parts[part][from];
         (from, to) = (from + 1, to + 1);
     }
     all
@@ -522,6 +543,8 @@ pub(super) const LEVERS: &[&str] = &[
     "acceptance_length",
     "availability",
     "replicas",
+    "commitment_utilization",
+    "water_l_per_task",
     "response_hit_rate",
     "response_wrong_share",
 ];

@@ -7,7 +7,7 @@ use crate::experiment::objective::{Objective, Verdict};
 use crate::experiment::sweep::gpus;
 use crate::simulation::plan::{Plan, Pool};
 
-use super::usd_per_h;
+use super::{is_metered, usd_per_h};
 
 /// Whether a candidate does what is demanded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,16 +140,10 @@ impl Assessment {
 /// Dollars per hour: those of its servers, or where also calls are paid for or servers come and go,
 /// what was spent.
 fn spent(answer: &Answer<'_>) -> f64 {
-    let plan = answer.plan;
-    let varies = |pool: &Pool| {
-        pool.fleet
-            .as_ref()
-            .is_some_and(|fleet| fleet.autoscale.is_some() || fleet.reclaim.is_some())
-    };
-    let owned = usd_per_h(plan);
-    match plan.endpoints.is_empty() && !plan.pools.iter().any(varies) {
-        true => owned,
-        false => answer.of(0, "usd_per_h").mean.unwrap_or(owned),
+    let owned = usd_per_h(answer.plan);
+    match is_metered(answer.plan) {
+        false => owned,
+        true => answer.of(0, "usd_per_h").mean.unwrap_or(owned),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::simulation::plan::Pool;
 
 use super::assessment::Assessment;
 use super::search::{Search, Stopped};
-use super::{Knob, usd_per_h};
+use super::{Knob, bursts, usd_per_h};
 
 /// How often a fleet is doubled before other kinds are tried.
 const PATIENCE: u32 = 2;
@@ -50,7 +50,7 @@ impl Fleet {
             let model = &pool.replica.model;
             let prompt = model.tokens(2048).ps as f64 / 2048.0;
             let decode = model.tokens(16).ps + model.head(16).ps + model.host_ps(16);
-            1e12 / (8.0 * prompt + decode as f64 / 16.0)
+            f64::from(pool.attention_groups) * 1e12 / (8.0 * prompt + decode as f64 / 16.0)
         };
         let all: f64 = plan.pools.iter().map(of).sum();
         (all.is_finite() && all > 0.0).then_some(all)
@@ -58,7 +58,8 @@ impl Fleet {
 
     /// Dollars for as much as that.
     fn dearness(&self) -> f64 {
-        let usd = |plan: &Plan| plan.pools.iter().map(|pool| pool.usd_per_replica_h).sum::<f64>();
+        let each = |pool: &Pool| pool.usd_per_replica_h * f64::from(pool.attention_groups);
+        let usd = |plan: &Plan| plan.pools.iter().map(each).sum::<f64>();
         let usd = self.plan.as_ref().map_or(f64::INFINITY, usd);
         self.vigour().map_or(f64::INFINITY, |vigour| usd / vigour)
     }
@@ -93,20 +94,27 @@ impl Search<'_> {
         knobs: &[Knob],
         hints: Hints,
     ) -> Result<FleetFound, Stopped> {
-        let Hints { budget, guess, mut doublings } = hints;
+        let Hints { guess, mut doublings, .. } = hints;
         let plan = match &fleet.plan {
             Ok(plan) => plan,
             Err(why) => return Ok(FleetFound::Unfit(why.clone())),
         };
         let (name, most) = (&fleet.name, self.setup.most_replicas);
         let start: Vec<u32> = knobs.iter().map(|knob| knob.get(plan).unwrap_or(1)).collect();
-        let (mut counts, mut least) = (start, vec![1; knobs.len()]);
+        let bottom: Vec<u32> = knobs.iter().map(|knob| knob.least(plan)).collect();
+        let (mut counts, mut least) = (start, bottom.clone());
         let limit = plan.power_limit_w;
+        // What an autoscaler may rent at most says little of what it costs.
+        let chosen = knobs.iter().any(|knob| matches!(knob, Knob::MostReplicas(_)));
+        let budget = hints.budget.filter(|_| !chosen);
         // As many in these proportions as there is power for.
         let powered = |counts: Vec<u32>| -> Vec<u32> {
             let part = limit.map_or(1.0, |limit| limit / watts(plan, knobs, &counts));
             match part < 1.0 {
-                true => counts.iter().map(|&n| ((f64::from(n) * part) as u32).max(1)).collect(),
+                true => {
+                    let fewer = counts.iter().zip(&bottom);
+                    fewer.map(|(&n, &least)| ((f64::from(n) * part) as u32).max(least)).collect()
+                }
                 false => counts,
             }
         };
@@ -146,7 +154,7 @@ impl Search<'_> {
         // Where several counts can be chosen, all of them at their least fail together, but one of
         // them alone may still be there or below.
         if knobs.len() > 1 {
-            least = vec![1; knobs.len()];
+            least = bottom;
         }
         let mut order: Vec<usize> = (0..knobs.len()).collect();
         order.sort_by(|&one, &other| {
@@ -169,7 +177,56 @@ impl Search<'_> {
             }
             counts[at] = high;
         }
+        if bursts(plan) {
+            found = self.own_or_hosted(fleet, plan, knobs, found)?;
+        }
         Ok(FleetFound::Enough(Box::new(found)))
+    }
+
+    /// The cheapest between the least that is enough and what costs as much without any call to an
+    /// endpoint: one more server saves calls that are paid for, each one fewer than the last, so the
+    /// cost falls first and then rises.
+    fn own_or_hosted(
+        &mut self,
+        fleet: &Fleet,
+        plan: &Plan,
+        knobs: &[Knob],
+        enough: Assessment,
+    ) -> Result<Assessment, Stopped> {
+        let mut best = enough;
+        for at in 0..knobs.len() {
+            let price = knobs[at].usd_per_h(plan);
+            if price <= 0.0 {
+                continue;
+            }
+            let spare = best.usd_per_h - own_usd_per_h(plan, knobs, &best.counts);
+            let most = self.setup.most_replicas;
+            let (mut low, mut high) = (best.counts[at], best.counts[at]);
+            high = high.saturating_add(libm::floor(spare.max(0.0) / price) as u32).min(most);
+            let with = |search: &mut Self, count: u32| {
+                let mut counts = best.counts.clone();
+                counts[at] = count;
+                search.assess(&fleet.name, plan, knobs, &counts, 1.0)
+            };
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let pair = with(self, middle).and_then(|one| Ok((one, with(self, middle + 1)?)));
+                let (fewer, more) = match pair {
+                    // What is known is told.
+                    Err(Stopped::TooMany(_)) => return Ok(best),
+                    pair => pair?,
+                };
+                match more.meets() && more.usd_per_h < fewer.usd_per_h {
+                    true => low = middle + 1,
+                    false => high = middle,
+                }
+            }
+            let found = with(self, low)?;
+            if found.meets() && found.usd_per_h < best.usd_per_h {
+                best = found;
+            }
+        }
+        Ok(best)
     }
 
     /// The least counts of every kind of fleet, in their order. The most promising are tried first,
@@ -202,7 +259,7 @@ impl Search<'_> {
                     found => found?,
                 };
                 if let FleetFound::Enough(enough) = &found {
-                    budget = Some(enough.usd_per_h);
+                    budget = Some(budget.map_or(enough.usd_per_h, |usd| usd.min(enough.usd_per_h)));
                     work = vigour.map(|vigour| vigour * f64::from(enough.counts[0]));
                 }
                 all[at] = found;
@@ -250,13 +307,22 @@ impl Probes {
 /// Power at the meter with these counts, W.
 fn watts(plan: &Plan, knobs: &[Knob], counts: &[u32]) -> f64 {
     let more = knobs.iter().zip(counts).map(|(knob, &count)| match knob {
-        Knob::Replicas(pool) => {
-            let pool = &plan.pools[*pool];
-            pool.watts() * (f64::from(count) / f64::from(pool.replicas) - 1.0)
+        Knob::Replicas(pool) | Knob::MostReplicas(pool) => {
+            let now = f64::from(knob.get(plan).unwrap_or(count));
+            plan.pools[*pool].watts() * (f64::from(count) / now - 1.0)
         }
         Knob::Slots(_) => 0.0,
     });
     plan.pools.iter().map(Pool::watts).sum::<f64>() + more.sum::<f64>()
+}
+
+/// Dollars per hour of the servers with these counts.
+fn own_usd_per_h(plan: &Plan, knobs: &[Knob], counts: &[u32]) -> f64 {
+    let prices = knobs.iter().zip(counts);
+    let more = prices.map(|(knob, &count)| {
+        knob.usd_per_h(plan) * (f64::from(count) - f64::from(knob.get(plan).unwrap_or(count)))
+    });
+    usd_per_h(plan) + more.sum::<f64>()
 }
 
 /// Dollars per hour with one of each.

@@ -2,12 +2,14 @@
 
 use crate::simulation::Plan;
 
-use super::Knob;
 use super::assessment::Assessment;
 use super::search::{Search, Stopped};
+use super::{Knob, bursts};
 
 /// A load beyond which nothing is sought: a thousand times the scenario's, or a thousandth.
 const FARTHEST: f64 = 1000.0;
+/// The same where an endpoint takes what is too much: beyond, its load is no longer the fleet's.
+const FARTHEST_HOSTED: f64 = 8.0;
 
 /// The highest load that a fleet carries.
 #[derive(Clone, Debug)]
@@ -16,7 +18,7 @@ pub struct LoadFound {
     /// scenario's is too much.
     pub carries: Option<Assessment>,
     /// The lowest load at which it was seen not to; none where a thousand times the scenario's is
-    /// not enough.
+    /// not enough, eight times where an endpoint takes what is too much.
     pub fails: Option<Assessment>,
 }
 
@@ -33,10 +35,11 @@ impl Search<'_> {
         knobs: &[Knob],
         counts: &[u32],
     ) -> Result<LoadFound, Stopped> {
+        let farthest = if bursts(plan) { FARTHEST_HOSTED } else { FARTHEST };
         let mut at = |load: f64| self.assess(name, plan, knobs, counts, load);
         let (mut carries, mut fails) = (None, None);
         let mut load = 1.0;
-        while (carries.is_none() || fails.is_none()) && (1.0 / FARTHEST..=FARTHEST).contains(&load)
+        while (carries.is_none() || fails.is_none()) && (1.0 / FARTHEST..=farthest).contains(&load)
         {
             let found = match at(load) {
                 Err(Stopped::TooMany(_)) if load != 1.0 => break,

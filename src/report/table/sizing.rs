@@ -9,7 +9,7 @@ use crate::report::sizing::Sizing;
 
 /// The sizing as text; `command` runs the cheapest fleet by itself.
 pub fn render(sizing: &Sizing<'_>, command: Option<&str>, style: Style) -> String {
-    let style = Style { width: style.width.max(80), ..style };
+    let style = style.readable();
     let mut text = Tone::Title.paint(sizing.scenario, style);
     text.push_str(&format!(
         ": {} candidates on the same tasks, seed {}, at {} confidence\n\n",
@@ -61,6 +61,7 @@ fn counted(sizing: &Sizing<'_>, fleet: &Assessment) -> String {
                 let what = if *count == 1 { what.trim_end_matches('s') } else { what };
                 format!("{count} {what} of {name}")
             }
+            [_, name, "autoscale", _] => format!("at most {count} replicas of {name}"),
             _ => format!("{path} {count}"),
         }
     });

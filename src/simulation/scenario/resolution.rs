@@ -114,6 +114,7 @@ impl<'a> Shared<'a> {
                 {
                     pool.replicas = scaling.least;
                 }
+                pools::cost::check(section, &pool, ends, &mut reading.warnings);
                 pool
             }));
         }

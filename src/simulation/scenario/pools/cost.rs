@@ -11,17 +11,55 @@
 //! (the annuity; E. L. Grant, *Principles of Engineering Economy*). Spares are a part of K per year,
 //! staff a part of capital recovery; space is rented by the kilowatt of the machines; electricity is
 //! paid for the machines at full load times the region's PUE, as colocation bills it.
+//!
+//! *Reserved*: so many replicas are paid for all the time, whether rented or not, further ones by
+//! the hour. Committing to the k-th replica pays where it is rented for more than the part
+//!
+//! ```text
+//! price committed / price on demand
+//! ```
+//!
+//! of the time: its break-even utilisation.
 
 use super::PoolSpec;
 use crate::catalog::{Accelerator, Catalog, Confidence, Field, Provenance, Region};
-use crate::foundations::units::format_usd;
-use crate::foundations::{Dimension, Fault};
-use crate::simulation::plan::Bill;
+use crate::foundations::units::{format_duration, format_usd};
+use crate::foundations::{Dimension, Fault, Faults, SimTime};
+use crate::simulation::plan::{Bill, Commitment, Pool};
 use crate::simulation::scenario::reader::{Key, Schema, Section};
 
 /// Keys of `cost` where it is a table.
-pub static COST: Schema =
-    Schema::new("What a GPU-hour costs its owner.", &[Key::section("owned", &OWNED)]);
+pub static COST: Schema = Schema::new(
+    "What a GPU-hour costs: its owner, or who has committed to some.",
+    &[Key::section("owned", &OWNED).optional(), Key::section("reserved", &RESERVED).optional()],
+);
+
+/// Keys of `cost.reserved`.
+pub static RESERVED: Schema = Schema::new(
+    "Capacity that is committed to: paid for whether it is used or not, the rest by the hour.",
+    &[
+        Key::integer("replicas", 1, 100_000, "replicas that are committed to").example("4"),
+        Key::quantity("term", Dimension::Time, "how long it is committed to")
+            .above(0.0)
+            .default("1 year"),
+        Key::quantity(
+            "price",
+            Dimension::MoneyPerHour,
+            "price of a committed GPU-hour, if not the catalog's",
+        )
+        .above(0.0)
+        .optional()
+        .example("$2.24 /h"),
+        Key::quantity(
+            "on_demand",
+            Dimension::MoneyPerHour,
+            "price of a further one, if not the catalog's",
+        )
+        .above(0.0)
+        .optional()
+        .example("$2.77 /h"),
+    ],
+);
 
 /// Keys of `cost.owned`.
 pub static OWNED: Schema = Schema::new(
@@ -79,7 +117,24 @@ pub(super) fn bill(
         return None;
     }
     let usd_per_gpu_h = match (section.section_by("cost", &COST), spec.usd_per_gpu_h) {
-        (Some(cost), _) => owned(&cost.section("owned"), accelerator, server, region)?,
+        (Some(cost), _) => match (cost.has("owned"), cost.has("reserved")) {
+            (true, false) => owned(&cost.section("owned"), accelerator, server, region)?,
+            (false, true) => {
+                let reserved = cost.section("reserved");
+                vec![("rent on demand", terms(&reserved, accelerator)?.1)]
+            }
+            (both, _) => {
+                let message = match both {
+                    true => "the same hardware is either owned or reserved",
+                    false => "neither `owned` nor `reserved` says what it costs",
+                };
+                let fault = section.fault("cost", message);
+                section.report(
+                    fault.help("{ owned = { years = 5 } } or { reserved = { replicas = 4 } }"),
+                );
+                return None;
+            }
+        },
         (None, Some(price)) => vec![("rent", price)],
         (None, None) => vec![rented(section, accelerator)?],
     };
@@ -89,7 +144,100 @@ pub(super) fn bill(
             .zip(tdp)
             .map_or(f64::NAN, |(server, tdp)| server / tdp * region.pue.value),
         grams_per_kwh: region.carbon_g_per_kwh.as_ref().map_or(f64::NAN, |grams| grams.value),
+        litres_per_joule: region
+            .water_l_per_kwh
+            .as_ref()
+            .and_then(|litres| Some(litres.value * server? / tdp? / 3.6e6))
+            .unwrap_or(f64::NAN),
     })
+}
+
+/// What is committed to, each replica of so many GPUs; `None` where nothing is.
+pub(super) fn commitment(
+    section: &Section,
+    accelerator: &Accelerator,
+    gpus: u32,
+    groups: u32,
+) -> Option<Commitment> {
+    let cost = section.section_by("cost", &COST)?;
+    let reserved = cost.has("reserved").then(|| cost.section("reserved"))?;
+    let (price, _) = terms(&reserved, accelerator)?;
+    Some(Commitment {
+        replicas: reserved.integer::<u32>("replicas").saturating_mul(groups),
+        usd_per_replica_h: price * f64::from(gpus),
+    })
+}
+
+/// Holds the terms of a pool's cost against what happens to its replicas.
+pub(in crate::simulation::scenario) fn check(
+    section: &Section,
+    pool: &Pool,
+    horizon: Option<SimTime>,
+    warnings: &mut Faults,
+) {
+    if !section.has("cost") {
+        return;
+    }
+    let by_parts = section.section_by("cost", &COST);
+    let word = by_parts.is_none().then(|| section.text("cost"));
+    let taken_back = pool.fleet.as_ref().is_some_and(|law| law.reclaim.is_some());
+    if taken_back && word.is_none_or(|word| ["reserved", "owner"].contains(&word)) {
+        let message = "nobody takes back what is owned or committed to, as `failures.spot` says";
+        let help = "use `cost = \"spot\"` or a `price`, or remove `failures.spot`";
+        section.report(section.fault("cost", message).help(help));
+    }
+    if word == Some("spot") && !taken_back {
+        let message = "spot machines are taken back, and here they never are";
+        let help = "give `failures = { spot = { every = \"12 h\", back = \"10 min\" } }`";
+        warnings.push(section.fault("cost", message).help(help));
+    }
+    let reserved = by_parts.as_ref().filter(|cost| cost.has("reserved"));
+    let Some((reserved, committed)) =
+        reserved.map(|cost| cost.section("reserved")).zip(pool.commitment)
+    else {
+        return;
+    };
+    let term_s = reserved.quantity("term");
+    if let Some(horizon) = horizon.filter(|horizon| horizon.as_s() > term_s) {
+        let message = format!(
+            "the run of {} is longer than the commitment of {}",
+            format_duration(horizon.as_s()),
+            format_duration(term_s)
+        );
+        reserved.report(reserved.fault("term", message).help("lengthen `term`"));
+    }
+    if committed.replicas > pool.most_replicas() {
+        let most = pool.most_replicas() / pool.attention_groups;
+        let message = format!("more is committed to than the {most} replicas that there ever are");
+        warnings.push(reserved.fault("replicas", message).help("the rest is paid for nothing"));
+    }
+}
+
+/// Prices of a GPU-hour that is committed to, and of one on demand; a commitment that saves nothing
+/// is refused.
+fn terms(reserved: &Section, accelerator: &Accelerator) -> Option<(f64, f64)> {
+    let of = |key: &str, field, what: &str| {
+        let stated = reserved.optional(key, Section::quantity);
+        let price = stated.or_else(|| accelerator.value(field).ok());
+        if price.is_none() {
+            let message = format!("no {what} of `{}` is published", accelerator.key);
+            reserved.report(reserved.fault(key, message).unfit().help("state it"));
+        }
+        price
+    };
+    let price = of("price", Field::Reserved, "rent reserved");
+    let on_demand = of("on_demand", Field::OnDemand, "rent on demand");
+    let (price, on_demand) = (price?, on_demand?);
+    if price >= on_demand {
+        let message = format!(
+            "a committed GPU-hour for {} saves nothing against {} on demand",
+            format_usd(price),
+            format_usd(on_demand)
+        );
+        reserved.report(reserved.fault("price", message).help("use `cost = \"on-demand\"`"));
+        return None;
+    }
+    Some((price, on_demand))
 }
 
 fn region<'c>(section: &Section, catalog: &'c Catalog) -> Option<&'c Region> {
@@ -179,12 +327,18 @@ fn annuity(interest: f64, years: f64) -> f64 {
 
 /// Whether a figure of an accelerator stands behind the bill of a pool.
 pub(super) fn is_used(field: Field, section: &Section, spec: &PoolSpec) -> bool {
-    let owned = section.section_by("cost", &COST).is_some();
-    let rented =
-        |name: &str| !owned && spec.usd_per_gpu_h.is_none() && section.text("cost") == name;
+    let by_parts = section.section_by("cost", &COST);
+    let owned = by_parts.as_ref().is_some_and(|cost| cost.has("owned"));
+    let taken = |key: &str| {
+        let reserved = by_parts.as_ref().filter(|cost| cost.has("reserved"));
+        reserved.is_some_and(|cost| !cost.section("reserved").has(key))
+    };
+    let rented = |name: &str| {
+        by_parts.is_none() && spec.usd_per_gpu_h.is_none() && section.text("cost") == name
+    };
     match field {
-        Field::OnDemand => rented("on-demand"),
-        Field::Reserved => rented("reserved"),
+        Field::OnDemand => rented("on-demand") || taken("on_demand"),
+        Field::Reserved => rented("reserved") || taken("price"),
         Field::Spot => rented("spot"),
         Field::OwnerCost => rented("owner"),
         Field::ClusterCost | Field::Purchase => owned,

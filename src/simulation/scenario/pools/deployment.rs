@@ -146,6 +146,7 @@ pub(in crate::simulation::scenario) fn resolve(
         // Each attention group is a server of its own; the experts that they share are in its steps.
         replicas: spec.replicas.saturating_mul(spec.wide.data_parallel),
         gpus: deployment.replica_gpus(),
+        attention_groups: spec.wide.data_parallel,
         router: spec.router,
         prefill: None,
         overflow: None,
@@ -154,6 +155,12 @@ pub(in crate::simulation::scenario) fn resolve(
         tiers: tiers.as_ref().map(|(spec, _)| spec.clone()),
         max_context: scheduler.max_context,
         usd_per_replica_h: bill.usd() * f64::from(deployment.replica_gpus()),
+        commitment: cost::commitment(
+            section,
+            accelerator,
+            deployment.replica_gpus(),
+            spec.wide.data_parallel,
+        ),
         bill,
         peak_flops: step.peak_flops,
         bandwidth: step.bandwidth,
