@@ -4,7 +4,7 @@ use super::cause::Cause;
 use super::series::Series;
 use super::task_sample::TaskSample;
 use crate::foundations::SimTime;
-use crate::foundations::histogram::Histogram;
+use crate::foundations::histogram::{Histogram, MOST_COUNTED, MOST_SUMMED};
 use crate::foundations::interval::BatchMeans;
 use crate::serving::Usage;
 use crate::serving::endpoint::EndpointUsage;
@@ -143,38 +143,8 @@ impl AgentTally {
 
     /// Adds another tally: of another trial, or of another population.
     pub fn merge(&mut self, other: &Self) {
-        let counts = [
-            (&mut self.started, other.started),
-            (&mut self.succeeded, other.succeeded),
-            (&mut self.in_flight, other.in_flight),
-            (&mut self.finished_in_window, other.finished_in_window),
-            (&mut self.succeeded_in_window, other.succeeded_in_window),
-            (&mut self.calls, other.calls),
-            (&mut self.calls_in_window, other.calls_in_window),
-            (&mut self.attempts, other.attempts),
-            (&mut self.calls_failed, other.calls_failed),
-            (&mut self.transport_errors, other.transport_errors),
-            (&mut self.timeouts, other.timeouts),
-            (&mut self.throttled, other.throttled),
-            (&mut self.unavailable, other.unavailable),
-            (&mut self.breaker_refusals, other.breaker_refusals),
-            (&mut self.abandoned, other.abandoned),
-            (&mut self.tool_calls, other.tool_calls),
-            (&mut self.tool_errors, other.tool_errors),
-            (&mut self.sub_agents, other.sub_agents),
-            (&mut self.compactions, other.compactions),
-            (&mut self.cache_asked, other.cache_asked),
-            (&mut self.cache_hits, other.cache_hits),
-            (&mut self.cache_wrong, other.cache_wrong),
-            (&mut self.input_tokens, other.input_tokens),
-            (&mut self.cached_tokens, other.cached_tokens),
-            (&mut self.output_tokens, other.output_tokens),
-            (&mut self.reasoning_tokens, other.reasoning_tokens),
-            (&mut self.wasted_tokens, other.wasted_tokens),
-        ];
-        for (mine, theirs) in counts {
-            *mine += theirs;
-        }
+        let theirs = other.counts();
+        self.counts_mut().into_iter().zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
         for (mine, theirs) in self.failed.iter_mut().zip(other.failed) {
             *mine += theirs;
         }
@@ -183,6 +153,76 @@ impl AgentTally {
         for (mine, theirs) in self.observations_mut().into_iter().zip(other.observations()) {
             mine.merge(theirs);
         }
+    }
+
+    /// Whether a run could have counted this: it may come from a disk.
+    pub fn is_possible(&self) -> bool {
+        self.counts().iter().chain(&self.failed).all(|&count| count <= MOST_COUNTED)
+            && self.charged_pico.max(self.wasted_pico) <= MOST_SUMMED
+    }
+
+    fn counts(&self) -> [u64; 27] {
+        [
+            self.started,
+            self.succeeded,
+            self.in_flight,
+            self.finished_in_window,
+            self.succeeded_in_window,
+            self.calls,
+            self.calls_in_window,
+            self.attempts,
+            self.calls_failed,
+            self.transport_errors,
+            self.timeouts,
+            self.throttled,
+            self.unavailable,
+            self.breaker_refusals,
+            self.abandoned,
+            self.tool_calls,
+            self.tool_errors,
+            self.sub_agents,
+            self.compactions,
+            self.cache_asked,
+            self.cache_hits,
+            self.cache_wrong,
+            self.input_tokens,
+            self.cached_tokens,
+            self.output_tokens,
+            self.reasoning_tokens,
+            self.wasted_tokens,
+        ]
+    }
+
+    fn counts_mut(&mut self) -> [&mut u64; 27] {
+        [
+            &mut self.started,
+            &mut self.succeeded,
+            &mut self.in_flight,
+            &mut self.finished_in_window,
+            &mut self.succeeded_in_window,
+            &mut self.calls,
+            &mut self.calls_in_window,
+            &mut self.attempts,
+            &mut self.calls_failed,
+            &mut self.transport_errors,
+            &mut self.timeouts,
+            &mut self.throttled,
+            &mut self.unavailable,
+            &mut self.breaker_refusals,
+            &mut self.abandoned,
+            &mut self.tool_calls,
+            &mut self.tool_errors,
+            &mut self.sub_agents,
+            &mut self.compactions,
+            &mut self.cache_asked,
+            &mut self.cache_hits,
+            &mut self.cache_wrong,
+            &mut self.input_tokens,
+            &mut self.cached_tokens,
+            &mut self.output_tokens,
+            &mut self.reasoning_tokens,
+            &mut self.wasted_tokens,
+        ]
     }
 
     fn observations(&self) -> [&Observations; 15] {
