@@ -15,7 +15,7 @@ use crate::simulation::outcome::{AgentTally, Observations};
 use super::totals::{Served, Totals};
 
 pub use table::METRICS;
-use table::{LEVERS, TIERS};
+use table::{FAILURES, LEVERS, TIERS};
 
 /// What a figure is about: the whole fleet, one kind of agent, one pool of servers, or one hosted
 /// endpoint.
@@ -190,7 +190,8 @@ impl Metric {
     /// Whether it is about a lever that is not always there: where nothing is known of it, nothing is
     /// said of it.
     pub fn is_of_a_lever(&self) -> bool {
-        LEVERS.contains(&self.key) || TIERS.iter().any(|metric| metric.key == self.key)
+        let is_among = |some: &[Self]| some.iter().any(|metric| metric.key == self.key);
+        LEVERS.contains(&self.key) || is_among(&TIERS) || is_among(&FAILURES)
     }
 
     /// Whether it is a part of a whole.

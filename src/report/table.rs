@@ -32,7 +32,7 @@ pub use grid::Style;
 
 /// The answer as text, every line of it ended by a line break.
 pub fn render(answers: &Answers<'_>, style: Style) -> String {
-    let style = Style { width: style.width.max(80), ..style };
+    let style = style.readable();
     let mut text = title(answers, style);
     text.push('\n');
     match &answers.variants[..] {

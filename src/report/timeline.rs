@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 
 use crate::foundations::SimTime;
 use crate::serving::UnderWay;
-use crate::simulation::call_log::{Boundary, GivenUp, LoggedCall, TrialLog, Why};
+use crate::simulation::call_log::{Boundary, GivenUp, LoggedCall, TrialLog};
 use crate::simulation::plan::{Backend, Plan};
+use crate::simulation::waste::Waste;
 
 /// Numbers of processes of replicas begin here.
 const REPLICAS: usize = 1000;
@@ -150,11 +151,12 @@ fn arguments(plan: &Plan, call: &LoggedCall) -> Value {
 }
 
 /// What an attempt is called that was given up.
-fn given_up(why: Why) -> &'static str {
+fn given_up(why: Waste) -> &'static str {
     match why {
-        Why::TimedOut => "timed out",
-        Why::Unwanted => "no longer wanted",
-        Why::Lost => "lost with its server",
+        Waste::Timeout => "timed out",
+        Waste::Lost => "lost with its server",
+        Waste::Hedge => "another was sooner",
+        Waste::Abandoned | Waste::Rejected | Waste::FailedTask => "no longer wanted",
     }
 }
 

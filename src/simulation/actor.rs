@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::event::Handle;
+use super::waste::Waste;
 use crate::foundations::random::Stream;
 use crate::foundations::{EventKey, SimTime};
 use crate::serving::RequestId;
@@ -64,8 +65,9 @@ pub(super) struct Call {
     pub(super) errors_left: u32,
     /// When the first attempt was made.
     pub(super) since: SimTime,
-    /// The request at the server.
+    /// The request at the server, and the one before it of a hedged call.
     pub(super) request: Handle,
+    pub(super) twin: Handle,
 }
 
 /// An agent at work: the root of a session, or a sub-agent of a task.
@@ -99,6 +101,9 @@ pub(super) struct Actor {
     /// Tool steps begun or broken off so far: what returns from an earlier one is not waited for.
     pub(super) round: u32,
     pub(super) tool_failed: bool,
+    /// Results of tools in its context, where old ones are taken out: where each begins, and its
+    /// tokens.
+    pub(super) results: Vec<(u32, u32)>,
     pub(super) tools_since: SimTime,
     pub(super) task: Handle,
     pub(super) tasks_left: u32,
@@ -131,6 +136,7 @@ impl Default for Actor {
             awaited: 0,
             round: 0,
             tool_failed: false,
+            results: Vec::new(),
             tools_since: SimTime::ZERO,
             task: Handle::NONE,
             tasks_left: 0,
@@ -150,6 +156,7 @@ impl Actor {
         self.context.clear();
         self.loops.clear();
         self.children.clear();
+        self.results.clear();
         self.call = None;
         (self.step, self.forks, self.reports) = (0, 0, 0);
         (self.last_joined, self.last_output, self.awaited, self.round) = (0, 0, 0, 0);
@@ -183,7 +190,17 @@ pub(super) struct Task {
     pub(super) output_tokens: u64,
     pub(super) reasoning_tokens: u64,
     pub(super) charged_pico: u64,
+    /// Part of its output and its charge that was found wrong, or that is known to be in vain.
+    pub(super) judged_tokens: u64,
+    pub(super) judged_pico: u64,
     pub(super) deadline: EventKey,
+}
+
+impl Task {
+    /// Tokens and picodollars since its start, or since its work was last found wrong.
+    pub(super) fn unjudged(&self) -> (u64, u64) {
+        (self.output_tokens - self.judged_tokens, self.charged_pico - self.judged_pico)
+    }
 }
 
 impl Default for Task {
@@ -205,6 +222,8 @@ impl Default for Task {
             output_tokens: 0,
             reasoning_tokens: 0,
             charged_pico: 0,
+            judged_tokens: 0,
+            judged_pico: 0,
             deadline: EventKey::NONE,
         }
     }
@@ -255,6 +274,8 @@ pub(super) struct InFlight {
     pub(super) output: u32,
     /// Whether its task counts.
     pub(super) counted: bool,
+    /// What is to be said of its answer, should nobody wait for it.
+    pub(super) waste: Waste,
 }
 
 impl Default for InFlight {
@@ -267,6 +288,7 @@ impl Default for InFlight {
             sent: SimTime::ZERO,
             output: 0,
             counted: false,
+            waste: Waste::default(),
         }
     }
 }
@@ -280,4 +302,12 @@ pub(super) struct CallMemory {
     /// For the circuit breaker.
     pub(super) failures_in_row: u32,
     pub(super) open_until: SimTime,
+}
+
+impl CallMemory {
+    /// Whether a budget has another retry.
+    pub(super) fn affords(&self, budget: Option<f64>) -> bool {
+        let retries = (self.retries + 1) as f64;
+        budget.is_none_or(|budget| retries <= budget * self.first_attempts as f64)
+    }
 }

@@ -1,19 +1,20 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
 use super::actor::{Actor, Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
-use super::call_log::Why;
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::outcome::PICO_PER_USD;
 use super::plan::Backend;
 use super::slab::Slab;
 use super::walk::count;
+use super::waste::Waste;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::{Finished, Moment, Open, Request, Stage, Standing};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
+use smallvec::SmallVec;
 
 /// How an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub(super) enum Failure {
 impl World<'_> {
     /// The actor's step asks for a call: builds the prompt and makes the first attempt.
     pub(super) fn begin_call(&mut self, actor: Handle, program: &Program, step: &LlmStep) {
+        if let Some(pruning) = &program.pruning {
+            self.prune(actor, pruning);
+        }
         if let Some(cut) = &program.compaction
             && self.actors[actor].context.tokens() > cut.above_tokens
             && !std::mem::replace(&mut self.actors[actor].compacted, true)
@@ -96,18 +100,6 @@ impl World<'_> {
         }
     }
 
-    fn compact(&mut self, actor: Handle, program: &Program) {
-        if let Some(cut) = &program.compaction {
-            let to = self.draw_count(actor, &cut.to_tokens);
-            let found = &mut self.actors[actor];
-            found.forks += 1;
-            let own = to.saturating_sub(found.context.shared_tokens()).max(1);
-            found.context.compact(derive(found.entity, found.forks), own);
-            let (population, counted) = self.whose(actor);
-            self.tally(population).compactions += u64::from(counted);
-        }
-    }
-
     #[expect(clippy::too_many_arguments, reason = "each says something else about one call")]
     pub(super) fn first_attempt(
         &mut self,
@@ -150,6 +142,7 @@ impl World<'_> {
             errors_left,
             since: self.now,
             request: Handle::NONE,
+            twin: Handle::NONE,
         };
         if reason == CallReason::Step && self.answer_from_cache(actor, call) {
             return;
@@ -175,14 +168,14 @@ impl World<'_> {
         limits.usd.is_some_and(|most| spent >= most).then_some(Cause::BudgetLimit)
     }
 
-    fn retry_policy(&self, actor: Handle) -> Option<&RetryPolicy> {
+    pub(super) fn retry_policy(&self, actor: Handle) -> Option<&RetryPolicy> {
         match self.actors[actor].script {
             Script::Program(program) => Some(&self.plan.programs[program as usize].retry),
             Script::Recorded { .. } => None,
         }
     }
 
-    fn memory_of(&mut self, actor: Handle) -> &mut CallMemory {
+    pub(super) fn memory_of(&mut self, actor: Handle) -> &mut CallMemory {
         let population = self.actors[actor].population;
         &mut self.counters[population as usize].calls
     }
@@ -195,6 +188,7 @@ impl World<'_> {
         call.attempts += 1;
         let transport_fails = call.errors_left > 0;
         call.errors_left = call.errors_left.saturating_sub(1);
+        call.twin = Handle::NONE;
         let call = *call;
         self.tally(population).attempts += u64::from(counted);
         let open_until = self.memory_of(actor).open_until;
@@ -241,6 +235,7 @@ impl World<'_> {
                 sent,
                 output,
                 counted,
+                waste: Waste::default(),
             };
         });
         call.request = request;
@@ -311,6 +306,7 @@ impl World<'_> {
     /// The replica, among all, that an actor's call to a pool goes to; none where none is open.
     fn route(&mut self, actor: Handle, pool: u16) -> Option<usize> {
         let session = self.session_of(actor);
+        let avoided = self.hedged_at(actor);
         let context = &self.actors[actor].context;
         let state = &mut self.pools[pool as usize];
         let range = state.replicas.clone();
@@ -318,6 +314,16 @@ impl World<'_> {
             None => Open::All(range.len()),
             Some(fleet) => fleet.open()?,
         };
+        // A second request to the same replica would wait behind the first.
+        let elsewhere: SmallVec<[u32; 8]> = match avoided {
+            Some(at) if open.count() > 1 && range.contains(&at) => {
+                let places = (0..open.count()).map(|place| open.place(place));
+                let others = places.filter(|place| range.start + place != at);
+                others.map(|place| place as u32).collect()
+            }
+            _ => SmallVec::new(),
+        };
+        let open = if elsewhere.is_empty() { open } else { Open::Some(&elsewhere) };
         let chosen = state.router.route(
             &self.plan.pools[pool as usize].replica,
             &mut self.replicas[range.clone()],
@@ -350,6 +356,9 @@ impl World<'_> {
             }
         }
         let Some(call) = self.actors[actor].call else { return };
+        if self.goes_on(actor, &call) {
+            return;
+        }
         let (entity, now) = (self.actors[actor].entity, self.now);
         let policy = self.retry_policy(actor).cloned().unwrap_or(RetryPolicy::OF_RECORDED);
         let memory = self.memory_of(actor);
@@ -362,10 +371,7 @@ impl World<'_> {
                 memory.open_until = now + breaker.cool_down;
             }
         }
-        let affordable = policy.budget.is_none_or(|budget| {
-            ((memory.retries + 1) as f64) <= budget * memory.first_attempts as f64
-        });
-        if call.attempts < policy.attempts && affordable {
+        if call.attempts < policy.attempts && memory.affords(policy.budget) {
             memory.retries += 1;
             let task = &self.tasks[self.actors[actor].task];
             let name = derive(derive(entity, u64::from(task.calls)), u64::from(call.attempts));
@@ -402,11 +408,16 @@ impl World<'_> {
         }
     }
 
-    /// Notes when a request that was just sent becomes too late.
+    /// Notes when a request that was just sent is sent again, and when it becomes too late.
     pub(super) fn set_timeout(&mut self, actor: Handle, request: Handle) {
-        if let Script::Program(program) = self.actors[actor].script
-            && let Some(timeout) = self.plan.programs[program as usize].retry.timeout
+        let Script::Program(program) = self.actors[actor].script else { return };
+        let policy = &self.plan.programs[program as usize].retry;
+        if let Some(after) = policy.hedge
+            && self.actors[actor].call.is_some_and(|call| call.twin == Handle::NONE)
         {
+            self.schedule(self.now + after, Event::Hedge { call: request });
+        }
+        if let Some(timeout) = policy.timeout {
             let calls = &self.in_flight;
             let (due, awaited) = (self.now + timeout, awaited(calls, &self.actors));
             self.timeouts.set(program, due, request, calls.len(), awaited);
@@ -419,27 +430,28 @@ impl World<'_> {
         if let Some(request) = self.timeouts.pop(awaited(&self.in_flight, &self.actors)) {
             self.now = due;
             let actor = self.in_flight[request].actor;
-            self.log_given_up(request, Why::TimedOut);
-            self.abandon_request(request);
+            self.abandon_request(request, Waste::Timeout);
             self.attempt_failed(actor, Failure::Timeout);
         }
     }
 
     /// The actor no longer wants the answer to its call.
     pub(super) fn abandon_call(&mut self, actor: Handle) {
-        if let Some(call) = self.actors[actor].call.take()
-            && self.in_flight.contains(call.request)
-        {
-            let (population, counted) = self.whose(actor);
-            self.tally(population).abandoned += u64::from(counted);
-            self.log_given_up(call.request, Why::Unwanted);
-            self.abandon_request(call.request);
+        let Some(call) = self.actors[actor].call.take() else { return };
+        for request in [call.request, call.twin] {
+            if self.in_flight.contains(request) {
+                let (population, counted) = self.whose(actor);
+                self.tally(population).abandoned += u64::from(counted);
+                self.abandon_request(request, Waste::Abandoned);
+            }
         }
     }
 
-    pub(super) fn abandon_request(&mut self, request: Handle) {
+    /// Nobody waits for a request any more.
+    pub(super) fn abandon_request(&mut self, request: Handle, why: Waste) {
+        self.log_given_up(request, why);
         let entry = &mut self.in_flight[request];
-        entry.actor = Handle::NONE;
+        (entry.actor, entry.waste) = (Handle::NONE, why);
         let (replica, id) = match entry.server {
             Server::Replica { index, request }
             | Server::Prefill { index, request, .. }
@@ -496,16 +508,14 @@ impl World<'_> {
         let entry = &self.in_flight[request];
         let (actor, task, population) = (entry.actor, entry.task, entry.population);
         let (sent, server) = (entry.sent, entry.server);
-        let (counted, asked) = (entry.counted, entry.output);
+        let (counted, asked, why) = (entry.counted, entry.output, entry.waste);
         self.in_flight.remove(request);
         self.tokens_produced += u64::from(finished.produced);
         self.tokens_cancelled += u64::from(asked - finished.produced.min(asked));
         self.bear(task, population, counted, pico);
         if !self.actors.contains(actor) {
             if counted {
-                let tally = self.tally(population);
-                tally.wasted_tokens += u64::from(finished.produced);
-                tally.wasted_pico += u128::from(pico);
+                self.waste((task, population), why, finished.produced, pico);
             }
             return;
         }
@@ -514,6 +524,9 @@ impl World<'_> {
         self.tally(population).calls_in_window += u64::from(open);
         self.memory_of(actor).failures_in_row = 0;
         let Some(call) = self.actors[actor].call.take() else { return };
+        if call.twin != Handle::NONE {
+            self.give_up_other(actor, &call, request);
+        }
         let found = &mut self.tasks[task];
         found.input_tokens += u64::from(finished.prompt);
         found.cached_tokens += u64::from(finished.cached);
@@ -562,9 +575,13 @@ impl World<'_> {
             (StepKind::Check(check), _)
                 if !self.chance(actor, check.pass * self.quality_of(actor)) =>
             {
+                self.judge(actor, true, false);
                 check.on_fail
             }
-            (StepKind::Check(check), _) => self.choose(actor, &check.call.next),
+            (StepKind::Check(check), _) => {
+                self.judge(actor, true, true);
+                self.choose(actor, &check.call.next)
+            }
             (StepKind::Llm(step), _) => self.choose(actor, &step.next),
             _ => at,
         };

@@ -1,6 +1,7 @@
 //! What happened in one trial, one by one: calls, tools, steps. For exporting what was simulated, for
 //! showing a task as it went, and for holding calls against what was recorded.
 
+use super::waste::Waste;
 use crate::foundations::SimTime;
 use crate::serving::UnderWay;
 use crate::workload::context::Piece;
@@ -118,18 +119,7 @@ pub struct GivenUp {
     /// When it was given up.
     pub at: SimTime,
     /// Why.
-    pub why: Why,
-}
-
-/// Why an attempt was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// It took too long.
-    TimedOut,
-    /// What it was for is over: its task failed, or another sub-agent was quicker.
-    Unwanted,
-    /// Its server went down.
-    Lost,
+    pub why: Waste,
 }
 
 /// What happened in a trial, one by one.

@@ -25,6 +25,8 @@ pub(super) enum Event {
     Transferred { pool: u16, link: u32 },
     /// A call to an endpoint ends.
     Reply { call: Handle },
+    /// A call that is not answered by now is sent a second time.
+    Hedge { call: Handle },
     /// A task takes too long.
     Deadline { task: Handle },
     /// A bin of the time series ends.

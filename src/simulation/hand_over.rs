@@ -8,10 +8,10 @@
 
 use super::actor::Server;
 use super::call::Failure;
-use super::call_log::Why;
 use super::event::{Event, Handle};
 use super::exchange::{HandOver, Way};
 use super::plan::LostCalls;
+use super::waste::Waste;
 use super::world::World;
 use crate::foundations::EventKey;
 use crate::serving::{Finished, Moment, RequestId, Stage};
@@ -205,8 +205,7 @@ impl World<'_> {
             let actor = self.in_flight[request].actor;
             self.close(tag, home as u16);
             if self.actors.contains(actor) {
-                self.log_given_up(request, Why::Lost);
-                self.abandon_request(request);
+                self.abandon_request(request, Waste::Lost);
                 match restarts {
                     true => self.send(actor, home as u16),
                     false => self.attempt_failed(actor, Failure::Unavailable),

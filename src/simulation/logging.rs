@@ -1,9 +1,10 @@
 //! Writing down what happens in a trial, where somebody asked for it.
 
 use super::actor::{Call, CallReason, InFlight, Script, Server};
-use super::call_log::{Boundary, GivenUp, LoggedCall, LoggedTools, TrialLog, Visit, Why};
+use super::call_log::{Boundary, GivenUp, LoggedCall, LoggedTools, TrialLog, Visit};
 use super::event::Handle;
 use super::plan::Plan;
+use super::waste::Waste;
 use super::world::World;
 use crate::foundations::SimTime;
 use crate::serving::Finished;
@@ -117,7 +118,7 @@ impl World<'_> {
     }
 
     /// Writes down that nobody waits for the answer to a request any longer.
-    pub(super) fn log_given_up(&mut self, request: Handle, why: Why) {
+    pub(super) fn log_given_up(&mut self, request: Handle, why: Waste) {
         let InFlight { actor, server, sent, population, .. } = self.in_flight[request];
         if self.log.is_none() || !self.actors.contains(actor) {
             return;

@@ -3,6 +3,7 @@
 use super::cause::Cause;
 use super::series::Series;
 use super::task_sample::TaskSample;
+use super::waste::{Waste, Wasted};
 use crate::foundations::SimTime;
 use crate::foundations::histogram::{Histogram, MOST_COUNTED, MOST_SUMMED};
 use crate::foundations::interval::BatchMeans;
@@ -72,16 +73,35 @@ pub struct AgentTally {
     pub unavailable: u64,
     /// Calls refused by an open circuit breaker.
     pub breaker_refusals: u64,
-    /// Attempts whose task ended before them.
+    /// Attempts that were given up: their task ended before them, or another at the same call was
+    /// answered.
     pub abandoned: u64,
+    /// Second attempts beside one that was still under way, and those that were answered first.
+    pub hedges: u64,
+    /// Hedges that were answered before the attempt that they stood in for.
+    pub hedges_won: u64,
     /// Tool calls, and how many returned an error.
     pub tool_calls: u64,
     /// Tool calls that returned an error.
     pub tool_errors: u64,
+    /// Tool calls among those that took too long.
+    pub tool_timeouts: u64,
+    /// Checks of own work, and those that found it wrong.
+    pub checks: u64,
+    /// Checks that found the work wrong.
+    pub checks_failed: u64,
+    /// Looks of people at the work, and those that found it wrong.
+    pub reviews: u64,
+    /// People who found the work wrong.
+    pub rejections: u64,
     /// Sub-agents started.
     pub sub_agents: u64,
     /// Contexts cut for being too long.
     pub compactions: u64,
+    /// Contexts out of which old results of tools were taken, and the tokens of those.
+    pub prunings: u64,
+    /// Tokens of results that were taken out.
+    pub pruned_tokens: u64,
     /// Calls that asked a cache of answers, and of those: answered by it, and wrongly.
     pub cache_asked: u64,
     /// Calls that a cache answered.
@@ -96,12 +116,10 @@ pub struct AgentTally {
     pub output_tokens: u64,
     /// Part of those that was reasoning.
     pub reasoning_tokens: u64,
-    /// Tokens produced by attempts that were not used.
-    pub wasted_tokens: u64,
-    /// Charged for steps that its calls sat in, picodollars; of that, for attempts not used.
+    /// Charged for steps that its calls sat in, picodollars.
     pub charged_pico: u128,
-    /// Part of it for attempts that were not used.
-    pub wasted_pico: u128,
+    /// What was produced and charged in vain, by [`Waste`].
+    pub wasted: [Wasted; Waste::COUNT],
     /// Time of a task that came to an end of its program, us.
     pub task_latency: Observations,
     /// Time from a call's first attempt to its last token, us.
@@ -135,10 +153,43 @@ pub struct AgentTally {
     pub charge_per_task: Observations,
 }
 
+/// Counts that add up one by one, listed once.
+macro_rules! counts {
+    ($($count:ident)*) => {
+        impl AgentTally {
+            fn counts(&self) -> impl IntoIterator<Item = u64> + use<> {
+                [$(self.$count),*]
+            }
+
+            fn counts_mut(&mut self) -> impl IntoIterator<Item = &mut u64> {
+                [$(&mut self.$count),*]
+            }
+        }
+    };
+}
+
+counts! {
+    started succeeded in_flight finished_in_window succeeded_in_window calls calls_in_window
+    attempts calls_failed transport_errors timeouts throttled unavailable breaker_refusals
+    abandoned tool_calls tool_errors sub_agents compactions prunings pruned_tokens hedges
+    hedges_won tool_timeouts checks checks_failed reviews rejections cache_asked cache_hits
+    cache_wrong input_tokens cached_tokens output_tokens reasoning_tokens
+}
+
 impl AgentTally {
     /// Tasks that ended, well or not.
     pub fn finished(&self) -> u64 {
         self.succeeded + self.failed.iter().sum::<u64>()
+    }
+
+    /// What attempts produced whose answers were never read.
+    pub fn unread(&self) -> Wasted {
+        let mut sum = Wasted::default();
+        for cause in Waste::UNREAD {
+            let Wasted { tokens, pico } = self.wasted[cause as usize];
+            sum.add(tokens, pico);
+        }
+        sum
     }
 
     /// Adds another tally: of another trial, or of another population.
@@ -149,7 +200,9 @@ impl AgentTally {
             *mine += theirs;
         }
         self.charged_pico += other.charged_pico;
-        self.wasted_pico += other.wasted_pico;
+        for (mine, theirs) in self.wasted.iter_mut().zip(other.wasted) {
+            mine.add(theirs.tokens, theirs.pico);
+        }
         for (mine, theirs) in self.observations_mut().into_iter().zip(other.observations()) {
             mine.merge(theirs);
         }
@@ -157,72 +210,12 @@ impl AgentTally {
 
     /// Whether a run could have counted this: it may come from a disk.
     pub fn is_possible(&self) -> bool {
-        self.counts().iter().chain(&self.failed).all(|&count| count <= MOST_COUNTED)
-            && self.charged_pico.max(self.wasted_pico) <= MOST_SUMMED
-    }
-
-    fn counts(&self) -> [u64; 27] {
-        [
-            self.started,
-            self.succeeded,
-            self.in_flight,
-            self.finished_in_window,
-            self.succeeded_in_window,
-            self.calls,
-            self.calls_in_window,
-            self.attempts,
-            self.calls_failed,
-            self.transport_errors,
-            self.timeouts,
-            self.throttled,
-            self.unavailable,
-            self.breaker_refusals,
-            self.abandoned,
-            self.tool_calls,
-            self.tool_errors,
-            self.sub_agents,
-            self.compactions,
-            self.cache_asked,
-            self.cache_hits,
-            self.cache_wrong,
-            self.input_tokens,
-            self.cached_tokens,
-            self.output_tokens,
-            self.reasoning_tokens,
-            self.wasted_tokens,
-        ]
-    }
-
-    fn counts_mut(&mut self) -> [&mut u64; 27] {
-        [
-            &mut self.started,
-            &mut self.succeeded,
-            &mut self.in_flight,
-            &mut self.finished_in_window,
-            &mut self.succeeded_in_window,
-            &mut self.calls,
-            &mut self.calls_in_window,
-            &mut self.attempts,
-            &mut self.calls_failed,
-            &mut self.transport_errors,
-            &mut self.timeouts,
-            &mut self.throttled,
-            &mut self.unavailable,
-            &mut self.breaker_refusals,
-            &mut self.abandoned,
-            &mut self.tool_calls,
-            &mut self.tool_errors,
-            &mut self.sub_agents,
-            &mut self.compactions,
-            &mut self.cache_asked,
-            &mut self.cache_hits,
-            &mut self.cache_wrong,
-            &mut self.input_tokens,
-            &mut self.cached_tokens,
-            &mut self.output_tokens,
-            &mut self.reasoning_tokens,
-            &mut self.wasted_tokens,
-        ]
+        self.counts().into_iter().chain(self.failed).all(|count| count <= MOST_COUNTED)
+            && self.charged_pico <= MOST_SUMMED
+            && self
+                .wasted
+                .iter()
+                .all(|wasted| wasted.tokens <= MOST_COUNTED && wasted.pico <= MOST_SUMMED)
     }
 
     fn observations(&self) -> [&Observations; 15] {

@@ -4,6 +4,7 @@ use super::actor::{InFlight, Reply, Server};
 use super::call::Failure;
 use super::event::{Event, Handle};
 use super::plan::Backend;
+use super::waste::Waste;
 use super::world::{PoolState, World};
 use crate::foundations::random::{Purpose, derive};
 use crate::foundations::{EventKey, SimDuration, SimTime};
@@ -101,6 +102,7 @@ impl World<'_> {
                 sent,
                 output: call.output,
                 counted,
+                waste: Waste::default(),
             };
         });
         self.replies[reply].key = self.schedule(course.end, Event::Reply { call: request });
@@ -126,7 +128,8 @@ impl World<'_> {
         self.endpoints[usize::from(index)].end(spec, answered, self.now);
         if course.broken {
             self.book_endpoint(index, |usage| usage.unavailable += 1);
-            self.in_flight[request].actor = Handle::NONE;
+            let entry = &mut self.in_flight[request];
+            (entry.actor, entry.waste) = (Handle::NONE, Waste::Lost);
             // What never came in full is not charged for.
             let produced = course.produced(self.now);
             self.settle_request(&finished(request, &course, produced, self.now), index, 0);

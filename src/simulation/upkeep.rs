@@ -3,10 +3,10 @@
 
 use super::actor::Server;
 use super::call::Failure;
-use super::call_log::Why;
 use super::event::{Event, FleetEvent, Handle};
 use super::fleet::{Fleet, Leaving, RECLAIM, SLOW, START, Standing};
 use super::plan::{FleetLaw, LostCalls};
+use super::waste::Waste;
 use super::world::World;
 use crate::foundations::SimDuration;
 use crate::foundations::distribution::Law;
@@ -176,7 +176,7 @@ impl World<'_> {
         let request = self.in_flight.handle_at(finished.tag);
         let actor = self.in_flight[request].actor;
         let wanted = self.actors.contains(actor);
-        self.log_given_up(request, Why::Lost);
+        self.log_given_up(request, Waste::Lost);
         let home = match self.in_flight[request].server {
             Server::Prefill { pool, .. } => pool,
             _ => pool,
@@ -184,7 +184,9 @@ impl World<'_> {
         let finished = &self.whole(request, finished);
         let pico = self.charge_of(finished, pool);
         if !(wanted && restarts) {
-            self.in_flight[request].actor = Handle::NONE;
+            let entry = &mut self.in_flight[request];
+            entry.actor = Handle::NONE;
+            entry.waste = if wanted { Waste::Lost } else { entry.waste };
             self.settle_request(finished, pool, pico);
             if wanted {
                 self.attempt_failed(actor, Failure::Unavailable);
@@ -202,8 +204,7 @@ impl World<'_> {
         if counted {
             let tally = self.tally(population);
             tally.charged_pico += u128::from(pico);
-            tally.wasted_tokens += u64::from(finished.produced);
-            tally.wasted_pico += u128::from(pico);
+            self.waste((task, population), Waste::Lost, finished.produced, pico);
         }
         self.tokens_asked += u64::from(output);
         self.requests += 1;

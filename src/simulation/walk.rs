@@ -130,7 +130,19 @@ impl World<'_> {
                 StepKind::Spawn(spawn) => self.spawn(actor, spawn),
                 StepKind::Wait(wait) => {
                     let time = self.draw_time(actor, &wait.time_s);
-                    let next = self.choose(actor, &wait.next);
+                    let next = match wait.on_reject {
+                        None => self.choose(actor, &wait.next),
+                        Some(back) => match self.chance(actor, wait.accept) {
+                            true => {
+                                self.judge(actor, false, true);
+                                self.choose(actor, &wait.next)
+                            }
+                            false => {
+                                self.judge(actor, false, false);
+                                back
+                            }
+                        },
+                    };
                     self.wake_after(actor, time, OnWake::Enter(next));
                     None
                 }
@@ -197,15 +209,21 @@ impl World<'_> {
         self.actors[actor].tool_failed = false;
         let (mut tokens, mut longest) = (0u32, SimDuration::ZERO);
         for _ in 0..calls {
-            let time = self.draw_time(actor, &tool.latency_s);
-            tokens = tokens.saturating_add(self.draw_count(actor, &tool.result_tokens));
-            let failed = tool.failure > 0.0 && self.chance(actor, tool.failure);
+            let mut time = self.draw_time(actor, &tool.latency_s);
+            let mut result = self.draw_count(actor, &tool.result_tokens);
+            let mut failed = tool.failure > 0.0 && self.chance(actor, tool.failure);
+            let late = tool.timeout.filter(|timeout| time > *timeout);
+            if let Some(timeout) = late {
+                (time, result, failed) = (timeout, 0, true);
+            }
+            tokens = tokens.saturating_add(result);
             self.actors[actor].tool_failed |= failed;
             let (population, counted) = self.whose(actor);
             if counted {
                 let tally = self.tally(population);
                 tally.tool_calls += 1;
                 tally.tool_errors += u64::from(failed);
+                tally.tool_timeouts += u64::from(late.is_some());
             }
             if tool.slots.is_some() {
                 self.actors[actor].awaited += 1;
@@ -215,7 +233,11 @@ impl World<'_> {
         }
         let task = self.actors[actor].task;
         self.tasks[task].tool_calls += calls;
+        let before = self.actors[actor].context.tokens();
         self.add_result(actor, tokens, step.result_includes_output);
+        if self.prunes(actor) {
+            self.note_result(actor, before);
+        }
         if tool.slots.is_some() && calls > 0 {
             return None;
         }

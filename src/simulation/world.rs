@@ -20,6 +20,7 @@ use super::series::{Bin, PoolBin};
 use super::slab::Slab;
 use super::task_sample::TaskRow;
 use super::timeouts::Timeouts;
+use super::waste::Waste;
 use crate::foundations::random::{Purpose, Streams, derive};
 use crate::foundations::time::PS_PER_S;
 use crate::foundations::{Calendar, EventKey, SimDuration, SimTime};
@@ -239,6 +240,7 @@ impl<'p> World<'p> {
                 Event::Tiers { pool } => self.tiers_advance(pool),
                 Event::Transferred { pool, link } => self.transferred(pool, link),
                 Event::Reply { call } => self.reply(call),
+                Event::Hedge { call } => self.hedge(call),
                 Event::Deadline { task } => self.fail_task(task, Cause::Deadline),
                 Event::Sample => self.sample(),
                 Event::WarmedUp => self.start_measuring(),
@@ -409,6 +411,10 @@ impl<'p> World<'p> {
         match cause {
             None => tally.succeeded += 1,
             Some(cause) => tally.failed[cause as usize] += 1,
+        }
+        if cause.is_some() {
+            let (tokens, pico) = task.unjudged();
+            tally.wasted[Waste::FailedTask as usize].add(tokens, pico.into());
         }
         if matches!(cause, None | Some(Cause::Program)) {
             tally.task_latency.record(latency.as_us());

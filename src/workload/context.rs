@@ -96,6 +96,22 @@ impl Context {
         self.open(identity);
     }
 
+    /// Takes `tokens` out of the conversation's own part, from `start` on; what stands behind them is
+    /// new content under `identity`, for all before it has changed.
+    pub fn cut_out(&mut self, start: u32, tokens: u32, identity: u64) {
+        let left = self.tokens().saturating_sub(start).saturating_sub(tokens);
+        while self.pieces.len() > self.shared as usize
+            && self.pieces.last().is_some_and(|last| last.end > start)
+        {
+            let begins = self.pieces.iter().rev().nth(1).map_or(0, |before| before.end);
+            match begins < start {
+                true => self.pieces.iter_mut().rev().take(1).for_each(|last| last.end = start),
+                false => drop(self.pieces.pop()),
+            }
+        }
+        self.push(identity, left);
+    }
+
     /// Replaces everything behind the shared start by `tokens` of new content.
     pub fn compact(&mut self, identity: u64, tokens: u32) {
         self.pieces.truncate(self.shared as usize);
@@ -134,6 +150,23 @@ mod tests {
         again.append_shared(1, 100);
         again.append_shared(9, 50);
         assert_eq!(one, again);
+    }
+
+    #[test]
+    fn what_is_cut_out_changes_only_what_stands_behind_it() {
+        let mut context = Context::default();
+        context.append_shared(1, 100);
+        context.open(7);
+        context.grow(900);
+        context.insert_shared(5, 50, 8);
+        context.grow(150);
+        let before: Vec<Piece> = context.pieces().to_vec();
+        // 300 of the first 900 tokens go.
+        context.cut_out(400, 300, 9);
+        assert_eq!(context.tokens(), 900);
+        assert_eq!(context.pieces()[..2], [before[0], Piece { end: 400, ..before[1] }]);
+        assert_eq!(context.pieces().len(), 3);
+        assert_ne!(context.pieces()[2].key, before[2].key);
     }
 
     #[test]

@@ -33,7 +33,10 @@ pub fn ways(kind: &StepKind, tools: &[Tool]) -> Vec<Way> {
             (&step.next, step.on_error.map(|to| (to, failing, "error")))
         }
         StepKind::Spawn(step) => (&step.next, None),
-        StepKind::Wait(step) => (&step.next, None),
+        StepKind::Wait(step) => {
+            let rejected = |to| (to, 1.0 - step.accept, "rejected");
+            (&step.next, step.on_reject.map(rejected))
+        }
         StepKind::Loop(LoopStep { times, body, next, .. }) => {
             let times = format!("{} times", format_number(times.mean()));
             let way = |to: &StepIndex, when: &str| Way { to: *to, when: when.to_owned() };
@@ -122,7 +125,8 @@ mod tests {
         let step = |name: &str, kind| Step { name: name.to_owned(), kind };
         let constant = |value| Law::constant(value).unwrap();
         let next = Branch { cumulative: vec![(0.25, 1), (0.25, 3), (1.0, 2)] };
-        let wait = StepKind::Wait(WaitStep { time_s: constant(1.0), next });
+        let wait =
+            StepKind::Wait(WaitStep { time_s: constant(1.0), accept: 1.0, on_reject: None, next });
         let again = LoopStep { times: constant(3.0), body: 0, next: 2, counter: 0 };
         let program = Program {
             name: "p".into(),
@@ -138,6 +142,7 @@ mod tests {
             opening_tokens: constant(0.0),
             session_tasks: constant(1.0),
             think_time_s: constant(0.0),
+            pruning: None,
             compaction: None,
             limits: Limits { calls: None, tokens: None, usd: None, deadline: None },
             retry: crate::workload::retry::RetryPolicy::default(),

@@ -51,7 +51,7 @@
 //! # let program = Program {
 //! #     name: "agent".into(), steps, start: 0, loops: 0, shared: vec![],
 //! #     opening_tokens: constant(0.0), session_tasks: constant(1.0), think_time_s: constant(0.0),
-//! #     compaction: None, retry: Default::default(),
+//! #     pruning: None, compaction: None, retry: Default::default(),
 //! #     limits: Limits { calls: None, tokens: None, usd: None, deadline: None },
 //! # };
 //! let task = expect(&[program], 0, &[])?;
@@ -117,7 +117,7 @@ pub struct Expectation {
 /// A part of a program that its expectation leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Caveat {
-    /// Contexts are cut when they grow too long.
+    /// Contexts are cut when they grow too long, or old results taken out.
     Compaction,
     /// Tasks are stopped at a limit.
     Limits,
@@ -261,7 +261,7 @@ fn caveats_of(program: &Program) -> BTreeSet<Caveat> {
     let retry = &program.retry;
     let fails = retry.transport_error > 0.0 || retry.timeout.is_some();
     [
-        (program.compaction.is_some(), Caveat::Compaction),
+        (program.compaction.is_some() || program.pruning.is_some(), Caveat::Compaction),
         (limited, Caveat::Limits),
         (fails, Caveat::Retries),
     ]

@@ -150,11 +150,15 @@ pub struct SpawnStep {
     pub next: Branch,
 }
 
-/// A person is waited for.
+/// A person is waited for, who may look at the work.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WaitStep {
     /// How long, seconds.
     pub time_s: Law,
+    /// Probability that the person is content.
+    pub accept: f64,
+    /// Where it leads when not; nobody looks at the work where this is not given.
+    pub on_reject: Option<StepIndex>,
     /// Where it leads.
     pub next: Branch,
 }
@@ -214,6 +218,15 @@ pub struct SharedSegment {
     pub variant: Law,
 }
 
+/// Takes old results of tools out of a context that has grown too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruning {
+    /// Takes them out when the next prompt would be longer.
+    pub above_tokens: u32,
+    /// Latest results that stay.
+    pub keep: u32,
+}
+
 /// Cuts a context that has grown too long.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compaction {
@@ -258,6 +271,8 @@ pub struct Program {
     pub session_tasks: Law,
     /// Time between a task's end and the session's next task, seconds.
     pub think_time_s: Law,
+    /// Takes old results of tools out of long contexts, if at all.
+    pub pruning: Option<Pruning>,
     /// Cuts long contexts, if at all.
     pub compaction: Option<Compaction>,
     /// Limits of a task.

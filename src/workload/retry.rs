@@ -9,6 +9,8 @@ pub struct RetryPolicy {
     pub transport_error: f64,
     /// An attempt that takes longer is cancelled and counts as failed.
     pub timeout: Option<SimDuration>,
+    /// A call that is unanswered after this time is sent a second time; the sooner answer counts.
+    pub hedge: Option<SimDuration>,
     /// Attempts of one call, the first included.
     pub attempts: u32,
     /// Wait before the second attempt.
@@ -39,6 +41,7 @@ impl Default for RetryPolicy {
         Self {
             transport_error: 0.0,
             timeout: None,
+            hedge: None,
             attempts: 1,
             backoff: SimDuration(1_000_000_000_000),
             factor: 2.0,
@@ -56,6 +59,7 @@ impl RetryPolicy {
     pub const OF_RECORDED: Self = Self {
         transport_error: 0.0,
         timeout: None,
+        hedge: None,
         attempts: 4,
         backoff: SimDuration(1_000_000_000_000),
         factor: 2.0,

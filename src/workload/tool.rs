@@ -1,5 +1,6 @@
 //! Tools that agents call: a shell, a search API, a database.
 
+use crate::foundations::SimDuration;
 use crate::foundations::distribution::Law;
 
 /// One kind of tool. All agents that name it share its slots.
@@ -13,6 +14,8 @@ pub struct Tool {
     pub result_tokens: Law,
     /// Probability that a call returns an error; its result still enters the context.
     pub failure: f64,
+    /// A call that takes longer is given up and returns an error without a result.
+    pub timeout: Option<SimDuration>,
     /// Calls served at once; `None` is without limit, others queue first come, first served.
     pub slots: Option<u32>,
 }

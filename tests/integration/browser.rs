@@ -140,6 +140,26 @@ impl Browser {
         }
     }
 
+    /// Turns the wheel over the middle of an element, with the control key held.
+    pub(crate) fn zoom(&mut self, element: &str) {
+        self.point(element, false);
+        let at = self.value(&format!(
+            "(() => {{ const box = {element}.getBoundingClientRect(); \
+             return {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }}; }})()"
+        ));
+        let event = json!({
+            "type": "mouseWheel", "x": at["x"], "y": at["y"], "deltaX": 0, "deltaY": -240,
+            "modifiers": 2,
+        });
+        self.call("Input.dispatchMouseEvent", event);
+    }
+
+    /// Where downloads go from now on.
+    pub(crate) fn keep_downloads(&mut self, folder: &Path) {
+        let kept = json!({ "behavior": "allow", "downloadPath": folder });
+        self.call("Browser.setDownloadBehavior", kept);
+    }
+
     /// A screen of so many pixels from now on, as on a phone.
     pub(crate) fn resize(&mut self, width: u32, height: u32) {
         let screen = json!({

@@ -17,7 +17,8 @@ use tokenfleet::simulation::plan::{
 };
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::{
-    Branch, CheckStep, Compaction, Join, Limits, ModelChoice, SpawnStep, StepKind, WaitStep,
+    Branch, CheckStep, Compaction, Join, Limits, ModelChoice, Pruning, SpawnStep, StepKind,
+    WaitStep,
 };
 use tokenfleet::workload::retry::{BreakerPolicy, RetryPolicy};
 use tokenfleet::workload::tool::Tool;
@@ -107,7 +108,12 @@ fn random_plan(seed: u64) -> Plan {
     let mut main = program(vec![
         call(input.clone(), output.clone(), again),
         tool(Branch::always(0)),
-        StepKind::Wait(WaitStep { time_s: input.clone(), next: Branch::always(0) }),
+        StepKind::Wait(WaitStep {
+            time_s: input.clone(),
+            accept: 0.8,
+            on_reject: some(0.5).then_some(0),
+            next: Branch::always(0),
+        }),
         StepKind::Spawn(SpawnStep {
             program: 1,
             count: Law::poisson(2.0).unwrap(),
@@ -128,6 +134,7 @@ fn random_plan(seed: u64) -> Plan {
         let to_tokens = constant(500.0);
         main.compaction = Some(Compaction { above_tokens: 2_000, to_tokens, summary_tokens });
     }
+    main.pruning = some(0.5).then_some(Pruning { above_tokens: 800, keep: 1 });
     let limit = |on: bool| on.then_some(20);
     main.limits = Limits {
         calls: limit(some(0.5)),
@@ -138,6 +145,7 @@ fn random_plan(seed: u64) -> Plan {
     main.retry = RetryPolicy {
         transport_error: if some(0.5) { 0.2 } else { 0.0 },
         timeout: some(0.5).then(|| seconds(5.0)),
+        hedge: some(0.5).then(|| seconds(1.5)),
         attempts: 3,
         budget: some(0.5).then_some(0.2),
         breaker: some(0.3).then(|| BreakerPolicy { failures: 3, cool_down: seconds(10.0) }),
@@ -202,6 +210,7 @@ fn random_plan(seed: u64) -> Plan {
         latency_s: Law::lognormal(0.0, 1.0).unwrap(),
         result_tokens: Law::exponential(300.0).unwrap(),
         failure: 0.1,
+        timeout: some(0.5).then(|| seconds(3.0)),
         slots: some(0.5).then_some(2),
     }];
     plan.stop = Stop { horizon: SimTime::from_s(300.0), tasks: None };
@@ -218,6 +227,7 @@ fn random_plan(seed: u64) -> Plan {
 fn everything_is_accounted_for() {
     let (mut failed, mut wasted, mut abandoned, mut cut) = (0, 0, 0, 0);
     let (mut hosted, mut turned_away, mut fetched) = (0, 0, 0);
+    let (mut hedged, mut won, mut pruned, mut sent_back, mut late) = (0, 0, 0, 0, 0);
     for seed in 0..120 {
         let plan = random_plan(seed);
         let outcome = World::new(&plan).run(seed, 0, |_, _| true).unwrap();
@@ -246,13 +256,19 @@ fn everything_is_accounted_for() {
             assert!(lost as f64 <= 1e-6 * sums.busy_ps as f64 + 1e6, "plan {seed}: lost {lost} ps");
         }
         failed += agents.failed.iter().sum::<u64>();
-        wasted += agents.wasted_tokens;
+        wasted += agents.unread().tokens;
         abandoned += agents.abandoned;
         cut += agents.in_flight;
+        assert!(agents.wasted.iter().map(|some| some.pico).sum::<u128>() <= agents.charged_pico);
+        (hedged, won) = (hedged + agents.hedges, won + agents.hedges_won);
+        (pruned, sent_back) = (pruned + agents.prunings, sent_back + agents.rejections);
+        late += agents.tool_timeouts;
         hosted += outcome.endpoints.iter().map(|usage| usage.calls).sum::<u64>();
         turned_away += agents.throttled + agents.unavailable;
     }
     assert!(failed > 100 && wasted > 100 && abandoned > 10 && cut > 100);
+    assert!(hedged > 1000 && won > 100 && won < hedged, "{won} of {hedged}");
+    assert!(pruned > 100 && sent_back > 100 && late > 100, "{pruned} {sent_back} {late}");
     assert!(hosted > 1000 && turned_away > 1000, "{hosted}, {turned_away}");
     assert!(fetched > 10_000, "{fetched}");
 }

@@ -24,6 +24,7 @@ fn agents() -> Plan {
         latency_s: Law::lognormal(0.0, 1.5).unwrap(),
         result_tokens: Law::lognormal(5.0, 1.0).unwrap(),
         failure: 0.1,
+        timeout: None,
         slots: None,
     }];
     plan.task_rows = 100;

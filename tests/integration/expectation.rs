@@ -47,7 +47,12 @@ fn worker() -> Program {
     };
     let check = CheckStep { call: llm(30.0, to(9)), pass: 0.7, on_fail: 1 };
     let mut worker = program(vec![
-        StepKind::Wait(WaitStep { time_s: Law::exponential(3.0).unwrap(), next: to(1) }),
+        StepKind::Wait(WaitStep {
+            time_s: Law::exponential(3.0).unwrap(),
+            accept: 1.0,
+            on_reject: None,
+            next: to(1),
+        }),
         repeat(Law::poisson(2.0).unwrap(), 2, 8, 0),
         repeat(Law::geometric(0.3).unwrap(), 3, 1, 1),
         StepKind::Llm(llm(100.0, mostly(4, 6))),
@@ -115,6 +120,7 @@ fn planned(programs: Vec<Program>, tasks: u64) -> Plan {
         latency_s: Law::lognormal(1.0, 1.0).unwrap(),
         result_tokens: Law::lognormal(3.5, 1.0).unwrap(),
         failure: 0.2,
+        timeout: None,
         slots: None,
     }];
     plan

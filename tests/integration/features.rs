@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tokenfleet::foundations::Sources;
 use tokenfleet::simulation::scenario::{Folder, ReadOptions, Scenario};
+use tokenfleet::simulation::waste::Waste;
 use tokenfleet::simulation::{Plan, TrialOutcome, World};
 
 /// The plans of a scenario by name of the variant, settings given as on the command line.
@@ -245,6 +246,83 @@ fn kv_tiers() {
     assert_eq!(tiers("slow-store-always")[2].recomputed_tokens, 0);
     assert!(computed("slow-store-always") < computed("slow-store"));
     assert!(tiers("offload")[0].hit_tokens > tiers("host")[0].hit_tokens);
+}
+
+/// What causes in vain cost of all that was charged.
+fn wasted(outcome: &TrialOutcome, cause: Waste) -> f64 {
+    let agents = &outcome.agents[0];
+    agents.wasted[cause as usize].pico as f64 / agents.charged_pico as f64
+}
+
+#[test]
+fn hedging() {
+    let found = outcomes("hedging", &[]);
+    let begins = |name: &str| found[name].agents[0].ttft.histogram.mean();
+    let late = |name: &str| found[name].agents[0].task_latency.histogram.mean();
+    assert!((0.55..0.75).contains(&(begins("hedge-late") / begins("base"))));
+    assert!((0.35..0.5).contains(&(begins("hedge-soon") / begins("base"))));
+    assert!(late("hedge-soon") < 0.93 * late("base"));
+    assert!((0.08..0.14).contains(&wasted(&found["hedge-late"], Waste::Hedge)));
+    assert!((0.25..0.35).contains(&wasted(&found["hedge-soon"], Waste::Hedge)));
+    assert!(wasted(&found["within-budget"], Waste::Hedge) < 0.05);
+    assert!(success(&found["timeout"]) < 0.7 && success(&found["hedge-soon"]) > 0.95);
+    assert!(wasted(&found["timeout"], Waste::Timeout) > 0.2);
+}
+
+/// Right work passes and a part of the wrong: rounds are 1 / pass, and success what is right of it.
+#[test]
+fn checks() {
+    let found = outcomes("checks", &[]);
+    for (name, pass, right) in [
+        ("base", 1.0, 0.75),
+        ("self-check", 0.85, 0.882353),
+        ("checked-by-another", 0.775, 0.967742),
+        ("reviewed", 0.75, 1.0),
+    ] {
+        let (outcome, agents) = (&found[name], &found[name].agents[0]);
+        assert!((success(outcome) - right).abs() < 0.025, "{name}: {}", success(outcome));
+        let sent_back = (agents.checks_failed + agents.rejections) as f64;
+        let rounds = 1.0 + sent_back / agents.started as f64;
+        assert!((rounds * pass - 1.0).abs() < 0.03, "{name}: {rounds} rounds");
+        let share = wasted(outcome, Waste::Rejected);
+        assert!((share - (1.0 - pass)).abs() < 0.03, "{name}: {share} sent back");
+    }
+}
+
+#[test]
+fn tools() {
+    let found = outcomes("tools", &[]);
+    let late = |name: &str| found[name].agents[0].task_latency.histogram.mean();
+    let input = |name: &str| found[name].agents[0].input_per_task.histogram.mean();
+    assert!(late("fewer-slots") > 1.5 * late("base") && late("timeout") < late("base"));
+    let agents = &found["timeout"].agents[0];
+    let given_up = agents.tool_timeouts as f64 / agents.tool_calls as f64;
+    // Lognormal of mean 4 s and as much deviation: P(T > 15 s) = 0.0218.
+    assert!((given_up - 0.0218).abs() < 0.006, "{given_up}");
+    assert!(input("extracted") < 0.4 * input("base"));
+    assert!(found["extracted"].pools[1].calls > 10 * found["extracted"].agents[0].succeeded);
+}
+
+#[test]
+fn prompt_design() {
+    let found = outcomes("prompt-design", &[]);
+    let begins = |name: &str| found[name].agents[0].ttft.histogram.mean();
+    let cached = |name: &str| found[name].agents[0].cached_per_task.histogram.mean();
+    let input = |name: &str| found[name].agents[0].input_per_task.histogram.mean();
+    assert!((input("shared-first") / input("base") - 1.0).abs() < 0.01);
+    assert!(cached("shared-first") > 1.05 * cached("base"));
+    assert!(begins("shared-first") < 0.9 * begins("base"));
+    assert!(begins("fewer-tools") < 0.85 * begins("base") && begins("shorter") < begins("base"));
+    assert!(input("pruned") < 0.85 * input("base") && begins("pruned") > begins("base"));
+}
+
+#[test]
+fn background_agents() {
+    let found = outcomes("background-agents", &["run.horizon=\"2 h\""]);
+    let late = |name: &str| found[name].agents[0].task_latency.histogram.mean();
+    assert!((1.3..2.2).contains(&(late("base") / late("people-alone"))));
+    assert!(ttft_s(&found["many"], 0.95) > 60.0);
+    assert!(ttft_s(&found["many-by-class"], 0.95) < 0.5 * ttft_s(&found["many"], 0.95));
 }
 
 /// The first replica of an autoscaled pool is rented all day, the second for about half of it.

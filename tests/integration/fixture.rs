@@ -109,6 +109,7 @@ pub(crate) fn program(steps: Vec<StepKind>) -> Program {
         opening_tokens: constant(0.0),
         session_tasks: constant(1.0),
         think_time_s: constant(0.0),
+        pruning: None,
         compaction: None,
         limits: Limits { calls: None, tokens: None, usd: None, deadline: None },
         retry: RetryPolicy::default(),
@@ -154,6 +155,7 @@ pub(crate) fn tool_plan(latency: Law, slots: u32, arrivals: Arrivals, tasks: u64
         latency_s: latency,
         result_tokens: constant(0.0),
         failure: 0.0,
+        timeout: None,
         slots: Some(slots),
     }];
     plan

@@ -34,6 +34,7 @@ mod rack;
 mod regions;
 mod report;
 mod resume;
+mod retries;
 mod scenario_errors;
 mod scenario_plans;
 mod schema;

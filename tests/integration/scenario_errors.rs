@@ -794,3 +794,24 @@ fn tiers_that_cannot_be_are_refused() {
     assert!(found.contains("without a prefix cache no context is kept"), "{found}");
     assert!(help.contains("prefix_cache = true"), "{help}");
 }
+
+#[test]
+fn a_hedge_that_never_comes_and_half_a_review_are_refused() {
+    let retry = |table: &str| after("\"ask\"", &format!("\"ask\"\nretry = {table}"));
+    assert_one(
+        &retry("{ hedge = \"2 s\", timeout = \"2 s\" }"),
+        "calls time out before they are hedged",
+        "`hedge` must be less than `timeout`",
+    );
+    assert_one(
+        &retry("{ hedge = \"2 s\", attempts = 1 }"),
+        "a hedge is an attempt, and there is only one",
+        "raise `attempts`",
+    );
+    let review = "[programs.ask.steps.review]\nkind = \"wait\"\ntime = \"1 min\"\naccept = 0.5\n";
+    assert_one(
+        &after("[pools.main]", &format!("{review}[pools.main]")),
+        "`accept` needs `on_reject` beside it",
+        "on_reject = \"work\"",
+    );
+}

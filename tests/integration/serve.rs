@@ -219,7 +219,7 @@ fn the_report_can_be_downloaded() {
 fn a_slider_is_followed() {
     let server = Server::start();
     let url = format!("http://{}/", server.address);
-    for (width, height) in [(1400, 900), (390, 844)] {
+    for (width, height) in [(1400, 900), (820, 1100), (390, 844)] {
         let Some(mut browser) = Browser::open(&url, width, height) else { return };
         let data = "(document.documentElement?.dataset ?? {})";
         browser.wait_for(&format!("{data}.done === '1'"));

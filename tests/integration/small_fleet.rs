@@ -113,6 +113,7 @@ pub(crate) fn small_fleet(horizon_s: f64, tasks_per_s: f64) -> Plan {
             latency_s: about(0.5, 1.5),
             result_tokens: about(400.0, 1.0),
             failure: 0.05,
+            timeout: None,
             slots: None,
         }],
         populations: vec![

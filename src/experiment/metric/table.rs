@@ -1,5 +1,6 @@
 //! Every figure with its definition, in the order in which they are shown.
 
+mod failures;
 mod kinds;
 mod tiers;
 
@@ -7,6 +8,7 @@ use super::super::totals::{Totals, Transfer};
 use super::{Metric, Origin, Unit};
 use crate::serving::Counter;
 use crate::simulation::Cause;
+pub(super) use failures::FAILURES;
 use kinds::*;
 pub(super) use tiers::TIERS;
 
@@ -222,14 +224,17 @@ const PLAIN: &[Metric] = &[
         "wasted_usd_share",
         Unit::Share,
         TASKS,
-        |t| (t.tally.wasted_pico as f64, t.tally.charged_pico as f64),
+        |t| (t.tally.unread().pico as f64, t.tally.charged_pico as f64),
         "charge of attempts whose answer nobody used, over the charge of all attempts",
     ),
     ratio(
         "wasted_token_share",
         Unit::Share,
         TASKS,
-        |t| (t.tally.wasted_tokens as f64, (t.tally.wasted_tokens + t.tally.output_tokens) as f64),
+        |t| {
+            let tokens = t.tally.unread().tokens;
+            (tokens as f64, (tokens + t.tally.output_tokens) as f64)
+        },
         "tokens produced by attempts whose answer nobody used, over all produced",
     ),
     ratio(
@@ -520,15 +525,16 @@ const PLAIN: &[Metric] = &[
     ),
 ];
 
-/// Every figure, those of tiers last.
+/// Every figure, those that are not always there last.
 pub const METRICS: &[Metric] = &{
-    let mut all = [PLAIN[0]; PLAIN.len() + TIERS.len()];
-    let (mut from, mut to) = (1, 1);
+    let parts: [&[Metric]; 3] = [PLAIN, &TIERS, &FAILURES];
+    let mut all = [PLAIN[0]; PLAIN.len() + TIERS.len() + FAILURES.len()];
+    let (mut part, mut from, mut to) = (0, 0, 0);
     while to < all.len() {
-        if to == PLAIN.len() {
-            from = 0;
+        if from == parts[part].len() {
+            (part, from) = (part + 1, 0);
         }
-        all[to] = if to < PLAIN.len() { PLAIN[from] } else { TIERS[from] };
+        all[to] = parts[part][from];
         (from, to) = (from + 1, to + 1);
     }
     all

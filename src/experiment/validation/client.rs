@@ -88,6 +88,7 @@ impl Client {
             opening_tokens: Law::ZERO,
             session_tasks: Law::ONE,
             think_time_s: Law::ZERO,
+            pruning: None,
             compaction: None,
             limits: Limits { calls: None, tokens: None, usd: None, deadline: None },
             retry: RetryPolicy { timeout: self.timeout, ..RetryPolicy::default() },

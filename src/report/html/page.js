@@ -31,7 +31,7 @@
     }
     return /_s$/.test(bare) ? "s" : /^usd/.test(bare) ? "USD" : "";
   };
-  const { trimmed, show, words, dark, css, palette, base, axis } = tokenfleet;
+  const { trimmed, show, words, dark, css, palette, base, axis, zoom } = tokenfleet;
 
   // ---- charts -----------------------------------------------------------------------------------
   const names = (data, more = {}) => axis("", {
@@ -116,7 +116,7 @@
           `${seriesName}: ${trimmed(value[1] * 100)} % are at most ${show(value[0], unit)}` },
         xAxis: axis(unit, logarithmic ? { type: "log", logBase: 10 } : {}),
         yAxis: axis("share", { min: -0.1, max: 1, axisLabel: { color: css("--faint"), formatter: (v) => v < 0 ? "trials" : show(v, "share") } }),
-        dataZoom: [{ type: "inside" }],
+        dataZoom: [zoom],
         series: [...lines.map((line) => ({ ...line, triggerLineEvent: true })), ...dots],
       },
       rows: [["variant", "p", key], ...shown.flatMap((v) => v.distributions[key].map((x, i) => [v.label, v.distributions.p[i], x]))],
@@ -145,7 +145,7 @@
         tooltip: { ...base().tooltip, trigger: "axis", valueFormatter: (value) => show(value, unit),
           axisPointer: { label: { formatter: ({ value }) => show(value, "s") } } },
         grid: { ...base().grid, bottom: 48 },
-        dataZoom: [{ type: "inside" }, { type: "slider", height: 18, bottom: 8, labelFormatter: (v) => show(v, "s") }],
+        dataZoom: [zoom, { type: "slider", height: 18, bottom: 8, labelFormatter: (v) => show(v, "s") }],
         xAxis: axis("s", { scale: false, min: "dataMin", max: "dataMax" }),
         yAxis: axis(unit, { scale: false }),
         series,
@@ -258,7 +258,7 @@
         tooltip: { ...base().tooltip, formatter: ({ seriesName, data: { span } }) => `${span.name}: ${seriesName}, ${show(span.end_s - span.start_s, "s")} from ${show(span.start_s, "s")}`
           + (span.input_tokens === null ? "" : `<br>${show(span.input_tokens, "")} tokens in (${show(span.cached_tokens, "")} cached), ${show(span.output_tokens, "")} out`) },
         grid: { ...base().grid, bottom: 48 },
-        dataZoom: [{ type: "inside", filterMode: "weakFilter" }, { type: "slider", height: 18, bottom: 8, filterMode: "weakFilter", labelFormatter: (v) => show(v, "s") }],
+        dataZoom: [{ ...zoom, filterMode: "weakFilter" }, { type: "slider", height: 18, bottom: 8, filterMode: "weakFilter", labelFormatter: (v) => show(v, "s") }],
         xAxis: axis("s", { scale: false, min: 0, max: latency }), yAxis: names(callers, { inverse: true }), series,
       },
       rows: [["caller", "name", "part", "start_s", "end_s", "input_tokens", "cached_tokens", "output_tokens"],
@@ -442,7 +442,7 @@
       option: {
         legend: { show: false },
         tooltip: { ...base().tooltip, formatter: ({ data: { point } }) => `${told(point)}<br>${show(point.metrics[x].value, ux)}, ${show(point.metrics[y].value, uy)}${meets(point) ? "" : "<br>misses an objective"}` },
-        xAxis: axis(ux), yAxis: axis(uy), dataZoom: [{ type: "inside" }],
+        xAxis: axis(ux), yAxis: axis(uy), dataZoom: [zoom],
         series: [
           { type: "line", data: front.map(place).sort((a, b) => a[0] - b[0]), silent: true, symbol: "none", lineStyle: { type: "dashed" }, tooltip: { show: false } },
           { type: "scatter", symbolSize: 12, data: points.map((point) => ({ value: place(point), point,
@@ -484,4 +484,6 @@
   addEventListener("resize", () => drawn.forEach(({ resize }) => resize()));
   addEventListener("beforeprint", () => { setTheme("light"); drawn.forEach(({ resize }) => resize()); });
   document.documentElement.dataset.ready = String(drawn.length);
+  // How long it took until all was to be seen, for whoever measures it.
+  requestAnimationFrame(() => setTimeout(() => performance.mark("seen")));
 })();

@@ -56,7 +56,7 @@ const CHARTS: [Chart; 13] = [
     Chart {
         id: "series",
         title: "Over time",
-        about: "Averages over the trials. Drag or scroll to zoom; select a name to leave it out.",
+        about: "Averages over the trials. Drag, or hold Ctrl and scroll, to zoom; select a name to leave it out.",
         controls: &[("column", "figure"), ("variant", "variant")],
     },
     Chart {
@@ -85,7 +85,7 @@ const CHARTS: [Chart; 13] = [
         id: "task",
         title: "One task",
         about: "The task of median latency, call by call: in the queue, reading the prompt, writing \
-                the answer, in tools. Each caller has a line of its own; drag or scroll to zoom.",
+                the answer, in tools. Each caller has a line of its own; drag, or hold Ctrl and scroll, to zoom.",
         controls: &[("which", "agent")],
     },
     Chart {
@@ -207,8 +207,8 @@ fn answer(html: &mut String, result: &ResultData, several: bool) {
         escape(text(&result.summary, "scenario")),
         escape(text(&result.summary, "answer")),
     );
-    key_figures(html, variants);
     objectives(html, variants);
+    key_figures(html, variants);
     warnings(html, variants);
     html.push_str("</section>\n");
 }
@@ -273,44 +273,60 @@ fn key_figures(html: &mut String, variants: &[Value]) {
     table(html, "Key figures", &head, &rows);
 }
 
+/// A row for each objective, a column for each variant.
 fn objectives(html: &mut String, variants: &[Value]) {
-    let mut rows = Vec::new();
-    for variant in variants {
-        for objective in items(&variant["objectives"]) {
-            let unit = Metric::find(text(objective, "metric")).map(|metric| metric.unit);
-            let figure = |key: &str| match unit {
-                Some(unit) => escape(&plain(unit, objective[key].as_f64())),
-                None => String::new(),
-            };
-            let met = objective["met"].as_bool() == Some(true);
-            let share =
-                |key: &str| objective[key].as_f64().map_or_else(String::new, format_percent);
-            rows.push(vec![
-                escape(text(objective, "name")),
-                escape(text(variant, "name")),
-                format!("{} {}", text(objective, "bound"), figure("limit")),
-                match objective["infinite"].as_bool() {
-                    Some(true) => "never ends".to_owned(),
-                    _ => figure("value"),
-                },
-                match met {
-                    true => "<span class=\"good\">✓ met</span>".to_owned(),
-                    false => "<span class=\"bad\">✗ missed</span>".to_owned(),
-                },
-                format!(
-                    "{} of {} trials, probability {} to {}",
-                    objective["trials_met"],
-                    objective["trials"],
-                    share("probability_low"),
-                    share("probability_high"),
-                ),
-            ]);
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    for objective in variants.iter().flat_map(|variant| items(&variant["objectives"])) {
+        let row = asked(objective);
+        if !rows.contains(&row) {
+            rows.push(row);
         }
     }
-    if !rows.is_empty() {
-        let head = ["objective", "variant", "asked", "found", "", "how sure"].map(str::to_owned);
-        table(html, "Objectives", &head, &rows);
+    if rows.is_empty() {
+        return;
     }
+    let names = variants.iter().map(|variant| escape(text(variant, "name")));
+    let head = ["", "asked"].map(str::to_owned).into_iter().chain(names).collect::<Vec<_>>();
+    let row = |row: &[String; 2]| {
+        let cell = |variant: &Value| {
+            let found = items(&variant["objectives"]).iter().find(|found| asked(found) == *row);
+            found.map_or_else(|| "–".to_owned(), verdict)
+        };
+        row.iter().cloned().chain(variants.iter().map(cell)).collect()
+    };
+    table(html, "Objectives", &head, &rows.iter().map(row).collect::<Vec<_>>());
+}
+
+/// An objective's name, and its limit.
+fn asked(objective: &Value) -> [String; 2] {
+    let limit = format!("{} {}", text(objective, "bound"), objective_figure(objective, "limit"));
+    [escape(text(objective, "name")), limit]
+}
+
+fn objective_figure(objective: &Value, key: &str) -> String {
+    let unit = Metric::find(text(objective, "metric")).map(|metric| metric.unit);
+    unit.map_or_else(String::new, |unit| escape(&plain(unit, objective[key].as_f64())))
+}
+
+/// Met or missed, what was found, and how sure that is.
+fn verdict(objective: &Value) -> String {
+    let share = |key: &str| objective[key].as_f64().map_or_else(String::new, format_percent);
+    let (class, word) = match objective["met"].as_bool() {
+        Some(true) => ("good", "✓ met"),
+        _ => ("bad", "✗ missed"),
+    };
+    let found = match objective["infinite"].as_bool() {
+        Some(true) => "never ends".to_owned(),
+        _ => objective_figure(objective, "value"),
+    };
+    format!(
+        "<span class=\"{class}\">{word}</span> {found} <small>in {} of {} trials, probability {} to \
+         {}</small>",
+        objective["trials_met"],
+        objective["trials"],
+        share("probability_low"),
+        share("probability_high"),
+    )
 }
 
 fn warnings(html: &mut String, variants: &[Value]) {

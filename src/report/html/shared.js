@@ -37,6 +37,8 @@ const tokenfleet = (() => {
     legend: { type: "scroll", top: 4, textStyle: { color: css("--ink") }, pageTextStyle: { color: css("--ink") } },
     tooltip: { confine: true, backgroundColor: css("--panel"), borderColor: css("--line"), textStyle: { color: css("--ink") } },
   });
+  // The wheel scrolls the page, with the control key it zooms; so does a finger, two zoom.
+  const zoom = { type: "inside", zoomOnMouseWheel: "ctrl", preventDefaultMouseMove: false };
   const axis = (unit, more = {}) => ({
     type: "value",
     scale: true,
@@ -47,5 +49,5 @@ const tokenfleet = (() => {
     ...more,
   });
 
-  return { trimmed, show, words, dark, css, palette, base, axis };
+  return { trimmed, show, words, dark, css, palette, base, axis, zoom };
 })();

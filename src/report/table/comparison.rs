@@ -28,7 +28,7 @@ pub fn usual_measures() -> Vec<(Option<Measure>, &'static str)> {
 
 /// The comparison as text. `main` is the measure that was asked for.
 pub fn render(comparison: &Comparison<'_>, main: &Measure, style: Style) -> String {
-    let style = Style { width: style.width.max(80), ..style };
+    let style = style.readable();
     let mut text = title(comparison.answers, style);
     text.push('\n');
     text.push_str(&headline(comparison, main, style));

@@ -12,7 +12,7 @@ const WIDTH: usize = 36;
 
 /// The explanation as text.
 pub fn render(explained: &Explained<'_>, style: Style) -> String {
-    let style = Style { width: style.width.max(80), ..style };
+    let style = style.readable();
     let found = &explained.explanation;
     let mut text = Tone::Title.paint(explained.scenario, style);
     text.push_str(&format!(

@@ -15,7 +15,7 @@ const LEAST_BILL: f64 = 0.001;
 
 /// The answer as text, every line of it ended by a line break.
 pub fn render(forecast: &Forecast<'_>, style: Style) -> String {
-    let style = Style { width: style.width.max(80), ..style };
+    let style = style.readable();
     let mut text = Tone::Title.paint(forecast.scenario, style);
     text.push_str(&format!(
         ": {} from {} to {}, {} price paths, {} trials, seed {}\n\n",

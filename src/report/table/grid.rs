@@ -17,6 +17,12 @@ pub struct Style {
 impl Style {
     /// Without colours, 100 columns wide.
     pub const PLAIN: Style = Style { width: 100, colour: false };
+
+    /// The same with room for what a table says at least; a narrower terminal breaks its lines.
+    #[must_use]
+    pub fn readable(self) -> Self {
+        Self { width: self.width.max(60), ..self }
+    }
 }
 
 /// What a text means, which a colour underlines.

@@ -8,11 +8,15 @@ use crate::report::quantity::plain;
 
 /// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
 /// that instead of the mean.
-pub(super) const FLEET: [(&str, &str); 36] = [
+pub(super) const FLEET: [(&str, &str); 46] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
     ("task_success_rate", "success"),
     ("response_hit_rate", "cached answers"),
+    ("check_fail_share", "checks failed"),
+    ("rejection_share", "sent back"),
+    ("hedge_share", "hedges"),
+    ("tool_timeout_share", "tools too late"),
     BLANK,
     ("llm_calls_per_task", "LLM calls"),
     ("tool_calls_per_task", "tool calls"),
@@ -33,6 +37,12 @@ pub(super) const FLEET: [(&str, &str); 36] = [
     ("usd_per_mtoken_output", "  output"),
     ("usd_per_h", "cost per hour"),
     ("idle_usd_share", "  idle"),
+    ("wasted_timeout_usd_share", "  timed out"),
+    ("wasted_lost_usd_share", "  lost"),
+    ("wasted_hedge_usd_share", "  hedged"),
+    ("wasted_abandoned_usd_share", "  given up"),
+    ("wasted_rejected_usd_share", "  sent back"),
+    ("wasted_failed_task_usd_share", "  failed tasks"),
     BLANK,
     ("utilization", "busy"),
     ("hbm_bandwidth_saturation", "HBM bandwidth"),

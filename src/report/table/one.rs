@@ -37,7 +37,7 @@ const CALL: [Label; 6] = [
     ("queue_time_s", "queueing"),
     ("tool_time_s", "tool step"),
 ];
-const MONEY: [Label; 9] = [
+const MONEY: [Label; 15] = [
     ("usd_per_task", "per task"),
     ("usd_per_successful_task", "successful task"),
     ("usd_busy_per_task", "task, busy time"),
@@ -47,6 +47,12 @@ const MONEY: [Label; 9] = [
     ("usd_per_h", "per hour"),
     ("idle_usd_share", "idle"),
     ("wasted_usd_share", "answers unused"),
+    ("wasted_timeout_usd_share", "  timed out"),
+    ("wasted_lost_usd_share", "  lost"),
+    ("wasted_hedge_usd_share", "  hedged"),
+    ("wasted_abandoned_usd_share", "  given up"),
+    ("wasted_rejected_usd_share", "work sent back"),
+    ("wasted_failed_task_usd_share", "failed tasks"),
 ];
 const POOL: [Label; 33] = [
     ("utilization", "busy"),

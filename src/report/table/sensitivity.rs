@@ -15,7 +15,7 @@ const INTERACTING: f64 = 0.1;
 
 /// The answer as text, every line of it ended by a line break.
 pub fn render(driven: &Driven<'_>, style: Style) -> String {
-    let style = Style { width: style.width.max(80), ..style };
+    let style = style.readable();
     let mut text = Tone::Title.paint(driven.scenario, style);
     text.push_str(&format!(
         ": {} of {}, {} points of {} trials, seed {}, ranges at {}\n\n",

@@ -9,7 +9,7 @@ use crate::report::sizing::Sizing;
 
 /// The sizing as text; `command` runs the cheapest fleet by itself.
 pub fn render(sizing: &Sizing<'_>, command: Option<&str>, style: Style) -> String {
-    let style = Style { width: style.width.max(80), ..style };
+    let style = style.readable();
     let mut text = Tone::Title.paint(sizing.scenario, style);
     text.push_str(&format!(
         ": {} candidates on the same tasks, seed {}, at {} confidence\n\n",

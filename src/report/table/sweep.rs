@@ -13,7 +13,7 @@ const MOST_ROWS: usize = 60;
 
 /// The sweep as text; `main` is the measure by which the best point is chosen.
 pub fn render(sweep: &Sweep<'_>, main: &Measure, style: Style) -> String {
-    let style = Style { width: style.width.max(80), ..style };
+    let style = style.readable();
     let front = front(&sweep.points, &sweep.pareto);
     let mut text = Tone::Title.paint(sweep.scenario, style);
     text.push_str(&format!(

@@ -172,6 +172,7 @@ impl<'p, 'v> Builder<'p, 'v> {
             opening_tokens: section.law("opening_tokens"),
             session_tasks,
             think_time_s,
+            pruning: below("pruning").map(|pruning| settings::pruning(&pruning)),
             compaction: below("compaction").map(|cut| settings::compaction(&cut)),
             limits: below("limits").map_or(settings::UNLIMITED, |limits| settings::limits(&limits)),
             retry: below("retry").map(|retry| settings::retry(&retry)).unwrap_or_default(),

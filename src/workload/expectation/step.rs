@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::affine::{CALLS, INPUT, REPORT};
 use super::moment::{count, mean_of, mean_of_largest};
 use super::{Caveat, ExpectationError, Solver};
-use crate::foundations::Law;
+use crate::foundations::{Law, SimDuration};
 use crate::workload::program::{
     Branch, CheckStep, Join, LlmStep, Program, SpawnStep, Step, StepIndex, StepKind, ToolStep,
 };
@@ -68,11 +68,14 @@ impl Solver<'_> {
                 of_tool(tool, found.ok_or_else(|| dangling(program, step, "tool"))?)
             }
             StepKind::Spawn(spawn) => self.of_spawn(spawn, caveats)?,
-            StepKind::Wait(wait) => Local {
-                waiting_s: positive(&wait.time_s).mean(),
-                ways: ways(&wait.next, 1.0),
-                ..Local::default()
-            },
+            StepKind::Wait(wait) => {
+                let accept = wait.on_reject.map_or(1.0, |_| wait.accept.clamp(0.0, 1.0));
+                let mut ways = ways(&wait.next, accept);
+                let back = wait.on_reject.filter(|_| accept < 1.0);
+                ways.extend(back.map(|to| Way { to, probability: 1.0 - accept, growth: 0.0 }));
+                let waiting_s = positive(&wait.time_s).mean();
+                Local { waiting_s, ways, ..Local::default() }
+            }
             StepKind::Loop(repeat) => {
                 let ways =
                     [repeat.next, repeat.body].map(|to| Way { to, probability: 1.0, growth: 0.0 });
@@ -183,13 +186,20 @@ fn of_check(step: &CheckStep) -> Local {
 fn of_tool(step: &ToolStep, tool: &Tool) -> Local {
     let calls = count(&step.parallel, 0);
     let (mean, tokens) = (calls.mean(), count(&tool.result_tokens, 0).mean());
+    let (latency_s, in_time) = match tool.timeout.map(SimDuration::as_s) {
+        None => (positive(&tool.latency_s), 1.0),
+        Some(most) => {
+            let cut = tool.latency_s.clone().clamped(0.0, most);
+            (cut.unwrap_or_else(|_| tool.latency_s.clone()), tool.latency_s.cdf(most))
+        }
+    };
     // A failure is the likelier the more calls are made, and so goes with more tokens.
-    let sound = 1.0 - tool.failure.clamp(0.0, 1.0);
+    let sound = in_time * (1.0 - tool.failure.clamp(0.0, 1.0));
     let (well, calls_when_well) = match step.on_error {
-        Some(_) if tool.failure > 0.0 => {
+        Some(_) if sound < 1.0 => {
             (mean_of(&calls, |n| libm::pow(sound, n)), mean_of(&calls, |n| n * libm::pow(sound, n)))
         }
-        _ => (1.0, mean),
+        _ => (1.0, mean * in_time),
     };
     let mut out = ways(&step.next, 1.0);
     for way in &mut out {
@@ -197,12 +207,12 @@ fn of_tool(step: &ToolStep, tool: &Tool) -> Local {
         way.probability *= well;
     }
     if let Some(to) = step.on_error.filter(|_| well < 1.0) {
-        let growth = (mean - calls_when_well) * tokens;
+        let growth = (mean * in_time - calls_when_well) * tokens;
         out.push(Way { to, probability: 1.0 - well, growth });
     }
     Local {
         tool_calls: mean,
-        waiting_s: mean_of_largest(&positive(&tool.latency_s), &calls),
+        waiting_s: mean_of_largest(&latency_s, &calls),
         joined: if step.result_includes_output { Joined::Replaced } else { Joined::Settles },
         ways: out,
         ..Local::default()

@@ -81,6 +81,7 @@ fn program(steps: Vec<StepKind>) -> Program {
         opening_tokens: constant(0.0),
         session_tasks: constant(1.0),
         think_time_s: constant(0.0),
+        pruning: None,
         compaction: None,
         limits: Limits { calls: None, tokens: None, usd: None, deadline: None },
         retry: RetryPolicy::default(),
@@ -94,6 +95,7 @@ fn tools(failure: f64) -> [Tool; 1] {
         latency_s: constant(4.0),
         result_tokens: constant(50.0),
         failure,
+        timeout: None,
         slots: None,
     }]
 }

@@ -74,7 +74,7 @@ fn onward(kind: &StepKind) -> Vec<StepIndex> {
     let (next, other) = match kind {
         StepKind::Tool(step) => (&step.next, step.on_error),
         StepKind::Spawn(step) => (&step.next, None),
-        StepKind::Wait(step) => (&step.next, None),
+        StepKind::Wait(step) => (&step.next, step.on_reject),
         StepKind::Loop(step) => return vec![step.body, step.next],
         StepKind::Llm(_) | StepKind::Check(_) | StepKind::End { .. } => return Vec::new(),
     };

@@ -122,7 +122,7 @@ impl Graph {
                 }
                 StepKind::Tool(step) => (branch(&step.next), step.on_error),
                 StepKind::Spawn(step) => (branch(&step.next), None),
-                StepKind::Wait(step) => (branch(&step.next), None),
+                StepKind::Wait(step) => (branch(&step.next), step.on_reject),
                 StepKind::Loop(step) => (vec![step.body, step.next], None),
                 StepKind::End { .. } => (Vec::new(), None),
             };

@@ -1,6 +1,6 @@
 //! The keys of a program.
 
-use super::settings::{COMPACTION, LIMITS, RETRY, SESSION};
+use super::settings::{COMPACTION, LIMITS, PRUNING, RETRY, SESSION};
 use super::steps::STEP;
 use super::tools::TOOL;
 use crate::foundations::Dimension;
@@ -25,6 +25,7 @@ pub static PROGRAM: Schema = Schema::new(
             .at_least(0.0)
             .default("0"),
         Key::section("session", &SESSION).optional(),
+        Key::section("pruning", &PRUNING).optional(),
         Key::section("compaction", &COMPACTION).optional(),
         Key::section("limits", &LIMITS).optional(),
         Key::section("retry", &RETRY).optional(),

@@ -4,7 +4,7 @@
 use crate::foundations::{Dimension, Law, SimDuration};
 use crate::simulation::scenario::reader::{Key, Schema, Section};
 use crate::simulation::scenario::run::time;
-use crate::workload::program::{Compaction, Limits};
+use crate::workload::program::{Compaction, Limits, Pruning};
 use crate::workload::retry::{BreakerPolicy, RetryPolicy};
 
 /// Keys of `limits`.
@@ -40,6 +40,15 @@ pub static RETRY: Schema = Schema::new(
             .above(0.0)
             .optional()
             .example("5 min"),
+        Key::quantity(
+            "hedge",
+            Dimension::Time,
+            "a call that is unanswered after this time is sent a second time, to another replica \
+             where there is one; the sooner answer counts, and the hedge as an attempt",
+        )
+        .above(0.0)
+        .optional()
+        .example("10 s"),
         Key::integer("attempts", 1, 1000, "attempts of a call, the first included").default("4"),
         Key::quantity("backoff", Dimension::Time, "wait before the second attempt")
             .at_least(0.0)
@@ -87,6 +96,17 @@ pub static SESSION: Schema = Schema::new(
     ],
 );
 
+/// Keys of `pruning`.
+pub static PRUNING: Schema = Schema::new(
+    "Takes old results of tools out of a context that has grown too long.",
+    &[
+        Key::quantity("above", Dimension::Tokens, "takes them out when a prompt would be longer")
+            .between(1.0, 4e9)
+            .example("100k"),
+        Key::integer("keep", 0, 1_000_000, "latest results that stay").default("3"),
+    ],
+);
+
 /// Keys of `compaction`.
 pub static COMPACTION: Schema = Schema::new(
     "Cuts a context that has grown too long.",
@@ -119,9 +139,10 @@ pub(in crate::simulation::scenario) fn limits(section: &Section) -> Limits {
 
 pub(in crate::simulation::scenario) fn retry(section: &Section) -> RetryPolicy {
     let duration = |key| time(section, key).unwrap_or(SimDuration::ZERO);
-    RetryPolicy {
+    let policy = RetryPolicy {
         transport_error: section.quantity("error"),
         timeout: section.optional("timeout", time).flatten(),
+        hedge: section.optional("hedge", time).flatten(),
         attempts: section.integer("attempts"),
         backoff: duration("backoff"),
         factor: section.quantity("factor"),
@@ -132,12 +153,30 @@ pub(in crate::simulation::scenario) fn retry(section: &Section) -> RetryPolicy {
             failures: breaker.integer("failures"),
             cool_down: time(&breaker, "cool_down").unwrap_or(SimDuration::ZERO),
         }),
+    };
+    if section.is_sound()
+        && let Some(hedge) = policy.hedge
+    {
+        let report = |message: &str, help: &str| {
+            section.report(section.fault("hedge", message).help(help));
+        };
+        if policy.attempts < 2 {
+            report("a hedge is an attempt, and there is only one", "raise `attempts`");
+        }
+        if policy.timeout.is_some_and(|timeout| timeout <= hedge) {
+            report("calls time out before they are hedged", "`hedge` must be less than `timeout`");
+        }
     }
+    policy
 }
 
 /// Tasks of a session and the think time between them, seconds.
 pub(in crate::simulation::scenario) fn session(section: &Section) -> (Law, Law) {
     (section.law("tasks"), section.law("think_time"))
+}
+
+pub(in crate::simulation::scenario) fn pruning(section: &Section) -> Pruning {
+    Pruning { above_tokens: section.quantity("above") as u32, keep: section.integer("keep") }
 }
 
 pub(in crate::simulation::scenario) fn compaction(section: &Section) -> Compaction {

@@ -137,7 +137,7 @@ pub(super) fn read(
         }),
         "tool" => StepKind::Tool(tool(name, step, names, program)),
         "spawn" => StepKind::Spawn(spawn(step, names, program)),
-        "wait" => StepKind::Wait(WaitStep { time_s: step.law("time"), next: names.next(step) }),
+        "wait" => StepKind::Wait(wait(step, names)),
         "loop" => StepKind::Loop(LoopStep {
             times: step.law("times"),
             body: names.named(step, "body").unwrap_or(names.end()),
@@ -145,6 +145,22 @@ pub(super) fn read(
             counter: program.next_loop(),
         }),
         _ => StepKind::End { success: step.boolean("success") },
+    }
+}
+
+fn wait(step: &Section, names: &StepNames) -> WaitStep {
+    let judged = ["accept", "on_reject"].map(|key| step.has(key));
+    if judged == [true, false] || judged == [false, true] {
+        let (there, missing) =
+            if judged[0] { ("accept", "on_reject") } else { ("on_reject", "accept") };
+        let fault = step.fault(there, format!("`{there}` needs `{missing}` beside it"));
+        step.report(fault.help("for example `accept = \"80 %\", on_reject = \"work\"`"));
+    }
+    WaitStep {
+        time_s: step.law("time"),
+        accept: step.optional("accept", Section::quantity).unwrap_or(1.0),
+        on_reject: step.has("on_reject").then(|| names.named(step, "on_reject")).flatten(),
+        next: names.next(step),
     }
 }
 

@@ -82,6 +82,7 @@ static TOOL: Schema = Schema::new(
         OWN_TOOL_KEYS[1],
         OWN_TOOL_KEYS[2],
         OWN_TOOL_KEYS[3],
+        OWN_TOOL_KEYS[4],
         Key::law("parallel", Dimension::Number, "calls at once; the step ends with the last")
             .at_least(0.0)
             .default("1"),
@@ -129,8 +130,18 @@ static SPAWN: Schema = Schema::new(
 );
 
 static WAIT: Schema = Schema::new(
-    "A person is waited for.",
-    &[Key::law("time", Dimension::Time, "how long").at_least(0.0).example("2 min"), NEXT],
+    "A person is waited for, who may look at the work and send it back.",
+    &[
+        Key::law("time", Dimension::Time, "how long").at_least(0.0).example("2 min"),
+        Key::quantity("accept", Dimension::Fraction, "probability that the person is content")
+            .between(0.0, 1.0)
+            .optional()
+            .example("80 %"),
+        Key::name("on_reject", "step", "where the work goes back to when not")
+            .optional()
+            .example("work"),
+        NEXT,
+    ],
 );
 
 static LOOP: Schema = Schema::new(
