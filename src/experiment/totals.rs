@@ -341,7 +341,11 @@ pub fn peak_watts(plan: &Plan, series: &Series, (from_s, to_s): (f64, f64)) -> (
             continue;
         }
         let pools = plan.pools.iter().zip(&bin.pools);
-        let watts = |(pool, bin)| Served::by_bin(pool, bin, covered_s).facility_joules / covered_s;
+        // A step is booked where it ends: a bin may have a little more of it than its own time.
+        let watts = |(pool, bin): (&Pool, _)| {
+            let watts = Served::by_bin(pool, bin, covered_s).facility_joules / covered_s;
+            if watts > pool.watts() { pool.watts() } else { watts }
+        };
         let watts: Vec<f64> = pools.map(watts).collect();
         all = all.max(watts.iter().sum());
         each.iter_mut().zip(watts).for_each(|(peak, watts)| *peak = peak.max(watts));

@@ -180,7 +180,7 @@ fn peak_power_lies_between_the_mean_and_full_load() {
     let found = ran(&[load, "run.bin=1 s", "pools.main.region=us-texas"]).unwrap();
     let mean_w = mean(&found, "gpu_power_w") * 4.0 * 1275.0 / 700.0 * 1.49;
     let (peak_w, full_w) = (mean(&found, "peak_power_w"), 4.0 * 1275.0 * 1.49);
-    assert!(1.05 * mean_w < peak_w && peak_w < full_w, "{mean_w} {peak_w} {full_w}");
+    assert!(1.05 * mean_w < peak_w && peak_w <= full_w * (1.0 + 1e-12), "{mean_w} {peak_w}");
     let whole = ran(&[load, "run.bin=60 s", "pools.main.region=us-texas"]).unwrap();
     near(mean(&whole, "peak_power_w"), mean_w);
 }
