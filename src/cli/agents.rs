@@ -57,6 +57,8 @@ struct Pair {
     file: &'static str,
     /// Only sessions whose names begin so.
     sessions: &'static str,
+    /// Only sessions whose prompts are never longer, tokens.
+    longest: u32,
     columns: &'static [(&'static str, &'static str)],
     what: &'static str,
     traits: &'static [Trait],
@@ -90,6 +92,7 @@ const PAIRS: [Pair; 6] = [
         format: Recording::Trie,
         file: "trie/agentic_coding_8k_first2000.jsonl",
         sessions: "",
+        longest: u32::MAX,
         columns: &[],
         what: "Applied Compute trie, agentic coding: the first 2,000 of 8,192 tasks. They are \
                shorter than the others: 18.4 calls on average where all have 21.2, which the \
@@ -103,9 +106,11 @@ const PAIRS: [Pair; 6] = [
         format: Recording::Columns,
         file: "claude_code_weka/llm_calls.csv.gz",
         sessions: "",
+        longest: 200_000,
         columns: &[("cached", "prefix_hit_blocks64*64")],
-        what: "Claude Code sessions (WEKA kv-cache-tester, Apache-2.0): about half of 710. Their \
-               contexts reach 850k tokens; the archetype cuts at 150k, as models with 200k do.",
+        what: "Claude Code sessions (WEKA kv-cache-tester, Apache-2.0): of about half of 710 those \
+               three in four that stay within 200k tokens, the window for which the archetype cuts \
+               its contexts.",
         traits: SESSIONS,
         users: 40,
         hours: 72,
@@ -115,6 +120,7 @@ const PAIRS: [Pair; 6] = [
         format: Recording::Columns,
         file: "lmcache_agentic/train_shard4_normalized.jsonl",
         sessions: "gaia",
+        longest: u32::MAX,
         columns: &[],
         what: "GAIA tasks (LMCache agentic traces, MIT); prompts were not recorded.",
         traits: &[Trait::CallsPerSession, Trait::Answer, Trait::ToolTime],
@@ -126,6 +132,7 @@ const PAIRS: [Pair; 6] = [
         format: Recording::Mooncake,
         file: "mooncake/conversation_first5000.jsonl",
         sessions: "",
+        longest: u32::MAX,
         columns: &[],
         what: "Mooncake conversation trace (Apache-2.0): 5,000 of 12,031 requests, not linked.",
         traits: &[Trait::Prompt, Trait::Answer],
@@ -137,8 +144,10 @@ const PAIRS: [Pair; 6] = [
         format: Recording::RagPulse,
         file: "ragpulse",
         sessions: "",
+        longest: u32::MAX,
         columns: &[],
-        what: "RAGPulse (MIT): 7,106 requests of a week.",
+        what: "RAGPulse (MIT): 7,106 requests of a week. The archetype has each request alone: what \
+               came before it is part of its prompt.",
         traits: &[Trait::TasksPerSession, Trait::Prompt, Trait::Answer, Trait::ThinkTime],
         users: 100,
         hours: 2,
@@ -148,6 +157,7 @@ const PAIRS: [Pair; 6] = [
         format: Recording::Azure,
         file: "azure2023/AzureLLMInferenceTrace_conv.csv",
         sessions: "",
+        longest: u32::MAX,
         columns: &[],
         what: "Azure conversations of 2023 (CC BY 4.0): 19,366 requests.",
         traits: &[Trait::Prompt, Trait::Answer],
@@ -197,19 +207,25 @@ pub fn run(arguments: &AgentsArguments) -> Result<u8, Failure> {
     Ok(FINE)
 }
 
-/// Lets sessions of some names through.
-struct Named<'s> {
+/// Lets sessions of some names and lengths through.
+struct Chosen<'s> {
     start: &'static str,
+    longest: u32,
     sink: &'s mut dyn Sink,
 }
 
-impl Sink for Named<'_> {
+impl Sink for Chosen<'_> {
     fn begin(&mut self, header: &Header) -> Result<(), TraceError> {
         self.sink.begin(header)
     }
 
     fn session(&mut self, session: Session) -> Result<(), TraceError> {
-        if session.name.starts_with(self.start) { self.sink.session(session) } else { Ok(()) }
+        let calls = session.actions.iter().filter_map(|action| action.call.as_ref());
+        let fits = calls.map(|call| call.input).max().is_none_or(|most| most <= self.longest);
+        match fits && session.name.starts_with(self.start) {
+            true => self.sink.session(session),
+            false => Ok(()),
+        }
     }
 }
 
@@ -217,8 +233,8 @@ fn recorded(pair: &Pair, path: &Path) -> Result<Habits, Failure> {
     let columns = pair.columns.iter().map(|&(what, name)| (what.to_owned(), name.to_owned()));
     let options = ImportOptions { columns: columns.collect(), ..ImportOptions::default() };
     let mut habits = Habits::default();
-    let mut named = Named { start: pair.sessions, sink: &mut habits };
-    import::read(pair.format, &[path.to_owned()], &options, &mut named)?;
+    let mut chosen = Chosen { start: pair.sessions, longest: pair.longest, sink: &mut habits };
+    import::read(pair.format, &[path.to_owned()], &options, &mut chosen)?;
     Ok(habits)
 }
 

@@ -47,7 +47,7 @@ pub(super) fn hits(recorded: &Habits, generated: &Habits) -> Vec<Published> {
         half_width: None,
         how,
     };
-    let (ours, theirs) = ("the archetype's sessions, tokens", "half of the sessions, tokens");
+    let (ours, theirs) = ("the sessions generated above", "the recorded sessions compared above");
     vec![
         row(
             "Claude Code, prompt found in the session's past",
