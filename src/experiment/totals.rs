@@ -344,7 +344,7 @@ pub fn peak_watts(plan: &Plan, series: &Series, (from_s, to_s): (f64, f64)) -> (
         // A step is booked where it ends: a bin may have a little more of it than its own time.
         let watts = |(pool, bin): (&Pool, _)| {
             let watts = Served::by_bin(pool, bin, covered_s).facility_joules / covered_s;
-            if watts > pool.watts() { pool.watts() } else { watts }
+            if watts > pool.most_watts() { pool.most_watts() } else { watts }
         };
         let watts: Vec<f64> = pools.map(watts).collect();
         all = all.max(watts.iter().sum());
