@@ -106,12 +106,16 @@ impl World<'_> {
         }
     }
 
-    /// Writes down that a replica is at a boundary.
+    /// Writes down that a replica is at a boundary, where somebody asked for these.
+    #[inline]
     pub(super) fn log_boundary(&mut self, index: usize) {
+        if self.log.as_ref().is_none_or(|log| !log.keeps_steps) {
+            return;
+        }
         let pool = self.pool_of_replica[index];
         let replica = (index - self.pools[usize::from(pool)].replicas.start) as u32;
         let (at, found) = (self.now, &self.replicas[index]);
-        if let Some(log) = self.log.as_mut().filter(|log| log.keeps_steps) {
+        if let Some(log) = &mut self.log {
             let (done, next) = (found.steps_done(), found.under_way());
             log.boundaries.push(Boundary { pool, replica, at, done, next });
         }

@@ -156,9 +156,7 @@ impl World<'_> {
         let index = self.pools[usize::from(pool)].replicas.start + replica as usize;
         let mut lost = std::mem::take(&mut self.finished);
         self.replicas[index].lose(&plan.pools[usize::from(pool)].replica, self.now, &mut lost);
-        if self.log.is_some() {
-            self.log_boundary(index);
-        }
+        self.log_boundary(index);
         if let Some(tiers) = &mut self.pools[usize::from(pool)].tiers {
             tiers.lose(replica as usize);
         }

@@ -355,9 +355,7 @@ impl<'p> World<'p> {
         let mut finished = std::mem::take(&mut self.finished);
         let table = &mut self.pools[pool as usize].table;
         self.replicas[index].step(spec, table, self.now, &mut finished);
-        if self.log.is_some() {
-            self.log_boundary(index);
-        }
+        self.log_boundary(index);
         self.follow(index);
         if self.pools[pool as usize].attended {
             self.hand_over(index, pool, &mut finished);

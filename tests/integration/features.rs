@@ -1,6 +1,6 @@
 //! What the headers of `scenarios/features` say of them is so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tokenfleet::foundations::Sources;
@@ -12,11 +12,12 @@ use tokenfleet::simulation::{Plan, TrialOutcome, World};
 fn plans(name: &str, set: &[&str]) -> BTreeMap<String, Plan> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/features");
     let file = format!("{name}.toml");
-    let text = std::fs::read_to_string(folder.join(&file)).unwrap();
+    let path = folder.join(&file);
+    let text = std::fs::read_to_string(&path).unwrap();
     let mut sources = Sources::default();
     let source = sources.add_file(&file, text);
     let set: Vec<String> = set.iter().map(|&flag| flag.to_owned()).collect();
-    let folder = Folder(folder);
+    let folder = Folder::of(&path);
     let options = ReadOptions { set: &set, ..ReadOptions::new(&folder) };
     let scenario = Scenario::read(source, &mut sources, &options);
     let scenario = scenario.unwrap_or_else(|faults| panic!("{name}: {faults}"));
@@ -334,4 +335,29 @@ fn commitment() {
     assert!(usd("two") > usd("base") && usd("four") > 2.0 * usd("base"));
     let spare = found["two"].pools[0].spare_ps as f64 / found["two"].pools[0].replica_ps as f64;
     assert!((0.2..0.45).contains(&spare), "{spare}");
+}
+
+/// A cache with room for all finds what its blocks were seen with before, whole blocks from the first
+/// on: counted here in the recording itself; a smaller one finds less.
+#[test]
+fn replay_cache_capacity() {
+    let found = outcomes("../replay-cache-capacity", &[]);
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/traces/mooncake-conversation-1000.jsonl");
+    let (mut seen, mut known, mut asked) = (BTreeSet::new(), 0, 0);
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let request: serde_json::Value = serde_json::from_str(line).unwrap();
+        let tokens = request["input_length"].as_u64().unwrap();
+        let ids = request["hash_ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap());
+        let ids: Vec<u64> = ids.collect();
+        let whole = ids.iter().take_while(|id| seen.contains(*id)).count() as u64;
+        // The last token of a prompt is computed in any case.
+        known += (512 * whole).min((tokens - 1) / 512 * 512);
+        asked += tokens;
+        seen.extend(ids);
+    }
+    let counted = known as f64 / asked as f64;
+    assert!((hits(&found["all"]) - counted).abs() < 0.002, "{} {counted}", hits(&found["all"]));
+    let rates = ["base", "1M", "2_6M", "5_1M", "10M", "all"].map(|name| hits(&found[name]));
+    assert!(rates.is_sorted() && rates[0] < 0.05, "{rates:?}");
 }

@@ -69,6 +69,12 @@ fn headline(comparison: &Comparison<'_>, main: &Measure, style: Style) -> String
             }
         }
         let mut sentence = match (told.is_empty(), silent.is_empty()) {
+            (true, true) if measures.iter().all(|one| comparison.of(variant, one).is_none()) => {
+                format!(
+                    "{} against {baseline}: one trial tells no difference",
+                    name(comparison, variant)
+                )
+            }
             (true, true) => format!("{} does as {baseline} does", name(comparison, variant)),
             (true, false) => format!("{} against {baseline}", name(comparison, variant)),
             (false, _) => {
