@@ -18,9 +18,7 @@ use super::plan::{Ending, Plan, Pool};
 use super::pool_tiers::PoolTiers;
 use super::series::{Bin, PoolBin};
 use super::slab::Slab;
-use super::task_sample::TaskRow;
 use super::timeouts::Timeouts;
-use super::waste::Waste;
 use crate::foundations::random::{Purpose, Streams, derive};
 use crate::foundations::time::PS_PER_S;
 use crate::foundations::{Calendar, EventKey, SimDuration, SimTime};
@@ -124,7 +122,7 @@ pub struct World<'p> {
     /// What happened one by one, where somebody asked for it.
     pub(super) log: Option<Box<TrialLog>>,
     pub(super) window: (SimTime, SimTime),
-    outcome: TrialOutcome,
+    pub(super) outcome: TrialOutcome,
 }
 
 impl<'p> World<'p> {
@@ -387,62 +385,6 @@ impl<'p> World<'p> {
         if self.measuring && self.accepting {
             book(&mut self.outcome.endpoints[index as usize]);
         }
-    }
-
-    pub(super) fn record_task(&mut self, handle: Handle, cause: Option<Cause>) {
-        let task = &self.tasks[handle];
-        self.bin.tasks_finished += 1;
-        self.bin.tasks_succeeded += u64::from(cause.is_none());
-        let conservation = &mut self.outcome.conservation;
-        match cause {
-            None => conservation.tasks_succeeded += 1,
-            Some(_) => conservation.tasks_failed += 1,
-        }
-        let open = self.measuring && self.accepting;
-        let tally = &mut self.outcome.agents[task.population as usize];
-        tally.finished_in_window += u64::from(open);
-        tally.succeeded_in_window += u64::from(open && cause.is_none());
-        if !task.counted {
-            return;
-        }
-        let latency = self.now.since(task.started);
-        match cause {
-            None => tally.succeeded += 1,
-            Some(cause) => tally.failed[cause as usize] += 1,
-        }
-        if cause.is_some() {
-            let (tokens, pico) = task.unjudged();
-            tally.wasted[Waste::FailedTask as usize].add(tokens, pico.into());
-        }
-        if matches!(cause, None | Some(Cause::Program)) {
-            tally.task_latency.record(latency.as_us());
-        }
-        tally.calls_per_task.record(u64::from(task.calls));
-        tally.tool_calls_per_task.record(u64::from(task.tool_calls));
-        tally.tokens_per_task.record(task.input_tokens + task.output_tokens);
-        let plain = u64::from(task.prompt.unwrap_or(0)) + u64::from(task.answer);
-        tally.plain_per_task.record(plain.max(1));
-        tally.input_per_task.record(task.input_tokens);
-        tally.cached_per_task.record(task.cached_tokens);
-        tally.output_per_task.record(task.output_tokens);
-        tally.reasoning_per_task.record(task.reasoning_tokens);
-        tally.charge_per_task.record(task.charged_pico / 1000);
-        let trial = self.outcome.trial;
-        self.outcome.tasks.offer(task.number, || TaskRow {
-            trial,
-            task: task.number,
-            population: task.population,
-            started_s: task.started.as_s(),
-            latency_s: latency.as_s(),
-            cause,
-            calls: task.calls,
-            tool_calls: task.tool_calls,
-            input_tokens: task.input_tokens,
-            cached_tokens: task.cached_tokens,
-            output_tokens: task.output_tokens,
-            reasoning_tokens: task.reasoning_tokens,
-            usd: task.charged_pico as f64 / PICO_PER_USD,
-        });
     }
 
     /// Books what every replica has done by now, and adds what is new to the present bin.
