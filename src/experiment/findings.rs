@@ -87,7 +87,9 @@ impl Findings {
             })
             && self.rows.iter().all(row)
             && self.rows.windows(2).all(|pair| pair[0].trial < pair[1].trial)
+            && bins.iter().all(Bin::is_possible)
             && self.evidence.len() == parts
+            && self.evidence.iter().all(|evidence| evidence.tally.is_possible())
             && self.tasks.is_of(plan)
     }
 }

@@ -8,8 +8,8 @@ use crate::serving::Counter;
 use crate::serving::endpoint::EndpointUsage;
 use crate::serving::tiers::Level;
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
-use crate::simulation::plan::Pool;
-use crate::simulation::series::PoolBin;
+use crate::simulation::plan::{Plan, Pool};
+use crate::simulation::series::{PoolBin, Series};
 
 pub use tiers::TierServed;
 pub use transfers::{Transfer, Transfers};
@@ -325,4 +325,30 @@ pub struct Totals<'a> {
     pub tally: &'a AgentTally,
     /// What servers did for them.
     pub served: Served,
+    /// Power at the facility's meter in the bin of the time series that has most, W.
+    pub peak_w: f64,
+}
+
+/// Power at the facility's meter in the bin of a trial's measured window that has most, W: of all
+/// pools together, and of each.
+pub fn peak_watts(plan: &Plan, series: &Series, (from_s, to_s): (f64, f64)) -> (f64, Vec<f64>) {
+    let length_s = series.length.as_s();
+    let (mut all, mut each) = (f64::NAN, vec![f64::NAN; plan.pools.len()]);
+    for (index, bin) in series.bins.iter().enumerate() {
+        let start_s = index as f64 * length_s;
+        let covered_s = seconds(bin.covered_ps);
+        if start_s < from_s || start_s + covered_s > to_s * (1.0 + 1e-12) || covered_s <= 0.0 {
+            continue;
+        }
+        let pools = plan.pools.iter().zip(&bin.pools);
+        // A step is booked where it ends: a bin may have a little more of it than its own time.
+        let watts = |(pool, bin): (&Pool, _)| {
+            let watts = Served::by_bin(pool, bin, covered_s).facility_joules / covered_s;
+            if watts > pool.most_watts() { pool.most_watts() } else { watts }
+        };
+        let watts: Vec<f64> = pools.map(watts).collect();
+        all = all.max(watts.iter().sum());
+        each.iter_mut().zip(watts).for_each(|(peak, watts)| *peak = peak.max(watts));
+    }
+    (all, each)
 }

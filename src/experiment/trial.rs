@@ -12,7 +12,7 @@ use crate::simulation::task_sample::TaskSample;
 use super::evidence::{Evidence, NANO, QUANTILES, Spread, Value};
 use super::metric::{METRICS, Metric, Origin, Scope};
 use super::objective::Objective;
-use super::totals::{Served, Totals};
+use super::totals::{Served, Totals, peak_watts};
 
 /// One trial.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -73,6 +73,7 @@ impl Digest {
         let hosted: Vec<_> = outcome.endpoints.iter().map(Served::by_endpoint).collect();
         let fleet_served =
             served.iter().chain(&hosted).fold(Served::NONE, |sum, pool| sum.plus(pool));
+        let (peak_w, peaks_w) = peak_watts(plan, &outcome.series, outcome.window_s);
         let (mut steps, mut leaps) = (0, 0);
         let mut fleet = Evidence::default();
         for pool in &outcome.pools {
@@ -83,26 +84,26 @@ impl Digest {
         for agent in &outcome.agents {
             fleet.tally.merge(agent);
         }
-        let mut parts = vec![(fleet_served, Scope::Fleet)];
+        let mut parts = vec![(fleet_served, Scope::Fleet, peak_w)];
         let mut evidence = vec![];
         for tally in outcome.agents {
             let served = fleet_served.share_of(&tally, &fleet.tally);
             let usd = borne_dollars(&tally, &served);
             fleet.usd.merge(&usd);
-            parts.push((served, Scope::Agent));
+            parts.push((served, Scope::Agent, f64::NAN));
             evidence.push(Evidence { tally, usd, ..Evidence::default() });
         }
-        for (pool, served) in outcome.pools.into_iter().zip(served) {
-            parts.push((served, Scope::Pool));
+        for ((pool, served), peak_w) in outcome.pools.into_iter().zip(served).zip(peaks_w) {
+            parts.push((served, Scope::Pool, peak_w));
             evidence.push(Evidence { gaps: pool.usage.inter_token, ..Evidence::default() });
         }
         for served in hosted {
-            parts.push((served, Scope::Endpoint));
+            parts.push((served, Scope::Endpoint, f64::NAN));
             evidence.push(Evidence::default());
         }
         evidence.insert(0, fleet);
-        let values = |(&(served, scope), evidence): (&(Served, Scope), &Evidence)| {
-            let totals = Totals { window_s, tally: &evidence.tally, served };
+        let values = |(&(served, scope, peak_w), evidence): (&(Served, Scope, f64), &Evidence)| {
+            let totals = Totals { window_s, tally: &evidence.tally, served, peak_w };
             METRICS.iter().map(|metric| value(metric, scope, &totals, evidence)).collect()
         };
         let rows: Vec<Vec<Value>> = parts.iter().zip(&evidence).map(values).collect();

@@ -32,6 +32,11 @@ const RUN: usize = 64;
 /// Buckets beside a new one that are made with it.
 const SLACK: usize = 64;
 
+/// Counts at most in what a run could merge: sums of these stay far from the end of their range.
+pub const MOST_COUNTED: u64 = 1 << 48;
+/// The same of sums of times, bytes and dollars in their smallest units.
+pub const MOST_SUMMED: u128 = 1 << 112;
+
 /// How many low bits a value loses in its bucket.
 #[inline]
 fn shift(value: u64) -> u32 {

@@ -6,6 +6,7 @@ use super::series::Series;
 use super::task_sample::TaskSample;
 use super::waste::{Waste, Wasted};
 use crate::foundations::SimTime;
+use crate::foundations::histogram::{MOST_COUNTED, MOST_SUMMED};
 use crate::serving::Usage;
 use crate::serving::endpoint::EndpointUsage;
 use crate::serving::link::LinkUsage;
@@ -132,6 +133,29 @@ pub struct AgentTally {
     pub charge_per_task: Observations,
 }
 
+/// Counts that add up one by one, listed once.
+macro_rules! counts {
+    ($($count:ident)*) => {
+        impl AgentTally {
+            fn counts(&self) -> impl IntoIterator<Item = u64> + use<> {
+                [$(self.$count),*]
+            }
+
+            fn counts_mut(&mut self) -> impl IntoIterator<Item = &mut u64> {
+                [$(&mut self.$count),*]
+            }
+        }
+    };
+}
+
+counts! {
+    started succeeded in_flight finished_in_window succeeded_in_window calls calls_in_window
+    attempts calls_failed transport_errors timeouts throttled unavailable breaker_refusals
+    abandoned tool_calls tool_errors sub_agents compactions prunings pruned_tokens hedges
+    hedges_won tool_timeouts checks checks_failed reviews rejections cache_asked cache_hits
+    cache_wrong input_tokens cached_tokens output_tokens reasoning_tokens
+}
+
 impl AgentTally {
     /// Tasks that ended, well or not.
     pub fn finished(&self) -> u64 {
@@ -150,46 +174,8 @@ impl AgentTally {
 
     /// Adds another tally: of another trial, or of another population.
     pub fn merge(&mut self, other: &Self) {
-        let counts = [
-            (&mut self.started, other.started),
-            (&mut self.succeeded, other.succeeded),
-            (&mut self.in_flight, other.in_flight),
-            (&mut self.finished_in_window, other.finished_in_window),
-            (&mut self.succeeded_in_window, other.succeeded_in_window),
-            (&mut self.calls, other.calls),
-            (&mut self.calls_in_window, other.calls_in_window),
-            (&mut self.attempts, other.attempts),
-            (&mut self.calls_failed, other.calls_failed),
-            (&mut self.transport_errors, other.transport_errors),
-            (&mut self.timeouts, other.timeouts),
-            (&mut self.throttled, other.throttled),
-            (&mut self.unavailable, other.unavailable),
-            (&mut self.breaker_refusals, other.breaker_refusals),
-            (&mut self.abandoned, other.abandoned),
-            (&mut self.tool_calls, other.tool_calls),
-            (&mut self.tool_errors, other.tool_errors),
-            (&mut self.sub_agents, other.sub_agents),
-            (&mut self.compactions, other.compactions),
-            (&mut self.prunings, other.prunings),
-            (&mut self.pruned_tokens, other.pruned_tokens),
-            (&mut self.hedges, other.hedges),
-            (&mut self.hedges_won, other.hedges_won),
-            (&mut self.tool_timeouts, other.tool_timeouts),
-            (&mut self.checks, other.checks),
-            (&mut self.checks_failed, other.checks_failed),
-            (&mut self.reviews, other.reviews),
-            (&mut self.rejections, other.rejections),
-            (&mut self.cache_asked, other.cache_asked),
-            (&mut self.cache_hits, other.cache_hits),
-            (&mut self.cache_wrong, other.cache_wrong),
-            (&mut self.input_tokens, other.input_tokens),
-            (&mut self.cached_tokens, other.cached_tokens),
-            (&mut self.output_tokens, other.output_tokens),
-            (&mut self.reasoning_tokens, other.reasoning_tokens),
-        ];
-        for (mine, theirs) in counts {
-            *mine += theirs;
-        }
+        let theirs = other.counts();
+        self.counts_mut().into_iter().zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
         for (mine, theirs) in self.failed.iter_mut().zip(other.failed) {
             *mine += theirs;
         }
@@ -223,6 +209,16 @@ impl AgentTally {
             &mut self.reasoning_per_task,
             &mut self.charge_per_task,
         ]);
+    }
+
+    /// Whether a run could have counted this: it may come from a disk.
+    pub fn is_possible(&self) -> bool {
+        self.counts().into_iter().chain(self.failed).all(|count| count <= MOST_COUNTED)
+            && self.charged_pico <= MOST_SUMMED
+            && self
+                .wasted
+                .iter()
+                .all(|wasted| wasted.tokens <= MOST_COUNTED && wasted.pico <= MOST_SUMMED)
     }
 
     fn observations(&self) -> [&Observations; 15] {

@@ -257,10 +257,18 @@ impl Pool {
         self.autoscale().map_or(self.replicas, |scaling| scaling.most.max(self.replicas))
     }
 
-    /// Power of all replicas that it may have, at the meter and at full load, W; not a number where
-    /// nobody knows.
+    /// Power of its replicas at the meter, at full load, W; not a number where nobody knows.
     pub fn watts(&self) -> f64 {
-        let gpus = f64::from(self.gpus) * f64::from(self.most_replicas());
+        self.watts_of(self.replicas)
+    }
+
+    /// The same of as many replicas as it may have.
+    pub fn most_watts(&self) -> f64 {
+        self.watts_of(self.most_replicas())
+    }
+
+    fn watts_of(&self, replicas: u32) -> f64 {
+        let gpus = f64::from(self.gpus) * f64::from(replicas);
         gpus * self.gpu_power.full_w * self.bill.facility_factor
     }
 

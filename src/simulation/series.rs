@@ -1,5 +1,6 @@
 //! Load over simulated time, in a bounded number of bins.
 
+use crate::foundations::histogram::{MOST_COUNTED, MOST_SUMMED};
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::Usage;
 use crate::serving::endpoint::EndpointUsage;
@@ -58,6 +59,15 @@ pub struct PoolBin {
 }
 
 impl PoolBin {
+    fn is_possible(&self) -> bool {
+        let Self { busy_ps, gpu_ps, batch_ps, waiting_ps, kv_token_ps, flops, bytes, .. } = *self;
+        let times = [busy_ps, gpu_ps, batch_ps, waiting_ps, kv_token_ps];
+        let sums = [flops, bytes, self.down_ps, self.unpaid_ps, self.spare_ps];
+        let tokens = [self.prompt_tokens, self.cached_tokens, self.output_tokens];
+        times.iter().chain(&sums).all(|&sum| sum <= MOST_SUMMED)
+            && tokens.iter().all(|&count| count <= MOST_COUNTED)
+    }
+
     /// Adds what a replica has done.
     pub(super) fn add(&mut self, usage: &Usage) {
         self.busy_ps += u128::from(usage.busy_ps);
@@ -91,6 +101,16 @@ impl PoolBin {
 }
 
 impl Bin {
+    /// Whether a run could have counted this: it may come from a disk.
+    pub fn is_possible(&self) -> bool {
+        let Self { tasks_started, tasks_finished, tasks_succeeded, calls, .. } = *self;
+        let counts = [tasks_started, tasks_finished, tasks_succeeded, calls];
+        counts.iter().all(|&count| count <= MOST_COUNTED)
+            && self.covered_ps <= MOST_SUMMED
+            && self.pools.iter().all(PoolBin::is_possible)
+            && self.endpoints.iter().all(EndpointUsage::is_possible)
+    }
+
     /// Adds what happened in another.
     fn add(&mut self, other: &Self) {
         self.covered_ps += other.covered_ps;

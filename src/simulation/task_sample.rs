@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::cause::Cause;
 use super::plan::Plan;
+use crate::foundations::histogram::MOST_COUNTED;
 use crate::foundations::random::derive;
 
 /// One task, as it stands in `tasks.csv`.
@@ -134,7 +135,9 @@ impl TaskSample {
     /// Whether this can be a sample of the tasks of this plan: it may come from a disk.
     pub fn is_of(&self, plan: &Plan) -> bool {
         let known = |row: &TaskRow| usize::from(row.population) < plan.populations.len();
-        self.limit == plan.task_rows && self.kept.iter().all(|(_, row)| known(row))
+        self.seen <= MOST_COUNTED
+            && self.limit == plan.task_rows
+            && self.kept.iter().all(|(_, row)| known(row))
     }
 
     /// How many tasks stay.

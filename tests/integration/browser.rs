@@ -56,8 +56,13 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
-        browser.call("Page.navigate", json!({ "url": url }));
+        browser.load(url);
         Some(browser)
+    }
+
+    /// Loads a page, the present one anew where it is that.
+    pub(crate) fn load(&mut self, url: &str) {
+        self.call("Page.navigate", json!({ "url": url }));
     }
 
     /// The answer to a command; what the page says meanwhile is noted.

@@ -173,6 +173,18 @@ fn a_commitment_breaks_even_at_the_ratio_of_its_prices() {
     );
 }
 
+/// The peak lies between the mean, which it is where one bin is the whole window, and full load.
+#[test]
+fn peak_power_lies_between_the_mean_and_full_load() {
+    let load = "agents.reader.arrivals.poisson=1 /s";
+    let found = ran(&[load, "run.bin=1 s", "pools.main.region=us-texas"]).unwrap();
+    let mean_w = mean(&found, "gpu_power_w") * 4.0 * 1275.0 / 700.0 * 1.49;
+    let (peak_w, full_w) = (mean(&found, "peak_power_w"), 4.0 * 1275.0 * 1.49);
+    assert!(1.05 * mean_w < peak_w && peak_w <= full_w * (1.0 + 1e-12), "{mean_w} {peak_w}");
+    let whole = ran(&[load, "run.bin=60 s", "pools.main.region=us-texas"]).unwrap();
+    near(mean(&whole, "peak_power_w"), mean_w);
+}
+
 /// 0.38 l for a kilowatt-hour of the machines, of which an H100 of 700 W draws 1275 W.
 #[test]
 fn water_is_that_of_the_region() {

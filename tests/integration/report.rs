@@ -192,8 +192,7 @@ fn a_report_of_ten_variants_is_quick_and_at_hand() {
         .map(|_| {
             browser.wait_for("performance.getEntriesByName('seen').length > 0");
             let seen = browser.value("performance.getEntriesByName('seen')[0].startTime");
-            browser.value("location.reload()");
-            browser.wait_for("performance.getEntriesByName('seen').length === 0");
+            browser.load(&url);
             seen.as_f64().unwrap()
         })
         .collect();
@@ -203,8 +202,7 @@ fn a_report_of_ten_variants_is_quick_and_at_hand() {
     browser.keep_downloads(dir.path());
     for width in [1280, 820, 390] {
         browser.resize(width, 900);
-        browser.value("location.reload()");
-        browser.wait_for("performance.getEntriesByName('seen').length === 0");
+        browser.load(&url);
         browser.wait_for("document.documentElement?.dataset.ready === '10'");
         let figures = browser
             .value("[...document.querySelectorAll('figure:not([hidden])')].map(({ id }) => id)");

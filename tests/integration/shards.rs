@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use tokenfleet::experiment::{Findings, MonteCarlo, Watch};
+use tokenfleet::workload::arrival::Arrivals;
+use tokenfleet::workload::program::Branch;
+
 use crate::command_line::{folder, tokenfleet};
+use crate::fixture::{call, constant, end, plan, pool, program, server};
 
 /// A price that is not known: trials have draws, and twins.
 const UNKNOWN: &str = r#"pools.main.price={ uncertain = { uniform = ["$2 /h", "$4 /h"] } }"#;
@@ -171,5 +176,30 @@ fn mistakes_in_plans_are_named() {
         assert_eq!(ran.code, 2, "{words:?}");
         assert!(ran.stderr.contains(told), "{}", ran.stderr);
         assert!(!dir.path().join("p").exists());
+    }
+}
+
+/// Counts that no run comes to, under a digest that fits them, are not added up: they would pass the
+/// end of their range.
+#[test]
+fn counts_that_nobody_could_have_made_are_no_findings() {
+    let program = program(vec![call(constant(10.0), constant(5.0), Branch::always(1)), end()]);
+    let pool = pool(server(0.01, 0.0, 4), 1);
+    let plans = [plan(program, pool, Arrivals::poisson(1.0).unwrap(), 20)];
+    let run = MonteCarlo { plans: &plans, objectives: &[], trials: 1, seed: 1, threads: 1 };
+    let found = || run.run(&Watch::default()).unwrap().remove(0);
+    assert!(found().is_of(&plans[0], &[]));
+    let inflate: [fn(&mut Findings); 6] = [
+        |found| found.evidence[0].tally.started = u64::MAX,
+        |found| found.evidence[0].tally.failed[0] = 1 << 60,
+        |found| found.evidence[1].tally.charged_pico = u128::MAX / 2,
+        |found| found.series.bins[0].tasks_finished = u64::MAX,
+        |found| found.series.bins[0].pools[0].output_tokens = u64::MAX - 1,
+        |found| found.series.bins[0].pools[0].bytes = u128::MAX,
+    ];
+    for (at, inflate) in inflate.iter().enumerate() {
+        let mut inflated = found();
+        inflate(&mut inflated);
+        assert!(!inflated.is_of(&plans[0], &[]), "{at}");
     }
 }

@@ -347,6 +347,14 @@ const PLAIN: &[Metric] = &[
          window",
     ),
     ratio(
+        "peak_power_w",
+        Unit::Watts,
+        SERVERS,
+        |t| (t.peak_w, 1.0),
+        "power at the facility's meter in the bin of `timeseries.csv` that has most: what site and \
+         supply are built for",
+    ),
+    ratio(
         "joules_per_task",
         Unit::Joules,
         TASKS,

@@ -82,7 +82,7 @@ impl Assessment {
             load,
             usd_per_h: spent(answer),
             gpus: gpus(answer.plan),
-            watts: answer.plan.pools.iter().map(Pool::watts).sum(),
+            watts: answer.plan.pools.iter().map(Pool::most_watts).sum(),
             trials: answer.rows.len() as u64,
             keeps_up: answer.keeps_up,
             verdicts: answer.verdicts.clone(),

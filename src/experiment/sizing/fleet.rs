@@ -309,11 +309,11 @@ fn watts(plan: &Plan, knobs: &[Knob], counts: &[u32]) -> f64 {
     let more = knobs.iter().zip(counts).map(|(knob, &count)| match knob {
         Knob::Replicas(pool) | Knob::MostReplicas(pool) => {
             let now = f64::from(knob.get(plan).unwrap_or(count));
-            plan.pools[*pool].watts() * (f64::from(count) / now - 1.0)
+            plan.pools[*pool].most_watts() * (f64::from(count) / now - 1.0)
         }
         Knob::Slots(_) => 0.0,
     });
-    plan.pools.iter().map(Pool::watts).sum::<f64>() + more.sum::<f64>()
+    plan.pools.iter().map(Pool::most_watts).sum::<f64>() + more.sum::<f64>()
 }
 
 /// Dollars per hour of the servers with these counts.

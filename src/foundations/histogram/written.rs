@@ -1,11 +1,7 @@
 //! A histogram as it is kept on a disk: the buckets that hold something, and nothing that depends on
 //! the order of recording.
 
-use super::{Histogram, place};
-
-/// Counts at most, of all histograms that a run could merge: sums of these stay far from the end of
-/// their range.
-const MOST: u64 = 1 << 48;
+use super::{Histogram, MOST_COUNTED, place};
 
 /// See the module's page.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -47,7 +43,8 @@ impl TryFrom<Written> for Histogram {
         let last = buckets.iter().try_fold(0_u32, |at, (beyond, _)| at.checked_add(*beyond));
         let last = last.map_or(usize::MAX, |last| last as usize);
         let count = buckets.iter().try_fold(0_u64, |all, (_, count)| all.checked_add(*count));
-        let count = count.filter(|&count| count <= MOST).ok_or("a histogram holds too much")?;
+        let count =
+            count.filter(|&count| count <= MOST_COUNTED).ok_or("a histogram holds too much")?;
         if (first as usize, last) != (place(min), place(max)) {
             return Err("a histogram's ends are not those of its buckets");
         }

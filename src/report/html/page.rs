@@ -275,7 +275,7 @@ fn key_figures(html: &mut String, variants: &[Value]) {
 
 /// A row for each objective, a column for each variant.
 fn objectives(html: &mut String, variants: &[Value]) {
-    let mut rows: Vec<[String; 2]> = Vec::new();
+    let mut rows: Vec<String> = Vec::new();
     for objective in variants.iter().flat_map(|variant| items(&variant["objectives"])) {
         let row = asked(objective);
         if !rows.contains(&row) {
@@ -286,21 +286,21 @@ fn objectives(html: &mut String, variants: &[Value]) {
         return;
     }
     let names = variants.iter().map(|variant| escape(text(variant, "name")));
-    let head = ["", "asked"].map(str::to_owned).into_iter().chain(names).collect::<Vec<_>>();
-    let row = |row: &[String; 2]| {
+    let head: Vec<String> = std::iter::once(String::new()).chain(names).collect();
+    let row = |row: &String| {
         let cell = |variant: &Value| {
             let found = items(&variant["objectives"]).iter().find(|found| asked(found) == *row);
             found.map_or_else(|| "–".to_owned(), verdict)
         };
-        row.iter().cloned().chain(variants.iter().map(cell)).collect()
+        std::iter::once(row.clone()).chain(variants.iter().map(cell)).collect()
     };
     table(html, "Objectives", &head, &rows.iter().map(row).collect::<Vec<_>>());
 }
 
 /// An objective's name, and its limit.
-fn asked(objective: &Value) -> [String; 2] {
-    let limit = format!("{} {}", text(objective, "bound"), objective_figure(objective, "limit"));
-    [escape(text(objective, "name")), limit]
+fn asked(objective: &Value) -> String {
+    let (name, bound) = (escape(text(objective, "name")), text(objective, "bound"));
+    format!("{name} <small>{bound} {}</small>", objective_figure(objective, "limit"))
 }
 
 fn objective_figure(objective: &Value, key: &str) -> String {

@@ -1,5 +1,7 @@
 //! What an endpoint has done, as integers that add up exactly.
 
+use crate::foundations::histogram::{MOST_COUNTED, MOST_SUMMED};
+
 /// What an endpoint did in a stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EndpointUsage {
@@ -32,5 +34,13 @@ impl EndpointUsage {
         self.cached_tokens += other.cached_tokens;
         self.output_tokens += other.output_tokens;
         self.spent_pico += other.spent_pico;
+    }
+
+    /// Whether a run could have counted this: it may come from a disk.
+    pub fn is_possible(&self) -> bool {
+        let counts = [self.requests, self.throttled, self.unavailable, self.calls];
+        let tokens = [self.input_tokens, self.cached_tokens, self.output_tokens];
+        counts.iter().chain(&tokens).all(|&count| count <= MOST_COUNTED)
+            && self.spent_pico <= MOST_SUMMED
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn power_limit(site: &Section, pools: &mut [Option<Pool>]) -> f64 {
         let fault = site.fault("power_limit", message).unfit();
         let fit = |pool: &Pool| {
             let others = watts - pool.watts();
-            let count = (limit - others) / (pool.watts() / f64::from(pool.most_replicas()));
+            let count = (limit - others) / (pool.watts() / f64::from(pool.replicas));
             format!("{} replicas of `{}` would fit", libm::floor(count.max(0.0)), pool.name)
         };
         site.report(all().map(fit).fold(fault, Fault::help));
