@@ -42,7 +42,7 @@ fn tpot_s(dir: &Path, words: &[&str]) -> f64 {
 }
 
 /// A result as `vllm bench serve --save-result` writes it.
-fn bench(clients: u32, tpot_ms: f64) -> String {
+pub(crate) fn bench(clients: u32, tpot_ms: f64) -> String {
     let requests = 10 * clients;
     format!(
         r#"{{"date": "20260406-101500", "backend": "vllm", "num_prompts": {requests},
