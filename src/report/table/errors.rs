@@ -29,7 +29,11 @@ pub fn targets(targets: &[Target], style: Style) -> String {
         text.push_str(&format!("{others} more have nothing here to be held against\n"));
     }
     let missed = targets.iter().filter(|it| it.is_reached() == Some(false));
-    for target in missed.filter(|it| !it.reason.is_empty()) {
+    let mut known = missed.filter(|it| !it.reason.is_empty()).peekable();
+    if known.peek().is_some() {
+        text.push_str("what keeps the rows that come with tokenfleet from these:\n");
+    }
+    for target in known {
         text.push_str(&paragraph("- ", &format!("{}: {}", target.what, target.reason), style));
     }
     text
