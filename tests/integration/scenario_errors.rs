@@ -747,6 +747,13 @@ fn autoscalers_that_can_never_meet_their_minimum_are_refused() {
 }
 
 #[test]
+fn a_fleet_that_cannot_be_built_draws_nothing_that_could_be_judged() {
+    let misspelt = GOOD.replace("tensor_parallel = 4", "tensor_paralel = 4");
+    let found = faults(&format!("{misspelt}[site]\npower_limit = '20 kW'\n"));
+    assert_one(&found, "unknown key `tensor_paralel`", "did you mean `tensor_parallel`");
+}
+
+#[test]
 fn autoscalers_that_can_never_hold_their_limit_are_refused() {
     let with = |keys: &str| faults(&format!("{GOOD}autoscale = {{ max = 4, {keys} }}\n"));
     assert_one(

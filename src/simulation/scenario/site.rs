@@ -21,6 +21,10 @@ pub static SITE: Schema = Schema::new(
 pub(super) fn power_limit(site: &Section, pools: &mut [Option<Pool>]) -> f64 {
     let limit = site.quantity("power_limit");
     let all = || pools.iter().flatten();
+    if pools.iter().any(Option::is_none) {
+        // A pool that could not be built has said so; nothing is known of the fleet.
+        return limit;
+    }
     if let Some(unknown) = all().find(|pool| pool.watts().is_nan()) {
         let message = format!("the power of `{}` is not known", unknown.accelerator);
         site.report(site.fault("power_limit", message).unfit());
