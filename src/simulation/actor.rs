@@ -246,6 +246,16 @@ pub(super) enum Server {
 
 impl Server {
     const NONE: Self = Self::Replica { index: 0, request: RequestId::NONE };
+
+    /// The replica among all, where it is one.
+    pub(super) fn replica(self) -> Option<usize> {
+        match self {
+            Self::Replica { index, .. }
+            | Self::Prefill { index, .. }
+            | Self::Answer { index, .. } => Some(index as usize),
+            Self::Held { .. } | Self::Endpoint { .. } => None,
+        }
+    }
 }
 
 /// A call at an endpoint.

@@ -5,7 +5,7 @@
 //! A hedge is an attempt, and a retry to the budget. While one of the two is under way, a failure of
 //! the other is counted and leads to nothing.
 
-use super::actor::{Call, Server};
+use super::actor::Call;
 use super::call::Failure;
 use super::event::Handle;
 use super::plan::Backend;
@@ -73,15 +73,7 @@ impl World<'_> {
     /// The replica that a request is at, if it is still at one.
     #[cold]
     fn replica_of(&self, request: Handle) -> Option<usize> {
-        if !self.in_flight.contains(request) {
-            return None;
-        }
-        match self.in_flight[request].server {
-            Server::Replica { index, .. }
-            | Server::Prefill { index, .. }
-            | Server::Answer { index, .. } => Some(index as usize),
-            Server::Held { .. } | Server::Endpoint { .. } => None,
-        }
+        self.in_flight.contains(request).then(|| self.in_flight[request].server.replica()).flatten()
     }
 
     /// A hedged call was answered by one request: the other is given up.

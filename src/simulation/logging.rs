@@ -25,19 +25,6 @@ impl<'p> World<'p> {
         world.log.map(|log| log.calls)
     }
 
-    /// The same with each boundary of each server's steps.
-    pub fn timeline_of_trial(
-        plan: &'p Plan,
-        seed: u64,
-        trial: u64,
-        proceed: impl FnMut(SimTime, u64) -> bool,
-    ) -> TrialLog {
-        let mut world = Self::new(plan);
-        world.log = Some(Box::new(TrialLog { keeps_steps: true, ..TrialLog::default() }));
-        world.run(seed, trial, proceed);
-        world.log.map(|log| *log).unwrap_or_default()
-    }
-
     /// Runs one trial of a plan and returns what happened in it, without the pieces of prompts.
     /// `proceed` is asked as in [`World::run`]; of a trial that is stopped it is what happened until
     /// then.
@@ -47,8 +34,28 @@ impl<'p> World<'p> {
         trial: u64,
         proceed: impl FnMut(SimTime, u64) -> bool,
     ) -> TrialLog {
+        Self::logged(plan, TrialLog::default(), (seed, trial), proceed)
+    }
+
+    /// The same with each boundary of each server's steps.
+    pub fn timeline_of_trial(
+        plan: &'p Plan,
+        seed: u64,
+        trial: u64,
+        proceed: impl FnMut(SimTime, u64) -> bool,
+    ) -> TrialLog {
+        let log = TrialLog { keeps_steps: true, ..TrialLog::default() };
+        Self::logged(plan, log, (seed, trial), proceed)
+    }
+
+    fn logged(
+        plan: &'p Plan,
+        log: TrialLog,
+        (seed, trial): (u64, u64),
+        proceed: impl FnMut(SimTime, u64) -> bool,
+    ) -> TrialLog {
         let mut world = Self::new(plan);
-        world.log = Some(Box::default());
+        world.log = Some(Box::new(log));
         world.run(seed, trial, proceed);
         world.log.map(|log| *log).unwrap_or_default()
     }
@@ -73,14 +80,8 @@ impl World<'_> {
             Script::Program(program) => Some((program, found.step)),
             Script::Recorded { .. } => None,
         };
-        let replica = match server {
-            Server::Replica { index, .. }
-            | Server::Prefill { index, .. }
-            | Server::Answer { index, .. } => {
-                index - self.pools[pool as usize].replicas.start as u32
-            }
-            Server::Endpoint { .. } | Server::Held { .. } => 0,
-        };
+        let first = self.pools[usize::from(pool)].replicas.start;
+        let replica = server.replica().map_or(0, |index| (index - first) as u32);
         let call = LoggedCall {
             population: found.population,
             session: self.session_of(actor),
@@ -113,13 +114,18 @@ impl World<'_> {
         if self.log.as_ref().is_none_or(|log| !log.keeps_steps) {
             return;
         }
-        let pool = self.pool_of_replica[index];
-        let replica = (index - self.pools[usize::from(pool)].replicas.start) as u32;
+        let (pool, replica) = self.name_of_replica(index);
         let (at, found) = (self.now, &self.replicas[index]);
         if let Some(log) = &mut self.log {
             let (done, next) = (found.steps_done(), found.under_way());
             log.boundaries.push(Boundary { pool, replica, at, done, next });
         }
+    }
+
+    /// The pool of a replica among all, and its place there.
+    fn name_of_replica(&self, index: usize) -> (u16, u32) {
+        let pool = self.pool_of_replica[index];
+        (pool, (index - self.pools[usize::from(pool)].replicas.start) as u32)
     }
 
     /// Writes down that nobody waits for the answer to a request any longer.
@@ -128,16 +134,10 @@ impl World<'_> {
         if self.log.is_none() || !self.actors.contains(actor) {
             return;
         }
+        let endpoints = self.plan.pools.len() as u16;
         let server = match server {
-            Server::Replica { index, .. }
-            | Server::Prefill { index, .. }
-            | Server::Answer { index, .. } => {
-                let pool = self.pool_of_replica[index as usize];
-                let first = self.pools[usize::from(pool)].replicas.start as u32;
-                Some((pool, index - first))
-            }
-            Server::Endpoint { index, .. } => Some((self.plan.pools.len() as u16 + index, 0)),
-            Server::Held { .. } => None,
+            Server::Endpoint { index, .. } => Some((endpoints + index, 0)),
+            _ => server.replica().map(|index| self.name_of_replica(index)),
         };
         let found = &self.actors[actor];
         let given_up = GivenUp {

@@ -133,27 +133,33 @@ pub struct AgentTally {
     pub charge_per_task: Observations,
 }
 
-/// Counts that add up one by one, listed once.
-macro_rules! counts {
-    ($($count:ident)*) => {
+/// Fields of one kind, listed once: all of them to read and all of them to change.
+macro_rules! listed {
+    ($kind:ty, $all:ident, $all_mut:ident: $($field:ident)*) => {
         impl AgentTally {
-            fn counts(&self) -> impl IntoIterator<Item = u64> + use<> {
-                [$(self.$count),*]
+            fn $all(&self) -> impl IntoIterator<Item = &$kind> {
+                [$(&self.$field),*]
             }
 
-            fn counts_mut(&mut self) -> impl IntoIterator<Item = &mut u64> {
-                [$(&mut self.$count),*]
+            fn $all_mut(&mut self) -> impl IntoIterator<Item = &mut $kind> {
+                [$(&mut self.$field),*]
             }
         }
     };
 }
 
-counts! {
+listed! { u64, counts, counts_mut:
     started succeeded in_flight finished_in_window succeeded_in_window calls calls_in_window
     attempts calls_failed transport_errors timeouts throttled unavailable breaker_refusals
     abandoned tool_calls tool_errors sub_agents compactions prunings pruned_tokens hedges
     hedges_won tool_timeouts checks checks_failed reviews rejections cache_asked cache_hits
     cache_wrong input_tokens cached_tokens output_tokens reasoning_tokens
+}
+
+listed! { Observations, observations, observations_mut:
+    task_latency call_latency ttft tpot queue_time tool_time calls_per_task tool_calls_per_task
+    tokens_per_task plain_per_task input_per_task cached_per_task output_per_task
+    reasoning_per_task charge_per_task
 }
 
 impl AgentTally {
@@ -213,52 +219,12 @@ impl AgentTally {
 
     /// Whether a run could have counted this: it may come from a disk.
     pub fn is_possible(&self) -> bool {
-        self.counts().into_iter().chain(self.failed).all(|count| count <= MOST_COUNTED)
+        self.counts().into_iter().chain(&self.failed).all(|count| *count <= MOST_COUNTED)
             && self.charged_pico <= MOST_SUMMED
             && self
                 .wasted
                 .iter()
                 .all(|wasted| wasted.tokens <= MOST_COUNTED && wasted.pico <= MOST_SUMMED)
-    }
-
-    fn observations(&self) -> [&Observations; 15] {
-        [
-            &self.task_latency,
-            &self.call_latency,
-            &self.ttft,
-            &self.tpot,
-            &self.queue_time,
-            &self.tool_time,
-            &self.calls_per_task,
-            &self.tool_calls_per_task,
-            &self.tokens_per_task,
-            &self.plain_per_task,
-            &self.input_per_task,
-            &self.cached_per_task,
-            &self.output_per_task,
-            &self.reasoning_per_task,
-            &self.charge_per_task,
-        ]
-    }
-
-    fn observations_mut(&mut self) -> [&mut Observations; 15] {
-        [
-            &mut self.task_latency,
-            &mut self.call_latency,
-            &mut self.ttft,
-            &mut self.tpot,
-            &mut self.queue_time,
-            &mut self.tool_time,
-            &mut self.calls_per_task,
-            &mut self.tool_calls_per_task,
-            &mut self.tokens_per_task,
-            &mut self.plain_per_task,
-            &mut self.input_per_task,
-            &mut self.cached_per_task,
-            &mut self.output_per_task,
-            &mut self.reasoning_per_task,
-            &mut self.charge_per_task,
-        ]
     }
 }
 

@@ -47,17 +47,7 @@ impl BatchMeans {
     /// Adds observations, one after the other.
     #[inline]
     pub fn record_all(&mut self, values: &[u64]) {
-        let mut rest = values;
-        while !rest.is_empty() {
-            let room = self.missing.saturating_add(1).min(rest.len() as u64) as usize;
-            let (now, later) = rest.split_at(room);
-            self.sum = now.iter().fold(self.sum, |sum, &value| sum + value as f64);
-            match self.missing.checked_sub(room as u64) {
-                Some(missing) => self.missing = missing,
-                None => self.begin_batch(),
-            }
-            rest = later;
-        }
+        values.iter().for_each(|&value| self.record(value as f64));
     }
 
     /// The batch is full; from so many on, neighbours are joined.
