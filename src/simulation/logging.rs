@@ -80,8 +80,7 @@ impl World<'_> {
             Script::Program(program) => Some((program, found.step)),
             Script::Recorded { .. } => None,
         };
-        let first = self.pools[usize::from(pool)].replicas.start;
-        let replica = server.replica().map_or(0, |index| (index - first) as u32);
+        let replica = server.replica().map_or(0, |index| self.name_of_replica(index).1);
         let call = LoggedCall {
             population: found.population,
             session: self.session_of(actor),

@@ -86,3 +86,17 @@ fn visits_are_those_of_the_markov_chain_and_a_task_adds_up() {
     let spend = example["spend"].as_array().unwrap();
     assert_eq!((spend.len(), &spend[0]["step"]), (1, &Value::from("ask")));
 }
+
+/// Calls to an endpoint have no server to name.
+#[test]
+fn calls_to_an_endpoint_are_looked_at_too() {
+    let dir = folder();
+    let (agents, _) = SCENARIO.split_once("[pools.main]").unwrap();
+    let hosted = "[endpoints.main]\nmodel = \"gpt-4o-mini\"\ntpot = \"12 ms\"\nttft = \"1 s\"\n";
+    fs::write(dir.path().join("asks.toml"), [agents, hosted].concat()).unwrap();
+    let ran = tokenfleet(dir.path(), &["run", "asks.toml", "--out", "asks"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let example = fs::read_to_string(dir.path().join("asks/example.json")).unwrap();
+    let example: Value = serde_json::from_str(&example).unwrap();
+    assert!(example["base"]["tasks"].as_u64().unwrap() > 1000);
+}
