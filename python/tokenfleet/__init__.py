@@ -156,8 +156,8 @@ class Result:
         rows = []
         for variant in self.summary["variants"]:
             parts = [("fleet", "", variant["metrics"])]
-            for scope in ("agents", "pools"):
-                parts += [(scope, name, found) for name, found in variant[scope].items()]
+            for scope in ("agents", "tenants", "pools"):
+                parts += [(scope, name, found) for name, found in variant.get(scope, {}).items()]
             for scope, part, metrics in parts:
                 for metric, figure in metrics.items():
                     head = {"variant": variant["name"], "scope": scope, "part": part}

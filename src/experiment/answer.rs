@@ -19,7 +19,7 @@ use super::trial::TrialRow;
 pub struct Answer<'p> {
     /// What was simulated.
     pub plan: &'p Plan,
-    /// What figures are about: the fleet, then each kind of agent, then each pool.
+    /// What figures are about: the fleet, then each kind of agent, each pool and so on.
     pub parts: Vec<Part>,
     /// By part, in the order of [`METRICS`].
     pub figures: Vec<Vec<Figure>>,
@@ -55,17 +55,22 @@ impl<'p> Answer<'p> {
             [only] => Stretches::new(plan.of_trial(only.trial), only.window_s, &series),
             _ => Stretches::default(),
         };
-        let agents = plan.populations.len();
+        let first_tenant = parts.len() - plan.tenants.len();
         let figure = |part: usize, (at, metric): (usize, &'static Metric)| {
             let Some(evidence_of) = evidence.get(part) else { return Figure::default() };
             let values: Vec<_> = rows.iter().map(|row| row.parts[part][at]).collect();
-            let members = if part == 0 { &evidence[1..=agents] } else { &[] };
+            let members = match part.checked_sub(first_tenant) {
+                _ if part == 0 => (0..plan.populations.len()).collect(),
+                Some(tenant) => plan.agents_of(tenant).collect(),
+                None => Vec::new(),
+            };
+            let members: Vec<_> = members.into_iter().map(|agent| &evidence[1 + agent]).collect();
             let stretches = stretches.of(part, metric);
             let sample = Sample {
                 metric,
                 values: &values,
                 evidence: evidence_of,
-                members,
+                members: &members,
                 stretches: &stretches,
                 confidence,
             };

@@ -14,7 +14,8 @@ const PICO: f64 = 1e12;
 /// Dollars of a task are counted in nanodollars.
 pub(super) const NANO: f64 = 1e9;
 
-/// What figures are about: the fleet, then each kind of agent, each pool and each endpoint.
+/// What figures are about: the fleet, then each kind of agent, each pool, each endpoint, and each
+/// tenant where several are named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// What kind of thing it is.
@@ -26,6 +27,18 @@ pub struct Part {
 impl Part {
     /// The fleet.
     pub const FLEET: Self = Self { scope: Scope::Fleet, name: String::new() };
+
+    /// What stands before the name of a figure of it: `agents.coder.`, nothing for the fleet.
+    pub fn prefix(&self) -> String {
+        let kind = match self.scope {
+            Scope::Fleet => return String::new(),
+            Scope::Agent => "agents",
+            Scope::Tenant => "tenants",
+            Scope::Pool => "pools",
+            Scope::Endpoint => "endpoints",
+        };
+        format!("{kind}.{}.", self.name)
+    }
 }
 
 /// All parts of a plan, in the order in which trials list them.
@@ -33,9 +46,11 @@ pub fn parts(plan: &Plan) -> Vec<Part> {
     let agents = plan.populations.iter().map(|population| (Scope::Agent, &population.name));
     let pools = plan.pools.iter().map(|pool| (Scope::Pool, &pool.name));
     let endpoints = plan.endpoints.iter().map(|endpoint| (Scope::Endpoint, &endpoint.name));
+    let tenants = plan.tenants.iter().map(|tenant| (Scope::Tenant, tenant));
     let named = agents
         .chain(pools)
         .chain(endpoints)
+        .chain(tenants)
         .map(|(scope, name)| Part { scope, name: name.clone() });
     std::iter::once(Part::FLEET).chain(named).collect()
 }

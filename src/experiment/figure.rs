@@ -58,8 +58,8 @@ pub(super) struct Sample<'a> {
     pub(super) values: &'a [Value],
     /// Distributions over all trials.
     pub(super) evidence: &'a Evidence,
-    /// Distributions of the agents that this part is made of: of all for the fleet, else none.
-    pub(super) members: &'a [Evidence],
+    /// Distributions of the agents that this part is made of: a fleet or a tenant, else none.
+    pub(super) members: &'a [&'a Evidence],
     /// Of a single trial: top and bottom in stretches of the measured window.
     pub(super) stretches: &'a [(f64, f64)],
     /// How often the interval must hold.

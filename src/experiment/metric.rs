@@ -18,14 +18,16 @@ use super::totals::{Served, Totals};
 pub use table::METRICS;
 use table::{FAILURES, LEVERS, TIERS};
 
-/// What a figure is about: the whole fleet, one kind of agent, one pool of servers, or one hosted
-/// endpoint.
+/// What a figure is about: the whole fleet, one kind of agent, the agents of one tenant, one pool
+/// of servers, or one hosted endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// All agents and all pools.
     Fleet,
     /// The agents of one population.
     Agent,
+    /// The agents of one tenant.
+    Tenant,
     /// The replicas of one pool.
     Pool,
     /// One hosted endpoint.
@@ -45,6 +47,8 @@ pub enum Unit {
     UsdPerMtoken,
     /// Tokens.
     Tokens,
+    /// Tasks.
+    Tasks,
     /// Calls, of models or of tools.
     Calls,
     /// Requests.
@@ -82,6 +86,7 @@ impl Unit {
             Unit::UsdPerHour => "USD/h",
             Unit::UsdPerMtoken => "USD/Mtoken",
             Unit::Tokens => "tokens",
+            Unit::Tasks => "tasks",
             Unit::Calls => "calls",
             Unit::Requests => "requests",
             Unit::PerSecond => "1/s",
@@ -112,7 +117,7 @@ impl Unit {
             Unit::Watts => Dimension::Power,
             Unit::Joules => Dimension::Energy,
             Unit::BytesPerSecond => Dimension::Bandwidth,
-            Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
+            Unit::Tasks | Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
             Unit::TokensPerJoule | Unit::Grams | Unit::Litres | Unit::Megabytes => {
                 Dimension::Number
             }

@@ -113,7 +113,7 @@ impl ModelError {
 #[must_use]
 pub fn share_of(plan: &Plan, part: &Part, metric: &str) -> Option<f64> {
     let concerns = |pool: &&Pool| match part.scope {
-        Scope::Fleet | Scope::Agent => true,
+        Scope::Fleet | Scope::Agent | Scope::Tenant => true,
         Scope::Pool => pool.name == part.name,
         Scope::Endpoint => false,
     };

@@ -30,7 +30,7 @@ impl fmt::Display for Statistic {
 /// A bound on one figure.
 #[derive(Clone, Debug)]
 pub struct Objective {
-    /// Its name in the scenario: `task_latency_p95`.
+    /// Its name in the scenario: `task_latency_p95`, or `agents.coder.task_latency_p95` of a part.
     pub name: String,
     /// The figure.
     pub metric: &'static Metric,
@@ -56,11 +56,12 @@ impl Objective {
         let of = match &asked.of {
             scenario::Part::Fleet => Part::FLEET,
             scenario::Part::Agent(name) => Part { scope: Scope::Agent, name: name.clone() },
+            scenario::Part::Tenant(name) => Part { scope: Scope::Tenant, name: name.clone() },
             scenario::Part::Pool(name) => Part { scope: Scope::Pool, name: name.clone() },
             scenario::Part::Endpoint(name) => Part { scope: Scope::Endpoint, name: name.clone() },
         };
         Some(Self {
-            name: asked.name.clone(),
+            name: format!("{}{}", of.prefix(), asked.name),
             metric: Metric::find(asked.metric)?,
             statistic,
             limit: asked.limit,

@@ -48,7 +48,10 @@ impl Stretches {
         let one = |parts: &Vec<Stretch>| {
             let Stretch { window_s, ref tally, served } = *parts.get(part)?;
             let (top, bottom) = match metric.origin {
-                Origin::Ratio(of) => of(&Totals { window_s, tally, served, peak_w: f64::NAN }),
+                Origin::Ratio(of) => {
+                    let (bill_usd, peak_w) = (f64::NAN, f64::NAN);
+                    of(&Totals { window_s, tally, served, bill_usd, peak_w })
+                }
                 Origin::Sum(of) => (of(&served), window_s),
                 Origin::Dollars => (served.spent_usd, tally.finished_in_window as f64),
                 // All requests of a batch wait for the same step: a mean gap is the batch's time

@@ -291,7 +291,7 @@ impl Served {
         }
     }
 
-    /// The part of the window's dollars and tokens that belongs to one kind of agent: its part of
+    /// The part of the window's dollars and tokens that belongs to some agents: their part of
     /// what tasks that count were charged, and of their tokens. So idle time is borne in proportion
     /// to use. Replicas serve everyone, so what they did belongs to no agent.
     pub fn share_of(&self, agent: &AgentTally, all: &AgentTally) -> Self {
@@ -325,6 +325,8 @@ pub struct Totals<'a> {
     pub tally: &'a AgentTally,
     /// What servers did for them.
     pub served: Served,
+    /// Dollars that the whole fleet spent.
+    pub bill_usd: f64,
     /// Power at the facility's meter in the bin of the time series that has most, W.
     pub peak_w: f64,
 }

@@ -93,6 +93,13 @@ impl Digest {
             parts.push((served, Scope::Agent, f64::NAN));
             evidence.push(Evidence { tally, usd, ..Evidence::default() });
         }
+        let tenants: Vec<_> = (0..plan.tenants.len())
+            .map(|tenant| {
+                let mut all = Evidence::default();
+                plan.agents_of(tenant).for_each(|agent| all.merge(&evidence[agent]));
+                (fleet_served.share_of(&all.tally, &fleet.tally), all)
+            })
+            .collect();
         for ((pool, served), peak_w) in outcome.pools.into_iter().zip(served).zip(peaks_w) {
             parts.push((served, Scope::Pool, peak_w));
             evidence.push(Evidence { gaps: pool.usage.inter_token, ..Evidence::default() });
@@ -101,9 +108,14 @@ impl Digest {
             parts.push((served, Scope::Endpoint, f64::NAN));
             evidence.push(Evidence::default());
         }
+        for (served, all) in tenants {
+            parts.push((served, Scope::Tenant, f64::NAN));
+            evidence.push(all);
+        }
         evidence.insert(0, fleet);
         let values = |(&(served, scope, peak_w), evidence): (&(Served, Scope, f64), &Evidence)| {
-            let totals = Totals { window_s, tally: &evidence.tally, served, peak_w };
+            let bill_usd = fleet_served.spent_usd;
+            let totals = Totals { window_s, tally: &evidence.tally, served, bill_usd, peak_w };
             METRICS.iter().map(|metric| value(metric, scope, &totals, evidence)).collect()
         };
         let rows: Vec<Vec<Value>> = parts.iter().zip(&evidence).map(values).collect();

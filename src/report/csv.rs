@@ -31,20 +31,10 @@ pub fn writer<W: Write>(out: W) -> csv::Writer<W> {
     csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(out)
 }
 
-/// What stands before the columns of a part.
-fn prefix(part: &Part) -> String {
-    match part.scope {
-        Scope::Fleet => String::new(),
-        Scope::Agent => format!("agents.{}.", part.name),
-        Scope::Pool => format!("pools.{}.", part.name),
-        Scope::Endpoint => format!("endpoints.{}.", part.name),
-    }
-}
-
 /// The parts of all variants, each once, in the order in which they first appear by scope.
 fn all_parts(answers: &Answers<'_>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
-    for scope in [Scope::Fleet, Scope::Agent, Scope::Pool, Scope::Endpoint] {
+    for scope in [Scope::Fleet, Scope::Agent, Scope::Tenant, Scope::Pool, Scope::Endpoint] {
         for part in answers.variants.iter().flat_map(|variant| &variant.parts) {
             if part.scope == scope && !parts.contains(part) {
                 parts.push(part.clone());
@@ -67,7 +57,7 @@ const OF_TIMES: [usize; 3] = [0, 2, 3];
 impl TrialColumn<'_> {
     fn name(&self) -> String {
         let quantile = self.quantile.map(|at| format!("_p{:.0}", QUANTILES[at] * 100.0));
-        format!("{}{}{}", prefix(self.part), self.metric.key, quantile.unwrap_or_default())
+        format!("{}{}{}", self.part.prefix(), self.metric.key, quantile.unwrap_or_default())
     }
 
     fn value(&self, answer: &Answer<'_>, row: usize) -> Option<f64> {
@@ -156,17 +146,16 @@ pub fn trials(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
     Ok(())
 }
 
-/// `tasks.csv`: a row for each task of the sample; `stands_for` says how many tasks a row is one of.
+/// `tasks.csv`: a row for each task of the sample; `stands_for` says how many tasks a row is one of,
+/// `tenant` whose it is where several are named.
 ///
 /// # Errors
 /// When writing fails.
 pub fn tasks(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
     let mut out = writer(out);
-    out.write_record([
-        "variant",
-        "trial",
-        "task",
-        "agent",
+    let names_tenants = answers.variants.iter().any(|answer| !answer.plan.tenants.is_empty());
+    let head = ["variant", "trial", "task", "agent"];
+    let rest = [
         "outcome",
         "started_s",
         "latency_s",
@@ -178,17 +167,20 @@ pub fn tasks(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
         "reasoning_tokens",
         "usd_busy",
         "stands_for",
-    ])?;
+    ];
+    let tenant = names_tenants.then_some("tenant");
+    out.write_record(head.into_iter().chain(tenant).chain(rest))?;
     for answer in &answers.variants {
         let rows = answer.tasks.rows();
         let stands_for = number(answer.tasks.seen() as f64 / rows.len() as f64);
         for row in rows {
             let outcome = row.cause.map_or("success", |cause| Cause::ALL[cause as usize].1);
-            out.write_record([
-                answer.plan.name.as_str(),
-                &row.trial.to_string(),
-                &row.task.to_string(),
-                &answer.plan.populations[row.population as usize].name,
+            let agents = &answer.plan.populations[row.population as usize];
+            let tenant = answer.plan.tenants.get(usize::from(agents.claim.tenant));
+            let tenant = names_tenants.then(|| tenant.map_or("", String::as_str));
+            let (trial, task) = (row.trial.to_string(), row.task.to_string());
+            let head = [answer.plan.name.as_str(), &trial, &task, &agents.name];
+            let rest = [
                 outcome,
                 &number(row.started_s),
                 &number(row.latency_s),
@@ -200,7 +192,8 @@ pub fn tasks(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
                 &row.reasoning_tokens.to_string(),
                 &number(row.usd),
                 &stands_for,
-            ])?;
+            ];
+            out.write_record(head.into_iter().chain(tenant).chain(rest))?;
         }
     }
     out.flush()?;
@@ -219,7 +212,7 @@ pub fn distributions(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> 
         let metrics = METRICS.iter().filter(|m| m.is_observed() && m.applies_to(part.scope));
         columns.extend(metrics.map(|metric| (part, metric)));
     }
-    let names = columns.iter().map(|(part, metric)| format!("{}{}", prefix(part), metric.key));
+    let names = columns.iter().map(|(part, metric)| format!("{}{}", part.prefix(), metric.key));
     let mut out = writer(out);
     out.write_record(["variant".to_owned(), "p".to_owned()].into_iter().chain(names))?;
     for answer in &answers.variants {
@@ -328,10 +321,10 @@ pub fn timeseries(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
     ];
     let endpoints: Vec<&Part> = parts.iter().filter(|part| part.scope == Scope::Endpoint).collect();
     let names = pools.iter().flat_map(|part| {
-        POOL_COLUMNS.iter().map(move |(name, _)| format!("{}{name}", prefix(part)))
+        POOL_COLUMNS.iter().map(move |(name, _)| format!("{}{name}", part.prefix()))
     });
     let names = names.chain(endpoints.iter().flat_map(|part| {
-        ENDPOINT_COLUMNS.iter().map(move |(name, _)| format!("{}{name}", prefix(part)))
+        ENDPOINT_COLUMNS.iter().map(move |(name, _)| format!("{}{name}", part.prefix()))
     }));
     let mut out = writer(out);
     out.write_record(fleet.map(str::to_owned).into_iter().chain(names))?;
@@ -407,6 +400,7 @@ pub fn figures(answers: &Answers<'_>, out: impl Write) -> csv::Result<()> {
             let scope = match part.scope {
                 Scope::Fleet => "fleet",
                 Scope::Agent => "agent",
+                Scope::Tenant => "tenant",
                 Scope::Pool => "pool",
                 Scope::Endpoint => "endpoint",
             };

@@ -84,8 +84,10 @@ fn scale_of(unit: Unit, size: f64) -> Scale {
             let (factor, after) = thousands(size, [" B/s", " kB/s", " MB/s", " GB/s"]);
             scale("", factor, after)
         }
-        Unit::Calls | Unit::Requests | Unit::Ratio if size < 1e5 => scale("", 1.0, ""),
-        Unit::Tokens | Unit::Calls | Unit::Requests | Unit::Ratio => {
+        Unit::Tasks | Unit::Calls | Unit::Requests | Unit::Ratio if size < 1e5 => {
+            scale("", 1.0, "")
+        }
+        Unit::Tokens | Unit::Tasks | Unit::Calls | Unit::Requests | Unit::Ratio => {
             let (factor, after) = thousands(size, ["", " k", " M", " B"]);
             scale("", factor, after)
         }

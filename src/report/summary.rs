@@ -28,6 +28,9 @@ pub struct VariantSummary<'a> {
     pub metrics: Metrics<'a>,
     /// Figures by kind of agent.
     pub agents: Named<Metrics<'a>>,
+    /// Figures by tenant, where several are named.
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    pub tenants: Named<Metrics<'a>>,
     /// Figures by pool.
     pub pools: Named<Metrics<'a>>,
     /// Figures by hosted endpoint.
@@ -283,6 +286,7 @@ impl<'a> VariantSummary<'a> {
             name: &answer.plan.name,
             metrics: metrics(0),
             agents: named(Scope::Agent),
+            tenants: named(Scope::Tenant),
             pools: named(Scope::Pool),
             endpoints: named(Scope::Endpoint),
             model_error: Named(

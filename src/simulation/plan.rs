@@ -50,6 +50,9 @@ pub struct Plan {
     pub traces: Vec<Arc<Trace>>,
     /// Who sends tasks.
     pub populations: Vec<Population>,
+    /// Whose agents they are, where a scenario says so and there are several; claims name them by
+    /// their places.
+    pub tenants: Vec<String>,
     /// Rows of the task table for each trial; a sample where there are more tasks.
     pub task_rows: usize,
     /// Length of a bin of the time series to begin with; bins double when there are too many.
@@ -197,6 +200,12 @@ impl Plan {
             endpoint if endpoint < pools + endpoints => Backend::Endpoint(endpoint - pools),
             route => Backend::Route(route - pools - endpoints),
         }
+    }
+
+    /// Places of the agents of the tenant at a place.
+    pub fn agents_of(&self, tenant: usize) -> impl Iterator<Item = usize> {
+        let all = self.populations.iter().enumerate();
+        all.filter(move |(_, agents)| usize::from(agents.claim.tenant) == tenant).map(|(at, _)| at)
     }
 
     /// The longest context that the backend at a place takes.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tokenfleet::foundations::Sources;
+use tokenfleet::simulation::outcome::AgentTally;
 use tokenfleet::simulation::scenario::{Folder, ReadOptions, Scenario};
 use tokenfleet::simulation::waste::Waste;
 use tokenfleet::simulation::{Plan, TrialOutcome, World};
@@ -61,6 +62,26 @@ fn scheduling() {
     assert!(batch("priority") < 1.3 * batch("base"), "{} {}", batch("priority"), batch("base"));
     let displaced = |name: &str| found[name].pools[0].usage.counters.all()[2];
     assert!(displaced("priority") > 100 && displaced("no-preemption") == 0);
+}
+
+#[test]
+fn tenants() {
+    let found = outcomes("tenants", &[]);
+    let charged = |name: &str, agents: std::ops::Range<usize>| {
+        let all = &found[name].agents;
+        let of = |agents: &[AgentTally]| agents.iter().map(|a| a.charged_pico as f64).sum::<f64>();
+        let tasks: u64 = all[agents.clone()].iter().map(|agent| agent.finished()).sum();
+        (of(&all[agents.clone()]) / of(all), of(&all[agents]) / tasks as f64)
+    };
+    let (product, engineering) = (charged("base", 0..2), charged("base", 2..3));
+    assert!((0.25..0.4).contains(&engineering.0), "{engineering:?}");
+    assert!((5.0..9.0).contains(&(engineering.1 / product.1)), "{product:?} {engineering:?}");
+    for agents in [0..2, 2..3, 3..4] {
+        let (base, fair) = (charged("base", agents.clone()).0, charged("fair", agents).0);
+        assert!((fair / base - 1.0).abs() < 0.05, "{base} {fair}");
+    }
+    let wait = |name: &str| ttft_s(&found[name], 0.95);
+    assert!(wait("fair") < 0.85 * wait("base"), "{} {}", wait("fair"), wait("base"));
 }
 
 /// Half of the tries pass in 16 bits, as many more fail as quality is lost: a task takes

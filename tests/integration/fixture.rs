@@ -142,6 +142,7 @@ pub(crate) fn plan(program: Program, pool: Pool, arrivals: Arrivals, tasks: u64)
         bin: SimDuration::from_s(1000.0).unwrap(),
         uncertain: None,
         outlook: None,
+        tenants: Vec::new(),
         power_limit_w: None,
     }
 }

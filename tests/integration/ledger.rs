@@ -1,5 +1,8 @@
 //! Dollars and joules: owned hardware by its parts, rents of the catalog, energy at the meter.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::command_line::{folder, tokenfleet};
@@ -228,4 +231,111 @@ fn mistakes_are_named() {
             Ok(_) => assert!(message.is_empty(), "{set:?}"),
         }
     }
+}
+
+/// Three teams, one with two kinds of agents. All tasks count, and all of them end.
+const TEAMS: &str = r#"
+[run]
+horizon = "5 min"
+trials  = 1
+[agents.chat]
+tenant   = "product"
+program  = "plain"
+model    = "main"
+arrivals = { poisson = "2 /s" }
+[agents.search]
+tenant   = "product"
+program  = "rag"
+model    = "main"
+arrivals = { poisson = "1 /s" }
+[agents.solver]
+tenant   = "engineering"
+program  = "react"
+model    = "main"
+arrivals = { poisson = "0.1 /s" }
+[agents.legal]
+program  = "plain"
+model    = "main"
+arrivals = { poisson = "0.2 /s" }
+[pools.main]
+model       = "llama-3.1-8b"
+accelerator = "h100-sxm"
+replicas    = 8
+price       = "$3 /h"
+[objectives.tenants.product]
+ttft_p95 = "1 s"
+"#;
+
+fn table(dir: &Path, name: &str) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(dir.join("out").join(name)).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+/// What tenants bear is the whole bill, in the proportions of what their tasks were charged, told
+/// task by task.
+#[test]
+fn tenants_share_the_whole_bill() {
+    let dir = folder();
+    std::fs::write(dir.path().join("teams.toml"), TEAMS).unwrap();
+    let words = ["run", "teams.toml", "--format", "json", "--out", "out"];
+    let ran = tokenfleet(dir.path(), &words);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let summary: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let variant = &summary["variants"][0];
+    let tenants = variant["tenants"].as_object().unwrap();
+    let names: Vec<_> = tenants.keys().map(String::as_str).collect();
+    assert_eq!(names, ["engineering", "legal", "product"]);
+    let of = |part: &Value, key: &str| part[key]["mean"].as_f64().unwrap();
+    let sum = |key: &str| tenants.values().map(|tenant| of(tenant, key)).sum::<f64>();
+
+    let (all, window_s) = (&variant["metrics"], 300.0);
+    let bill = 8.0 * 3.0 * window_s / 3600.0;
+    near(sum("usd_spent"), bill);
+    near(sum("bill_share"), 1.0);
+    near(sum("usd_per_h"), of(all, "usd_per_h"));
+    near(sum("tasks"), of(all, "tasks_per_s") * window_s);
+    near(sum("input_tokens"), of(all, "input_tokens_per_s") * window_s);
+    near(sum("output_tokens"), of(all, "output_tokens_per_s") * window_s);
+    let busy = |tenant: &Value| of(tenant, "usd_busy_per_task") * of(tenant, "tasks");
+    let idle = of(all, "idle_usd_share") * bill;
+    assert!(idle > 0.1 * bill);
+    near(tenants.values().map(busy).sum::<f64>() + idle, bill);
+
+    // Its agents make a tenant.
+    let product = &tenants["product"];
+    let agents = ["chat", "search"].map(|agent| of(&variant["agents"][agent], "usd_per_h"));
+    near(of(product, "usd_per_h"), agents.iter().sum());
+
+    let tasks = table(dir.path(), "tasks.csv");
+    let charged = |whose: Option<&str>| -> f64 {
+        let rows = tasks.iter().filter(|row| whose.is_none_or(|whose| row["tenant"] == whose));
+        rows.map(|row| row["usd_busy"].parse::<f64>().unwrap()).sum()
+    };
+    for (name, tenant) in tenants {
+        near(of(tenant, "bill_share"), charged(Some(name)) / charged(None));
+        let trials = table(dir.path(), "trials.csv");
+        let column = trials[0][&format!("tenants.{name}.usd_spent")].parse::<f64>().unwrap();
+        near(column, of(tenant, "usd_spent"));
+    }
+    assert_eq!(variant["objectives"][0]["name"], "tenants.product.ttft_p95");
+}
+
+/// Agents that are nobody else's, or all of one tenant, are told by agent alone.
+#[test]
+fn tenants_are_told_where_several_are_named() {
+    let dir = folder();
+    let told = |text: &str| {
+        std::fs::write(dir.path().join("teams.toml"), text).unwrap();
+        let ran = tokenfleet(dir.path(), &["run", "teams.toml", "--format", "json"]);
+        let summary: Result<Value, _> = serde_json::from_str(&ran.stdout);
+        summary.map_err(|_| ran.stderr).map(|summary| summary["variants"][0]["tenants"].clone())
+    };
+    let (open, _) = TEAMS.split_once("[objectives").unwrap();
+    let nobody: Vec<&str> = open.lines().filter(|line| !line.starts_with("tenant")).collect();
+    assert!(told(&nobody.join("\n")).unwrap().is_null());
+    let one = nobody.join("\n").replace("program ", "tenant = \"us\"\nprogram ");
+    assert!(told(&one).unwrap().is_null());
+    let wrong = told(&TEAMS.replace("tenants.product", "tenants.produce")).unwrap_err();
+    assert!(wrong.contains("unknown tenant `produce`"), "{wrong}");
+    assert!(wrong.contains("did you mean `product`?"), "{wrong}");
 }

@@ -1,5 +1,6 @@
 //! Every figure with its definition, in the order in which they are shown.
 
+mod bills;
 mod failures;
 mod kinds;
 mod tiers;
@@ -8,6 +9,7 @@ use super::super::totals::{Totals, Transfer};
 use super::{Metric, Origin, Unit};
 use crate::serving::Counter;
 use crate::simulation::Cause;
+use bills::BILLS;
 pub(super) use failures::FAILURES;
 use kinds::*;
 pub(super) use tiers::TIERS;
@@ -432,40 +434,6 @@ const PLAIN: &[Metric] = &[
         "part of the committed replica time in which the replicas were rented; below the price \
          committed over that on demand, part of the commitment does not pay",
     ),
-    hosted("requests", Unit::Requests, |t| t.requests, "calls sent to it in the measured window"),
-    ratio(
-        "throttled_share",
-        Unit::Share,
-        HOSTED,
-        |t| (t.served.throttled, t.served.requests),
-        "calls that its limits refused (429), over calls sent to it",
-    ),
-    ratio(
-        "unavailable_share",
-        Unit::Share,
-        HOSTED,
-        |t| (t.served.unavailable, t.served.requests),
-        "calls refused or broken off because it was out of service, over calls sent to it",
-    ),
-    hosted(
-        "input_tokens",
-        Unit::Tokens,
-        |t| t.input_tokens,
-        "prompt tokens that it charged for in the measured window, cached included",
-    ),
-    hosted("cached_tokens", Unit::Tokens, |t| t.cached_tokens, "part of them that its cache held"),
-    hosted(
-        "output_tokens",
-        Unit::Tokens,
-        |t| t.output_tokens,
-        "tokens that it produced in the measured window",
-    ),
-    hosted(
-        "usd_spent",
-        Unit::Usd,
-        |t| t.spent_usd,
-        "dollars that it charged in the measured window",
-    ),
     ratio(
         "displacements_per_call",
         Unit::Ratio,
@@ -527,8 +495,8 @@ const PLAIN: &[Metric] = &[
 
 /// Every figure, those that are not always there last.
 pub const METRICS: &[Metric] = &{
-    let parts: [&[Metric]; 3] = [PLAIN, &TIERS, &FAILURES];
-    let mut all = [PLAIN[0]; PLAIN.len() + TIERS.len() + FAILURES.len()];
+    let parts: [&[Metric]; 4] = [PLAIN, &TIERS, &FAILURES, &BILLS];
+    let mut all = [PLAIN[0]; PLAIN.len() + TIERS.len() + FAILURES.len() + BILLS.len()];
     let (mut part, mut from, mut to) = (0, 0, 0);
     while to < all.len() {
         if from == parts[part].len() {

@@ -136,6 +136,7 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         bin: SimDuration::from_s_saturating(BIN_S),
         uncertain: None,
         outlook: None,
+        tenants: Vec::new(),
         power_limit_w: None,
     }
 }

@@ -27,6 +27,21 @@ const KEY: [(&str, &str); 12] = [
     ("idle_usd_share", "spent on idle time"),
 ];
 
+/// The figures of a tenant, and what they are called.
+const TENANT: [(&str, &str); 11] = [
+    ("usd_spent", "cost"),
+    ("bill_share", "part of the bill"),
+    ("usd_per_task", "cost per task"),
+    ("usd_per_successful_task", "cost per successful task"),
+    ("tasks", "tasks"),
+    ("task_success_rate", "tasks that succeed"),
+    ("task_latency_s", "task latency"),
+    ("ttft_s", "time to first token"),
+    ("input_tokens", "input tokens"),
+    ("cached_tokens", "found in the prefix cache"),
+    ("output_tokens", "output tokens"),
+];
+
 /// Those that variants are compared by at a glance, with a bar each.
 const BARS: [&str; 6] = [
     "usd_per_successful_task",
@@ -209,6 +224,7 @@ fn answer(html: &mut String, result: &ResultData, several: bool) {
     );
     objectives(html, variants);
     key_figures(html, variants);
+    tenants(html, variants);
     warnings(html, variants);
     html.push_str("</section>\n");
 }
@@ -259,18 +275,52 @@ fn key_figures(html: &mut String, variants: &[Value]) {
         };
         let cell = |variant: &Value| {
             let figure = &variant["metrics"][key];
-            let mean = with_interval(metric.unit, figure["mean"].as_f64(), interval(figure));
-            let late = figure["p95"].as_f64().filter(|_| metric.is_observed());
-            let late =
-                late.map(|late| format!(" <small>p95 {}</small>", plain(metric.unit, Some(late))));
+            let [mean, late] = shown(metric, figure);
             let bar = bar(variant).unwrap_or_default();
-            format!("{}{bar}{}", escape(&mean), late.unwrap_or_default())
+            format!("{mean}{bar}{late}")
         };
-        let title = format!("<span title=\"{}\">{label}</span>", escape(metric.meaning));
-        Some(std::iter::once(title).chain(variants.iter().map(cell)).collect())
+        Some(std::iter::once(titled(metric, label)).chain(variants.iter().map(cell)).collect())
     };
     let rows: Vec<Vec<String>> = KEY.iter().filter_map(row).collect();
     table(html, "Key figures", &head, &rows);
+}
+
+/// A column for each tenant of each variant, where a scenario names several.
+fn tenants(html: &mut String, variants: &[Value]) {
+    let of = |variant: &'_ Value| -> Vec<(String, Value)> {
+        let named = variant["tenants"].as_object().into_iter().flatten();
+        let name = |tenant: &str| match variants.len() {
+            1 => escape(tenant),
+            _ => format!("{}, {}", escape(tenant), escape(text(variant, "name"))),
+        };
+        named.map(|(tenant, figures)| (name(tenant), figures.clone())).collect()
+    };
+    let columns: Vec<(String, Value)> = variants.iter().flat_map(of).collect();
+    if columns.is_empty() {
+        return;
+    }
+    let names = columns.iter().map(|(name, _)| name.clone());
+    let head: Vec<String> = std::iter::once(String::new()).chain(names).collect();
+    let row = |&(key, label): &(&str, &str)| {
+        let metric = Metric::find(key)?;
+        let cells = columns.iter().map(|(_, figures)| shown(metric, &figures[key]).concat());
+        Some(std::iter::once(titled(metric, label)).chain(cells).collect())
+    };
+    let rows: Vec<Vec<String>> = TENANT.iter().filter_map(row).collect();
+    table(html, "Tenants", &head, &rows);
+}
+
+/// A figure's mean with its interval, and its 95th percentile where it has one.
+fn shown(metric: &Metric, figure: &Value) -> [String; 2] {
+    let mean = with_interval(metric.unit, figure["mean"].as_f64(), interval(figure));
+    let late = figure["p95"].as_f64().filter(|_| metric.is_observed());
+    let late = late.map(|late| format!(" <small>p95 {}</small>", plain(metric.unit, Some(late))));
+    [escape(&mean), late.unwrap_or_default()]
+}
+
+/// What a figure is called, with its meaning to hover over.
+fn titled(metric: &Metric, label: &str) -> String {
+    format!("<span title=\"{}\">{label}</span>", escape(metric.meaning))
 }
 
 /// A row for each objective, a column for each variant.
@@ -439,6 +489,8 @@ mod tests {
 
     #[test]
     fn key_figures_are_figures() {
-        KEY.iter().for_each(|(key, _)| assert!(Metric::find(key).is_some(), "{key}"));
+        KEY.iter()
+            .chain(&TENANT)
+            .for_each(|(key, _)| assert!(Metric::find(key).is_some(), "{key}"));
     }
 }

@@ -385,6 +385,7 @@ fn objectives() -> Value {
     };
     let mut properties = of(&|target| target.fleet);
     properties.insert("agents".to_owned(), parts(&|target| target.agents));
+    properties.insert("tenants".to_owned(), parts(&|target| target.agents));
     properties.insert("pools".to_owned(), parts(&|target| target.pools));
     properties.insert("endpoints".to_owned(), parts(&|target| target.endpoints));
     json!({ "type": "object", "properties": properties, "additionalProperties": false })

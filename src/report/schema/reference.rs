@@ -151,9 +151,10 @@ impl Page<'_> {
         self.line(
             "\n## `[objectives]`\n\nBounds on figures: `ttft_p99 = \"3 s\"`. Behind a figure with a \
              distribution stands `_mean`, `_p50`, `_p90`, `_p95` or `_p99`; without, its mean is \
-             meant. `[objectives.agents.NAME]`, `[objectives.pools.NAME]` and \
-             `[objectives.endpoints.NAME]` demand it of a part.\n\n| figure | bound | value | \
-             percentiles | of the fleet | of agents | of pools | of endpoints |\n\
+             meant. `[objectives.agents.NAME]`, `[objectives.tenants.NAME]`, \
+             `[objectives.pools.NAME]` and `[objectives.endpoints.NAME]` demand it of a part.\n\n\
+             | figure | bound | value | percentiles | of the fleet | of agents, of tenants | of pools \
+             | of endpoints |\n\
              |---|---|---|---|---|---|---|---|",
         );
         let mark = |yes: bool| if yes { "yes" } else { "" };

@@ -119,6 +119,24 @@ const AGENT: [Label; 16] = [
     ("tasks_per_s", "tasks"),
 ];
 
+const TENANT: [Label; 15] = [
+    ("tasks", "tasks"),
+    ("task_success_rate", "success"),
+    ("task_latency_s", "latency p95"),
+    ("ttft_s", "TTFT p95"),
+    BLANK,
+    ("input_tokens", "input tokens"),
+    ("cached_tokens", "  cached"),
+    ("output_tokens", "output tokens"),
+    BLANK,
+    ("usd_spent", "cost"),
+    ("bill_share", "of the bill"),
+    ("usd_per_task", "per task"),
+    ("usd_per_successful_task", "successful task"),
+    ("usd_per_mtoken_input", "Mtoken input"),
+    ("usd_per_mtoken_output", "Mtoken output"),
+];
+
 /// Bars of a distribution.
 const BARS: usize = 12;
 
@@ -144,6 +162,11 @@ pub(super) fn render(answer: &Answer<'_>, of: &Answers<'_>, style: Style) -> Str
     if agents.len() > 1 {
         let columns: Vec<_> = agents.iter().map(|&(part, name)| (name, answer, part)).collect();
         section(side_by_side("AGENT", &AGENT, &columns, style));
+    }
+    let tenants: Vec<_> = answer.parts_of(Scope::Tenant).collect();
+    if !tenants.is_empty() {
+        let columns: Vec<_> = tenants.iter().map(|&(part, name)| (name, answer, part)).collect();
+        section(side_by_side("TENANT", &TENANT, &columns, style));
     }
     for ((part, _), pool) in answer.parts_of(Scope::Pool).zip(&answer.plan.pools) {
         section(servers(answer, part, pool, style));

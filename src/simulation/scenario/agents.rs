@@ -50,7 +50,7 @@ pub static AGENT: Schema = Schema::new(
             "their class where a pool schedules by it; higher is first",
         )
         .default("0"),
-        Key::text("tenant", "whose they are where a pool shares fairly; by default their own")
+        Key::text("tenant", "whose they are: who bears their cost, and among whom a pool shares fairly; by default their own")
             .optional()
             .example("research"),
         Key::quantity(
@@ -89,6 +89,8 @@ pub(super) struct Agents {
     pub(super) populations: Vec<Population>,
     pub(super) traces: Vec<Arc<Trace>>,
     tenants: Vec<String>,
+    /// Whether any of them says whose it is.
+    names_tenants: bool,
 }
 
 impl Agents {
@@ -130,9 +132,20 @@ impl Agents {
         }
     }
 
+    /// Whose they are; nobody where no agent says so, or all say the same: then results by agent, or
+    /// those of the fleet, tell it.
+    pub(super) fn tenants(&self) -> Vec<String> {
+        match self.names_tenants && self.tenants.len() > 1 {
+            true => self.tenants.clone(),
+            false => Vec::new(),
+        }
+    }
+
     /// What their requests may claim of a scheduler.
     fn claim(&mut self, name: &str, agent: &Section) -> Claim {
-        let tenant = agent.optional("tenant", Section::text).unwrap_or(name);
+        let named = agent.optional("tenant", Section::text);
+        self.names_tenants |= named.is_some();
+        let tenant = named.unwrap_or(name);
         let known = self.tenants.iter().position(|known| known == tenant);
         let tenant = known.unwrap_or_else(|| {
             self.tenants.push(tenant.to_owned());

@@ -45,6 +45,8 @@ pub enum Part {
     Fleet,
     /// The agents of this name.
     Agent(String),
+    /// The agents of the tenant of this name.
+    Tenant(String),
     /// The pool of this name.
     Pool(String),
     /// The endpoint of this name.
@@ -64,7 +66,7 @@ pub struct Target {
     pub at_least: bool,
     /// Whether it has a distribution over tasks or calls.
     pub observed: bool,
-    /// Whether one kind of agent has it.
+    /// Whether one kind of agent has it, and one tenant.
     pub agents: bool,
     /// Whether one pool has it.
     pub pools: bool,
@@ -161,20 +163,24 @@ impl Target {
     }
 }
 
-/// Reads the objectives of a scenario; `agents`, `pools` and `endpoints` are the names of its parts.
-pub(super) fn read(
-    root: &Section,
-    agents: &[&str],
-    pools: &[&str],
-    endpoints: &[&str],
-) -> Vec<Objective> {
+/// Names of the parts of a scenario of which something may be demanded.
+pub(super) struct Names<'a> {
+    pub(super) agents: &'a [&'a str],
+    pub(super) tenants: &'a [&'a str],
+    pub(super) pools: &'a [&'a str],
+    pub(super) endpoints: &'a [&'a str],
+}
+
+/// Reads the objectives of a scenario.
+pub(super) fn read(root: &Section, names: &Names) -> Vec<Objective> {
     let Some(node) = root.node("objectives") else { return Vec::new() };
     let mut reader = Reader { root, found: Vec::new() };
     let Some(table) = reader.table(node, "objectives") else { return Vec::new() };
     let names = [
-        ("agents", "agent", agents),
-        ("pools", "pool", pools),
-        ("endpoints", "endpoint", endpoints),
+        ("agents", "agent", names.agents),
+        ("tenants", "tenant", names.tenants),
+        ("pools", "pool", names.pools),
+        ("endpoints", "endpoint", names.endpoints),
     ];
     for entry in &table.entries {
         let path = join_path("objectives", &entry.key);
@@ -213,6 +219,7 @@ impl<'d> Reader<'_, 'd> {
         }
         let part = match kind {
             "agent" => Part::Agent(entry.key.clone()),
+            "tenant" => Part::Tenant(entry.key.clone()),
             "pool" => Part::Pool(entry.key.clone()),
             _ => Part::Endpoint(entry.key.clone()),
         };
@@ -247,7 +254,7 @@ impl<'d> Reader<'_, 'd> {
 fn named(key: &str, of: &Part) -> Result<(&'static Target, Statistic), Fault> {
     let applies = |target: &&Target| match of {
         Part::Fleet => target.fleet,
-        Part::Agent(_) => target.agents,
+        Part::Agent(_) | Part::Tenant(_) => target.agents,
         Part::Pool(_) => target.pools,
         Part::Endpoint(_) => target.endpoints,
     };
@@ -267,6 +274,7 @@ fn named(key: &str, of: &Part) -> Result<(&'static Target, Statistic), Fault> {
         let part = match of {
             Part::Fleet => "the fleet",
             Part::Agent(_) => "one kind of agent",
+            Part::Tenant(_) => "a tenant",
             Part::Pool(_) => "a pool",
             Part::Endpoint(_) => "an endpoint",
         };

@@ -158,7 +158,17 @@ impl<'a> Shared<'a> {
             }
         }
         let agent_names: Vec<&str> = written_agents.iter().map(|&(name, _)| name).collect();
-        let objectives = objectives::read(&root, &agent_names, &pool_names, &endpoint_names);
+        let tenants = agents.tenants();
+        let tenant_names: Vec<&str> = tenants.iter().map(String::as_str).collect();
+        let objectives = objectives::read(
+            &root,
+            &objectives::Names {
+                agents: &agent_names,
+                tenants: &tenant_names,
+                pools: &pool_names,
+                endpoints: &endpoint_names,
+            },
+        );
         let ends = agents.populations.iter().all(|agents| agents.arrivals.ends());
         if agents.populations.len() == written_agents.len() {
             run::check_end(&run, &timing.stop, ends);
@@ -184,6 +194,7 @@ impl<'a> Shared<'a> {
             tools: programs.tools,
             traces: agents.traces,
             populations: agents.populations,
+            tenants,
             task_rows: timing.task_rows,
             bin: timing.bin,
             uncertain: None,

@@ -5,10 +5,14 @@ use super::super::{Metric, Origin, Scope, Unit};
 use crate::simulation::observations::Observations;
 use crate::simulation::outcome::AgentTally;
 
-pub(super) const ALL: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool];
-pub(super) const TASKS: &[Scope] = &[Scope::Fleet, Scope::Agent];
-pub(super) const EVERY: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Pool, Scope::Endpoint];
+pub(super) const ALL: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Tenant, Scope::Pool];
+pub(super) const TASKS: &[Scope] = &[Scope::Fleet, Scope::Agent, Scope::Tenant];
+pub(super) const EVERY: &[Scope] =
+    &[Scope::Fleet, Scope::Agent, Scope::Tenant, Scope::Pool, Scope::Endpoint];
+pub(super) const TENANTS: &[Scope] = &[Scope::Tenant];
 pub(super) const HOSTED: &[Scope] = &[Scope::Endpoint];
+/// Whoever gets a bill: an endpoint's, or a tenant's.
+pub(super) const BILLED: &[Scope] = &[Scope::Endpoint, Scope::Tenant];
 pub(super) const SERVERS: &[Scope] = &[Scope::Fleet, Scope::Pool];
 
 /// Microseconds in a second.
@@ -54,13 +58,14 @@ pub(super) const fn ratio(
 }
 
 /// A sum over the measured window of a trial.
-pub(super) const fn hosted(
+pub(super) const fn sum(
     key: &'static str,
     unit: Unit,
+    scopes: &'static [Scope],
     of: fn(&Served) -> f64,
     meaning: &'static str,
 ) -> Metric {
-    Metric { key, unit, origin: Origin::Sum(of), scopes: HOSTED, meaning }
+    Metric { key, unit, origin: Origin::Sum(of), scopes, meaning }
 }
 
 /// Attempts that failed on the way, at the server or before an open circuit breaker.
