@@ -151,7 +151,7 @@ fn today(prepared: &Prepared, plan: &Plan, work: &Work, wanted: bool) -> Result<
         tasks_per_s: rate,
         carries_per_s: rate * carries.load,
         units: plan.pools.iter().map(|pool| pool.replicas).max().unwrap_or(1),
-        usd_per_h: usd_per_h(plan),
+        usd_per_h: usd_per_h(plan) + plan.most_demand_usd_per_h(),
         watts: plan.pools.iter().map(Pool::watts).sum(),
         gpus: gpus(plan),
     })

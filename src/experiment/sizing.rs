@@ -131,14 +131,14 @@ pub fn candidate(
     Ok(plan)
 }
 
-/// Whether what a fleet costs follows what it does: calls to endpoints are paid for, or its
-/// servers come and go.
+/// Whether what a fleet costs follows what it does: calls to endpoints or the highest draw are paid
+/// for, or its servers come and go.
 pub fn is_metered(plan: &Plan) -> bool {
     let comes_and_goes = |pool: &Pool| {
         pool.autoscale().is_some()
             || pool.fleet.as_ref().is_some_and(|fleet| fleet.reclaim.is_some())
     };
-    !plan.endpoints.is_empty() || plan.pools.iter().any(comes_and_goes)
+    !plan.endpoints.is_empty() || plan.demand.is_some() || plan.pools.iter().any(comes_and_goes)
 }
 
 /// Whether a pool hands what it has too much of to an endpoint.

@@ -1,5 +1,6 @@
 //! The sums of a trial, or of a part of it, that figures are ratios of.
 
+mod draw;
 mod tiers;
 mod transfers;
 
@@ -8,9 +9,10 @@ use crate::serving::Counter;
 use crate::serving::endpoint::EndpointUsage;
 use crate::serving::tiers::Level;
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
-use crate::simulation::plan::{Plan, Pool};
-use crate::simulation::series::{PoolBin, Series};
+use crate::simulation::plan::Pool;
+use crate::simulation::series::PoolBin;
 
+pub use draw::{charge, peak_watts};
 pub use tiers::TierServed;
 pub use transfers::{Transfer, Transfers};
 
@@ -22,6 +24,10 @@ pub struct Served {
     pub spent_usd: f64,
     /// Part of those charged to requests.
     pub charged_usd: f64,
+    /// Part of those for the highest draw, where a tariff charges it apart.
+    pub demand_usd: f64,
+    /// That draw, at the facility's meter, W.
+    pub demand_w: f64,
     /// Calls that were answered.
     pub calls: f64,
     /// Prompt tokens of admitted requests.
@@ -102,6 +108,8 @@ impl Served {
         Self {
             spent_usd: value,
             charged_usd: value,
+            demand_usd: value,
+            demand_w: value,
             calls: value,
             input_tokens: value,
             cached_tokens: value,
@@ -190,6 +198,8 @@ impl Served {
         let gpus = f64::from(pool.gpus);
         Self {
             charged_usd: f64::NAN,
+            demand_usd: f64::NAN,
+            demand_w: f64::NAN,
             calls: f64::NAN,
             input_tokens: bin.prompt_tokens as f64,
             cached_tokens: bin.cached_tokens as f64,
@@ -258,6 +268,8 @@ impl Served {
         Self {
             spent_usd: self.spent_usd + other.spent_usd,
             charged_usd: self.charged_usd + other.charged_usd,
+            demand_usd: self.demand_usd + other.demand_usd,
+            demand_w: self.demand_w + other.demand_w,
             calls: self.calls + other.calls,
             input_tokens: self.input_tokens + other.input_tokens,
             cached_tokens: self.cached_tokens + other.cached_tokens,
@@ -329,28 +341,4 @@ pub struct Totals<'a> {
     pub bill_usd: f64,
     /// Power at the facility's meter in the bin of the time series that has most, W.
     pub peak_w: f64,
-}
-
-/// Power at the facility's meter in the bin of a trial's measured window that has most, W: of all
-/// pools together, and of each.
-pub fn peak_watts(plan: &Plan, series: &Series, (from_s, to_s): (f64, f64)) -> (f64, Vec<f64>) {
-    let length_s = series.length.as_s();
-    let (mut all, mut each) = (f64::NAN, vec![f64::NAN; plan.pools.len()]);
-    for (index, bin) in series.bins.iter().enumerate() {
-        let start_s = index as f64 * length_s;
-        let covered_s = seconds(bin.covered_ps);
-        if start_s < from_s || start_s + covered_s > to_s * (1.0 + 1e-12) || covered_s <= 0.0 {
-            continue;
-        }
-        let pools = plan.pools.iter().zip(&bin.pools);
-        // A step is booked where it ends: a bin may have a little more of it than its own time.
-        let watts = |(pool, bin): (&Pool, _)| {
-            let watts = Served::by_bin(pool, bin, covered_s).facility_joules / covered_s;
-            if watts > pool.most_watts() { pool.most_watts() } else { watts }
-        };
-        let watts: Vec<f64> = pools.map(watts).collect();
-        all = all.max(watts.iter().sum());
-        each.iter_mut().zip(watts).for_each(|(peak, watts)| *peak = peak.max(watts));
-    }
-    (all, each)
 }

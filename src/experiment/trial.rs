@@ -12,7 +12,7 @@ use crate::simulation::task_sample::TaskSample;
 use super::evidence::{Evidence, NANO, QUANTILES, Spread, Value};
 use super::metric::{METRICS, Metric, Origin, Scope};
 use super::objective::Objective;
-use super::totals::{Served, Totals, peak_watts};
+use super::totals::{Served, Totals, charge, peak_watts};
 
 /// One trial.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -68,8 +68,9 @@ impl Digest {
     pub fn new(plan: &Plan, objectives: &[Objective], outcome: TrialOutcome) -> Self {
         let window_s = outcome.window_s.1 - outcome.window_s.0;
         let pools = plan.pools.iter().zip(&outcome.pools);
-        let served: Vec<_> =
+        let mut served: Vec<_> =
             pools.map(|(pool, tally)| Served::by_pool(pool, tally, window_s)).collect();
+        charge(plan, &outcome.series, outcome.window_s, &mut served);
         let hosted: Vec<_> = outcome.endpoints.iter().map(Served::by_endpoint).collect();
         let fleet_served =
             served.iter().chain(&hosted).fold(Served::NONE, |sum, pool| sum.plus(pool));

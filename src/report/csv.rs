@@ -301,7 +301,8 @@ const ENDPOINT_COLUMNS: [EndpointColumn; 5] = [
 ];
 
 /// `timeseries.csv`: load over simulated time, averaged over the trials that got so far; `coverage`
-/// is the part of a bin that they did.
+/// is the part of a bin that they did. Dollars are without those for the highest draw, which belong to
+/// no bin.
 ///
 /// # Errors
 /// When writing fails.

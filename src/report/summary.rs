@@ -143,6 +143,9 @@ pub struct ConservationSummary {
     usd_spent: Option<f64>,
     usd_charged: Option<f64>,
     usd_idle: Option<f64>,
+    /// For the highest draw from the grid, where a tariff charges it apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usd_demand: Option<f64>,
 }
 
 impl Serialize for Metrics<'_> {
@@ -247,7 +250,10 @@ fn conservation_of(answer: &Answer<'_>) -> ConservationSummary {
         let idle = answer.total(0, "idle_usd_share", |value| value.top);
         sums.usd_spent = Some(spent);
         sums.usd_idle = idle;
-        sums.usd_charged = idle.map(|idle| spent - idle);
+        sums.usd_demand = answer.total(0, "demand_usd_share", |value| value.top);
+        sums.usd_demand = sums.usd_demand.filter(|usd| *usd > 0.0);
+        let demand = sums.usd_demand.unwrap_or(0.0);
+        sums.usd_charged = idle.map(|idle| spent - idle - demand);
     }
     sums
 }

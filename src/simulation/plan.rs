@@ -63,9 +63,27 @@ pub struct Plan {
     pub outlook: Option<Outlook>,
     /// Power at the meter that its site has at most, W.
     pub power_limit_w: Option<f64>,
+    /// What its site pays for the highest draw, where that is charged apart from energy.
+    pub demand: Option<Demand>,
+}
+
+/// A price of the highest draw from the grid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Demand {
+    /// Of a watt, for each hour that a bill is about, USD.
+    pub usd_per_w_h: f64,
+    /// Time over which a meter averages, s.
+    pub interval_s: f64,
 }
 
 impl Plan {
+    /// Dollars per hour for the highest draw were all servers at full load; zero without a tariff.
+    pub fn most_demand_usd_per_h(&self) -> f64 {
+        let charged = self.pools.iter().filter(|pool| pool.bill.pays_for_power());
+        let price = self.demand.map_or(0.0, |demand| demand.usd_per_w_h);
+        if price > 0.0 { price * charged.map(Pool::most_watts).sum::<f64>() } else { 0.0 }
+    }
+
     /// What this trial is simulated by: the plan itself, or that of the trial's draw.
     pub fn of_trial(&self, trial: u64) -> &Plan {
         let draws = self.uncertain.as_ref().map_or(&[][..], |uncertain| &uncertain.draws);
@@ -248,6 +266,14 @@ impl Bill {
         grams_per_kwh: f64::NAN,
         litres_per_joule: f64::NAN,
     };
+
+    /// What electricity is called among the parts.
+    pub const ELECTRICITY: &str = "electricity";
+
+    /// Whether its owner has an electricity bill; where servers are rented, the rent has it in it.
+    pub fn pays_for_power(&self) -> bool {
+        self.usd_per_gpu_h.iter().any(|(part, _)| *part == Self::ELECTRICITY)
+    }
 
     /// All parts together.
     pub fn usd(&self) -> f64 {

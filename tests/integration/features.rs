@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use tokenfleet::experiment::totals::{Served, charge};
 use tokenfleet::foundations::Sources;
 use tokenfleet::simulation::outcome::AgentTally;
 use tokenfleet::simulation::scenario::{Folder, ReadOptions, Scenario};
@@ -62,6 +63,25 @@ fn scheduling() {
     assert!(batch("priority") < 1.3 * batch("base"), "{} {}", batch("priority"), batch("base"));
     let displaced = |name: &str| found[name].pools[0].usage.counters.all()[2];
     assert!(displaced("priority") > 100 && displaced("no-preemption") == 0);
+}
+
+/// The highest of the draws over bins of 16 min, at the meter: less by night, least all day long.
+#[test]
+fn peak_demand() {
+    let plans = plans("peak-demand", &["run.bin=16 min"]);
+    let found = outcomes("peak-demand", &["run.bin=16 min"]);
+    let usd = |name: &str| {
+        let (plan, found) = (&plans[name], &found[name]);
+        let window_s = found.window_s.1 - found.window_s.0;
+        let mut served = [Served::by_pool(&plan.pools[0], &found.pools[0], window_s)];
+        let before = served[0].spent_usd;
+        charge(plan, &found.series, found.window_s, &mut served);
+        (served[0].demand_usd, before)
+    };
+    let ((noon, before), (night, _), (spread, _)) = (usd("base"), usd("by-night"), usd("spread"));
+    assert!((0.7..0.85).contains(&(night / noon)), "{}", night / noon);
+    assert!((0.63..0.75).contains(&(spread / noon)), "{}", spread / noon);
+    assert!((0.01..0.02).contains(&(noon / before)), "{}", noon / before);
 }
 
 #[test]

@@ -233,6 +233,41 @@ fn mistakes_are_named() {
     }
 }
 
+/// What is charged for the highest draw stands beside energy, and with it makes the bill.
+#[test]
+fn peak_demand_is_charged_apart() {
+    let owned = ["pools.main.cost={ owned = {} }", "regions.us.electricity=\"$0.06 /kWh\""];
+    let without = ran(&owned).unwrap();
+    let found = ran(&[&owned[..], &["site.demand_charge=\"$14.60 /month\""]].concat()).unwrap();
+    let draw_kw = mean(&found, "demand_power_w") / 1000.0;
+    assert!(draw_kw <= mean(&found, "peak_power_w") / 1000.0);
+    // $14.60 a month of 730 h is 2 cents an hour.
+    near(mean(&found, "usd_demand_per_h"), 0.02 * draw_kw);
+    near(mean(&found, "usd_per_h"), mean(&without, "usd_per_h") + 0.02 * draw_kw);
+    near(
+        mean(&found, "demand_usd_share"),
+        mean(&found, "usd_demand_per_h") / mean(&found, "usd_per_h"),
+    );
+    let sums = &found["variants"][0]["conservation"];
+    let sum = |key: &str| sums[key].as_f64().unwrap();
+    near(sum("usd_spent"), sum("usd_charged") + sum("usd_idle") + sum("usd_demand"));
+    near(sum("usd_idle"), without["variants"][0]["conservation"]["usd_idle"].as_f64().unwrap());
+
+    // Rents have it in them; then nothing is said of it.
+    let rented = ran(&["site.demand_charge=\"$14.60 /month\""]).unwrap();
+    assert!(mean(&rented, "usd_demand_per_h").is_nan());
+    near(mean(&rented, "usd_per_h"), mean(&ran(&[]).unwrap(), "usd_per_h"));
+    for (nonsense, told) in [
+        ("site.demand_charge=\"$15 /h\"", "more than any tariff charges"),
+        ("site={ demand_interval = \"5 min\" }", "no draw is charged for"),
+        ("site={ fill = true }", "no limit that it could be filled to"),
+        ("site={}", "neither a limit nor a price"),
+    ] {
+        let wrong = ran(&[&owned[..], &[nonsense]].concat()).unwrap_err();
+        assert!(wrong.contains(told), "{wrong}");
+    }
+}
+
 /// Three teams, one with two kinds of agents. All tasks count, and all of them end.
 const TEAMS: &str = r#"
 [run]

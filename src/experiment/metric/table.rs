@@ -5,7 +5,7 @@ mod failures;
 mod kinds;
 mod tiers;
 
-use super::super::totals::{Totals, Transfer};
+use super::super::totals::{Served, Totals, Transfer};
 use super::{Metric, Origin, Unit};
 use crate::serving::Counter;
 use crate::simulation::Cause;
@@ -219,7 +219,10 @@ const PLAIN: &[Metric] = &[
         "idle_usd_share",
         Unit::Share,
         SERVERS,
-        |t| (t.served.spent_usd - t.served.charged_usd, t.served.spent_usd),
+        |t| {
+            let Served { spent_usd, charged_usd, demand_usd, .. } = t.served;
+            (spent_usd - charged_usd - demand_usd, spent_usd)
+        },
         "dollars for time in which a replica did nothing, over all dollars",
     ),
     ratio(
@@ -520,6 +523,9 @@ pub(super) const LEVERS: &[&str] = &[
     "availability",
     "replicas",
     "commitment_utilization",
+    "usd_demand_per_h",
+    "demand_usd_share",
+    "demand_power_w",
     "water_l_per_task",
     "response_hit_rate",
     "response_wrong_share",

@@ -162,12 +162,13 @@
       parts.get(name)[at] = value;
     };
     variants.forEach(({ summary }, at) => {
-      const idle = summary.metrics.idle_usd_share?.mean ?? 0;
+      const idle = summary.metrics.idle_usd_share?.mean ?? 0, peak = summary.metrics.demand_usd_share?.mean ?? 0;
       for (const [agent, metrics] of Object.entries(summary.agents)) {
-        const spent = metrics.usd_per_h?.mean ?? 0, busy = spent * (1 - idle), wasted = busy * (metrics.wasted_usd_share?.mean ?? 0);
+        const spent = metrics.usd_per_h?.mean ?? 0, busy = spent * (1 - idle - peak), wasted = busy * (metrics.wasted_usd_share?.mean ?? 0);
         put(`${agent}: used`, at, busy - wasted);
         if (wasted > 0) put(`${agent}: not used`, at, wasted);
         put(`${agent}: idle`, at, spent * idle);
+        if (peak > 0) put(`${agent}: peak demand`, at, spent * peak);
       }
     });
     const series = [...parts].map(([name, data]) => ({ name, type: "bar", stack: "money", data, barMaxWidth: 40,
@@ -210,14 +211,15 @@
     fill(variant, looked.map(({ label }, at) => [String(at), label]), "0");
   }, ({ variant }) => {
     const { label, summary: { metrics }, example: { spend } } = looked[Number(variant)];
-    const whole = metrics.usd_per_h?.mean ?? 0, idle = whole * (metrics.idle_usd_share?.mean ?? 0);
+    const whole = metrics.usd_per_h?.mean ?? 0, idle = whole * (metrics.idle_usd_share?.mean ?? 0), peak = whole * (metrics.demand_usd_share?.mean ?? 0);
     const sample = spend.reduce((sum, { usd }) => sum + usd, 0);
-    const rows = spend.map((row) => ({ ...row, value: sample > 0 ? row.usd / sample * (whole - idle) : 0 }));
+    const rows = spend.map((row) => ({ ...row, value: sample > 0 ? row.usd / sample * (whole - idle - peak) : 0 }));
     const tree = (parts, [key, ...more]) => [...new Set(parts.map((part) => part[key]))].map((name) => {
       const own = parts.filter((part) => part[key] === name);
       return { name, value: own.reduce((sum, { value }) => sum + value, 0), ...(more.length ? { children: tree(own, more) } : {}) };
     });
-    const data = [...tree(rows, ["agent", "model", "step"]), { name: "idle time", value: idle, itemStyle: { color: css("--faint") } }];
+    const data = [...tree(rows, ["agent", "model", "step"]), { name: "idle time", value: idle, itemStyle: { color: css("--faint") } },
+      ...(peak > 0 ? [{ name: "peak demand", value: peak, itemStyle: { color: css("--faint") } }] : [])];
     const text = ({ name, value }) => `${name}\n${show(value, "USD/h")}`;
     return {
       label: `Dollars per hour of ${label}: ` + data.map(({ name, value }) => `${name} ${show(value, "USD/h")}`).join(", "),
@@ -232,7 +234,7 @@
             { itemStyle: { gapWidth: 2, borderWidth: 2, borderColor: css("--faint") } },
             { itemStyle: { gapWidth: 1, borderWidth: 1, borderColor: css("--faint") }, colorSaturation: [0.35, 0.6] }, { colorSaturation: [0.35, 0.6] }] }],
       },
-      rows: [["agent", "model", "step", "usd_per_h"], ...rows.map(({ agent, model, step, value }) => [agent, model, step, value]), ["", "", "idle", idle]],
+      rows: [["agent", "model", "step", "usd_per_h"], ...rows.map(({ agent, model, step, value }) => [agent, model, step, value]), ["", "", "idle", idle], ...(peak > 0 ? [["", "", "peak demand", peak]] : [])],
     };
   }, looked);
 

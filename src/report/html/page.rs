@@ -78,7 +78,8 @@ const CHARTS: [Chart; 13] = [
         id: "money",
         title: "Where the money goes",
         about: "Dollars per hour by agent: answers that were used, answers that were not (retries, \
-                abandoned tasks), and each agent's part of the idle time.",
+                abandoned tasks), and each agent's part of the idle time and of the charge for peak \
+                demand, where there is one.",
         controls: &[],
     },
     Chart {

@@ -8,7 +8,7 @@ use crate::report::quantity::plain;
 
 /// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
 /// that instead of the mean.
-pub(super) const FLEET: [(&str, &str); 46] = [
+pub(super) const FLEET: [(&str, &str); 47] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
     ("task_success_rate", "success"),
@@ -37,6 +37,7 @@ pub(super) const FLEET: [(&str, &str); 46] = [
     ("usd_per_mtoken_output", "  output"),
     ("usd_per_h", "cost per hour"),
     ("idle_usd_share", "  idle"),
+    ("demand_usd_share", "  peak demand"),
     ("wasted_timeout_usd_share", "  timed out"),
     ("wasted_lost_usd_share", "  lost"),
     ("wasted_hedge_usd_share", "  hedged"),

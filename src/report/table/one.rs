@@ -37,7 +37,7 @@ const CALL: [Label; 6] = [
     ("queue_time_s", "queueing"),
     ("tool_time_s", "tool step"),
 ];
-const MONEY: [Label; 15] = [
+const MONEY: [Label; 17] = [
     ("usd_per_task", "per task"),
     ("usd_per_successful_task", "successful task"),
     ("usd_busy_per_task", "task, busy time"),
@@ -46,6 +46,8 @@ const MONEY: [Label; 15] = [
     ("usd_per_mtoken_output", "Mtoken output"),
     ("usd_per_h", "per hour"),
     ("idle_usd_share", "idle"),
+    ("usd_demand_per_h", "peak demand"),
+    ("demand_power_w", "  draw charged"),
     ("wasted_usd_share", "answers unused"),
     ("wasted_timeout_usd_share", "  timed out"),
     ("wasted_lost_usd_share", "  lost"),

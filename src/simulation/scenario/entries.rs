@@ -15,7 +15,7 @@ use crate::foundations::{Fault, Place};
 pub(super) const KINDS: [&str; 4] = ["accelerators", "models", "engines", "regions"];
 
 /// Who states the figures of an entry, in a result's list of sources.
-const BY: &str = "scenario";
+pub(super) const BY: &str = "scenario";
 
 /// Puts a scenario's entries into the catalog.
 pub(super) fn apply(root: &Section, catalog: &mut Catalog, files: &dyn Files) {

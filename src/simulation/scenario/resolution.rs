@@ -121,9 +121,12 @@ impl<'a> Shared<'a> {
 
         pools::prefill::connect(&written, &mut pools, &formats, &catalog);
 
-        let power_limit_w = root
-            .optional("site", Section::section)
-            .map(|section| site::power_limit(&section, &mut pools));
+        let place = root.optional("site", Section::section);
+        let power_limit_w = place.as_ref().and_then(|site| site::power_limit(site, &mut pools));
+        let owners = written.iter().map(|(_, section)| section).zip(&pools);
+        let demand = place.as_ref().and_then(|place| {
+            site::demand(place, owners, &catalog, &timing, &mut reading.warnings)
+        });
 
         let tools = root.optional("tools", Section::sections).unwrap_or_default();
         let tools = tools.iter().map(|(name, tool)| programs::tools::read(name, tool)).collect();
@@ -200,6 +203,7 @@ impl<'a> Shared<'a> {
             uncertain: None,
             outlook,
             power_limit_w,
+            demand,
         };
         check_counts(&root, &plan);
         let sections: Vec<&Section> =

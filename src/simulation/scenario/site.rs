@@ -1,34 +1,67 @@
-//! `[site]`: what the place where the servers stand can give.
+//! `[site]`: what the place where the servers stand can give, and what it charges for the highest draw.
 
+use super::entries;
+use super::pools::cost;
 use super::reader::{Key, Schema, Section};
-use crate::foundations::{Dimension, Fault};
-use crate::simulation::plan::Pool;
+use super::run::Timing;
+use crate::catalog::Catalog;
+use crate::foundations::units::{format_duration, format_usd};
+use crate::foundations::{Dimension, Fault, Faults};
+use crate::simulation::plan::{Demand, Pool};
+use crate::simulation::series::MOST_BINS;
 
 /// Keys of `[site]`.
 pub static SITE: Schema = Schema::new(
-    "What the place where all pools stand can give.",
+    "What the place where all pools stand can give, and what it charges for the highest draw.",
     &[
         Key::quantity("power_limit", Dimension::Power, "power at the meter that there is at most")
             .above(0.0)
+            .optional()
             .example("1 MW"),
         Key::boolean("fill", "whether all replicas are multiplied until no more fit into it")
             .default("false"),
+        Key::quantity(
+            "demand_charge",
+            Dimension::MoneyPerHour,
+            "price of the highest draw, for 1 kW, apart from energy; paid by pools that are owned",
+        )
+        .above(0.0)
+        .optional()
+        .example("$15 /month"),
+        Key::quantity("demand_interval", Dimension::Time, "time over which that draw is a mean")
+            .between(1.0, 86_400.0)
+            .default("15 min"),
     ],
 );
 
+/// More than any tariff charges for a kilowatt and month, USD: the dearest of the United States pass
+/// $30 (NREL/BR-6A20-68963, 2017).
+const DEAREST: f64 = 100.0;
+const HOURS_OF_A_MONTH: f64 = 730.0;
+
 /// Holds the fleet to the power of its site, W, and fills that where it is asked for; a fleet that
 /// draws more is reported.
-pub(super) fn power_limit(site: &Section, pools: &mut [Option<Pool>]) -> f64 {
-    let limit = site.quantity("power_limit");
+pub(super) fn power_limit(site: &Section, pools: &mut [Option<Pool>]) -> Option<f64> {
+    let Some(limit) = site.optional("power_limit", Section::quantity) else {
+        if site.has("fill") {
+            let fault = site.fault("fill", "there is no limit that it could be filled to");
+            site.report(fault.help("give `power_limit`, or remove it"));
+        } else if !site.has("demand_charge") && !site.has("demand_interval") {
+            let message = "neither a limit nor a price of the power of the site is given";
+            let fault = site.fault("power_limit", message);
+            site.report(fault.help("give `power_limit`, `demand_charge` or both"));
+        }
+        return None;
+    };
     let all = || pools.iter().flatten();
     if pools.iter().any(Option::is_none) {
         // A pool that could not be built has said so; nothing is known of the fleet.
-        return limit;
+        return Some(limit);
     }
     if let Some(unknown) = all().find(|pool| pool.watts().is_nan()) {
         let message = format!("the power of `{}` is not known", unknown.accelerator);
         site.report(site.fault("power_limit", message).unfit());
-        return limit;
+        return Some(limit);
     }
     let watts: f64 = all().map(Pool::watts).sum();
     let times = libm::floor(limit / watts + 1e-9);
@@ -49,5 +82,80 @@ pub(super) fn power_limit(site: &Section, pools: &mut [Option<Pool>]) -> f64 {
             pool.replicas = pool.replicas.saturating_mul(times);
         }
     }
-    limit
+    Some(limit)
+}
+
+/// What the highest draw costs; `owners` are the pools as they are written and as they were read.
+pub(super) fn demand<'s, 'd: 's>(
+    site: &Section,
+    owners: impl Iterator<Item = (&'s Section<'d>, &'s Option<Pool>)>,
+    catalog: &Catalog,
+    timing: &Timing,
+    warnings: &mut Faults,
+) -> Option<Demand> {
+    let Some(usd_per_kw_h) = site.optional("demand_charge", Section::quantity) else {
+        if site.has("demand_interval") {
+            let fault = site.fault("demand_interval", "no draw is charged for");
+            site.report(fault.help("give `demand_charge = \"$15 /month\"`, or remove it"));
+        }
+        return None;
+    };
+    let interval_s = site.quantity("demand_interval");
+    let usd_per_month = usd_per_kw_h * HOURS_OF_A_MONTH;
+    if usd_per_month > DEAREST {
+        let usd = format_usd(usd_per_month);
+        let message = format!("{usd} a month for 1 kW is more than any tariff charges");
+        let fault = site.fault("demand_charge", message);
+        site.report(fault.help("it is a price for 1 kW and month, such as \"$15 /month\""));
+    }
+    let bin_s = bin_s(timing);
+    if bin_s > interval_s {
+        let message = format!(
+            "draws are averaged over {}, the bins of the time series of so long a run",
+            format_duration(bin_s)
+        );
+        warnings.push(site.fault("demand_interval", message).help("shorten the run, or `run.bin`"));
+    }
+    let mut charged = false;
+    for (section, pool) in owners {
+        let Some(pool) = pool else { continue };
+        if !pool.bill.pays_for_power() {
+            continue;
+        }
+        charged = true;
+        if pool.watts().is_nan() {
+            let message = format!("the power of `{}` is not known", pool.accelerator);
+            site.report(site.fault("demand_charge", message).unfit());
+        }
+        if let Some(region) = cost::region(section, catalog)
+            && region.electricity.source.text != entries::BY
+        {
+            let message = format!(
+                "the catalog's {} for 1 kWh in `{}` is a mean of whole bills, demand included",
+                format_usd(region.electricity.value),
+                region.key
+            );
+            let fault = site.fault("demand_charge", message);
+            warnings.push(fault.help(format!(
+                "say what energy alone costs: `[regions.{}]` with `electricity = \"$0.06 /kWh\"`",
+                region.key
+            )));
+        }
+    }
+    if !charged {
+        let message = "nobody pays it: where servers are rented, the rent has their power in it";
+        let help = "own them: `cost = { owned = {} }`";
+        warnings.push(site.fault("demand_charge", message).help(help));
+    }
+    Some(Demand { usd_per_w_h: usd_per_kw_h / 1000.0, interval_s })
+}
+
+/// Length of the bins at the end of a run.
+fn bin_s(timing: &Timing) -> f64 {
+    let ends_s = timing.stop.horizon.map_or(0.0, |ends| ends.as_s());
+    let mut bin_s = timing.bin.as_s();
+    while ends_s / bin_s >= MOST_BINS as f64 {
+        bin_s *= 2.0;
+    }
+    bin_s
 }

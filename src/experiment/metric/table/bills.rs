@@ -1,10 +1,11 @@
-//! What endpoints charge, and what tenants bear.
+//! What endpoints charge, what tenants bear, and what a tariff takes for the highest draw.
 
+use super::super::super::totals::Totals;
 use super::super::{Metric, Unit};
 use super::kinds::*;
 
 /// Figures of bills.
-pub(in super::super) const BILLS: [Metric; 9] = [
+pub(in super::super) const BILLS: [Metric; 12] = [
     sum(
         "requests",
         Unit::Requests,
@@ -70,4 +71,32 @@ pub(in super::super) const BILLS: [Metric; 9] = [
         |t| (t.served.spent_usd, t.bill_usd),
         "a tenant's part of all dollars of the measured window: its part of what tasks were charged",
     ),
+    ratio(
+        "usd_demand_per_h",
+        Unit::UsdPerHour,
+        SERVERS,
+        |t| (t.served.demand_usd * 3600.0, charged(t, t.window_s)),
+        "dollars per hour for the highest draw from the grid, by a tariff that charges it apart from \
+         energy",
+    ),
+    ratio(
+        "demand_usd_share",
+        Unit::Share,
+        SERVERS,
+        |t| (t.served.demand_usd, charged(t, t.served.spent_usd)),
+        "those dollars over all dollars",
+    ),
+    ratio(
+        "demand_power_w",
+        Unit::Watts,
+        SERVERS,
+        |t| (t.served.demand_w, charged(t, 1.0)),
+        "that draw at the facility's meter: the highest mean over the tariff's interval; of a pool, \
+         its part of it",
+    ),
 ];
+
+/// What is behind a figure of a tariff; nothing where none charges for a draw.
+fn charged(t: &Totals<'_>, whole: f64) -> f64 {
+    if t.served.demand_usd > 0.0 { whole } else { 0.0 }
+}

@@ -240,7 +240,10 @@ fn terms(reserved: &Section, accelerator: &Accelerator) -> Option<(f64, f64)> {
     Some((price, on_demand))
 }
 
-fn region<'c>(section: &Section, catalog: &'c Catalog) -> Option<&'c Region> {
+pub(in crate::simulation::scenario) fn region<'c>(
+    section: &Section,
+    catalog: &'c Catalog,
+) -> Option<&'c Region> {
     let name = section.text("region");
     match catalog.region(name) {
         Ok(region) => Some(region),
@@ -313,7 +316,7 @@ fn owned(
         ("spares", per_h(section.quantity("spares") * capital)),
         ("staff", per_h(section.quantity("staff") * recovery)),
         ("space", section.quantity("space") * kw),
-        ("electricity", kw * region.pue.value * region.electricity.value),
+        (Bill::ELECTRICITY, kw * region.pue.value * region.electricity.value),
     ])
 }
 
