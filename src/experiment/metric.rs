@@ -73,6 +73,8 @@ pub enum Unit {
     Litres,
     /// Tokens per joule.
     TokensPerJoule,
+    /// Tokens per US dollar.
+    TokensPerUsd,
     /// Bytes per second.
     BytesPerSecond,
 }
@@ -99,6 +101,7 @@ impl Unit {
             Unit::Grams => "g",
             Unit::Litres => "l",
             Unit::TokensPerJoule => "tokens/J",
+            Unit::TokensPerUsd => "tokens/USD",
             Unit::BytesPerSecond => "B/s",
         }
     }
@@ -118,9 +121,11 @@ impl Unit {
             Unit::Joules => Dimension::Energy,
             Unit::BytesPerSecond => Dimension::Bandwidth,
             Unit::Tasks | Unit::Calls | Unit::Requests | Unit::Ratio => Dimension::Number,
-            Unit::TokensPerJoule | Unit::Grams | Unit::Litres | Unit::Megabytes => {
-                Dimension::Number
-            }
+            Unit::TokensPerJoule
+            | Unit::TokensPerUsd
+            | Unit::Grams
+            | Unit::Litres
+            | Unit::Megabytes => Dimension::Number,
         }
     }
 }
@@ -207,8 +212,11 @@ impl Metric {
 
     /// Whether more of it is better, as of a success rate; less is, as of a latency, otherwise.
     pub fn more_is_better(&self) -> bool {
-        let rate = matches!(self.unit, Unit::PerSecond | Unit::TokensPerSecond);
-        let better = ["task_success_rate", "availability", "prefix_hit_rate", "tokens_per_joule"];
+        let rate = matches!(
+            self.unit,
+            Unit::PerSecond | Unit::TokensPerSecond | Unit::TokensPerJoule | Unit::TokensPerUsd
+        );
+        let better = ["task_success_rate", "availability", "prefix_hit_rate"];
         rate || better.contains(&self.key) || self.key.ends_with("_hit_rate")
     }
 }

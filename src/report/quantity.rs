@@ -80,6 +80,10 @@ fn scale_of(unit: Unit, size: f64) -> Scale {
         Unit::Litres if size < 1.0 => scale("", 1e3, " ml"),
         Unit::Litres => scale("", 1.0, " l"),
         Unit::TokensPerJoule => scale("", 1.0, " tok/J"),
+        Unit::TokensPerUsd => {
+            let (factor, after) = thousands(size, [" tok/$", " k tok/$", " M tok/$", " B tok/$"]);
+            scale("", factor, after)
+        }
         Unit::BytesPerSecond => {
             let (factor, after) = thousands(size, [" B/s", " kB/s", " MB/s", " GB/s"]);
             scale("", factor, after)

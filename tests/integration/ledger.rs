@@ -87,6 +87,12 @@ fn a_megawatt_is_one_at_the_meter() {
     near(mean(&found, "facility_joules_per_task"), mean(&found, "joules_per_task") * factor);
     let watts = mean(&found, "gpu_power_w") * 4.0;
     near(mean(&found, "tokens_per_joule"), mean(&found, "output_tokens_per_s") / watts);
+    near(mean(&found, "tokens_per_usd"), 1e6 / mean(&found, "usd_per_mtoken_output"));
+    // Nobody has said what a kilowatt-hour of Texas emits; one of the whole country 369 g.
+    assert!(mean(&found, "carbon_g_per_task").is_nan());
+    let found = ran(&["pools.main.region=us"]).unwrap();
+    let kwh = mean(&found, "facility_joules_per_task") / 3.6e6;
+    near(mean(&found, "carbon_g_per_task"), 369.0 * kwh);
 }
 
 /// What is committed to is paid for whether there is so much or not, the rest by the hour.

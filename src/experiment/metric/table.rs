@@ -375,6 +375,13 @@ const PLAIN: &[Metric] = &[
         "tokens produced in the measured window over the energy of the accelerators in it",
     ),
     ratio(
+        "tokens_per_usd",
+        Unit::TokensPerUsd,
+        EVERY,
+        |t| (t.served.output_tokens, t.served.spent_usd),
+        "tokens produced in the measured window over all dollars spent in it",
+    ),
+    ratio(
         "tokens_per_s_per_mw",
         Unit::TokensPerSecond,
         ALL,
