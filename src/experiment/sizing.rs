@@ -12,7 +12,7 @@ mod load;
 mod search;
 
 pub use assessment::{Assessment, Fullness, Sure};
-pub use fleet::{Fleet, FleetFound, Hints};
+pub use fleet::{Fleet, FleetFound, Hints, SiteLimit};
 pub use load::LoadFound;
 pub use search::{Ahead, Search, Setup, Stopped};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::experiment::Objective;
-use crate::experiment::sizing::{Assessment, FleetFound, LoadFound, Sure};
+use crate::experiment::sizing::{Assessment, FleetFound, LoadFound, SiteLimit, Sure};
 use crate::foundations::Dimension;
 
 use super::csv::{number, writer};
@@ -213,9 +213,13 @@ impl Sizing<'_> {
                 let names = names.collect::<Vec<_>>().join(", ");
                 ("out of reach", Some(format!("missed whatever the number: {names}")), Some(found))
             }
-            FleetFound::OutOfPower(limit, found) => {
+            FleetFound::OutOfRoom(SiteLimit::Power(limit), found) => {
                 let why = format!("the site has {} only", Dimension::Power.format(*limit));
                 ("out of power", Some(why), Some(found))
+            }
+            FleetFound::OutOfRoom(SiteLimit::Racks(limit), found) => {
+                let why = format!("the site has room for {limit} racks only");
+                ("out of room", Some(why), Some(found))
             }
             FleetFound::Unfit(why) => ("cannot be built", Some(why.clone()), None),
             FleetFound::NotTried => ("not tried", None, None),

@@ -63,8 +63,26 @@ pub struct Plan {
     pub outlook: Option<Outlook>,
     /// Power at the meter that its site has at most, W.
     pub power_limit_w: Option<f64>,
+    /// Racks that its site has room for, and what one holds.
+    pub racks: Option<Racks>,
     /// What its site pays for the highest draw, where that is charged apart from energy.
     pub demand: Option<Demand>,
+}
+
+/// Room for racks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Racks {
+    /// How many.
+    pub limit: u32,
+    /// GPUs of each pool that one is fed and cooled for.
+    pub gpus: Vec<u32>,
+}
+
+impl Racks {
+    /// Racks that so many replicas of the pool at a place fill.
+    pub fn filled(&self, place: usize, pool: &Pool, replicas: u32) -> u64 {
+        (u64::from(pool.gpus) * u64::from(replicas)).div_ceil(u64::from(self.gpus[place]))
+    }
 }
 
 /// A price of the highest draw from the grid.

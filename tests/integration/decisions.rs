@@ -146,3 +146,46 @@ fn power_is_a_bottleneck() {
     assert_eq!(pool.replicas, (1e6 / (1275.0 * 1.49)) as u32);
     assert!(pool.watts() <= 1e6 && pool.watts() > 0.998e6);
 }
+
+/// A DGX H100 takes 10.2 kW: a rack of 41 kW feeds four, 32 GPUs, one of 40 kW three. An NVL72 of
+/// 1.83 kW a GPU takes 132 kW and a rack of its own.
+#[test]
+fn racks_are_a_bottleneck() {
+    let dir = folder();
+    let file = dir.path().join("test.toml");
+    let with = |site: &str| SITE.replace("power_limit = \"4 kW\"", site);
+    let run = |text: &str, words: &[&str]| {
+        fs::write(&file, text).unwrap();
+        tokenfleet(dir.path(), &[&[words[0], "test.toml"], &words[1..]].concat())
+    };
+    let filled = |site: &str, accelerator: &str| {
+        let pool = format!("{accelerator}\"\nprice = \"$3 /h");
+        let text = with(site).replace("h100-sxm", &pool);
+        let mut sources = Sources::default();
+        let source = sources.add_file("test.toml", text);
+        let read = Scenario::read(source, &mut sources, &ReadOptions::new(&NoFiles)).unwrap();
+        read.variants[0].plan.pools[0].replicas
+    };
+    assert_eq!(filled("racks = 3\nfill = true", "h100-sxm"), 3 * 32);
+    assert_eq!(filled("racks = 3\nrack_power = \"40 kW\"\nfill = true", "h100-sxm"), 3 * 24);
+    assert_eq!(filled("racks = 3\nrack_power = \"300 kW\"\nfill = true", "gb300-nvl72"), 3 * 72);
+    // Whichever is less: 100 kW at the meter feed 52 GPUs of 1275 W at a PUE of 1.49.
+    assert_eq!(filled("racks = 3\npower_limit = \"100 kW\"\nfill = true", "h100-sxm"), 52);
+
+    let one = with("racks = 1\nrack_power = \"11 kW\"").replace("150 /s", "900 /s");
+    let ran = run(&one, &["size", "--find", "fleet", "--quiet"]);
+    let told = ran.stdout.replace('\n', " ");
+    assert!(told.contains("room is the bottleneck: 8 replicas of main"), "{told}");
+    for (site, replicas, wrong) in [
+        ("racks = 1", "33", "32 replicas of `main` would fit"),
+        (
+            "racks = 1\nrack_power = \"9 kW\"",
+            "1",
+            "draw 10.2 kW, one here is fed and cooled for 9 kW",
+        ),
+        ("rack_power = \"9 kW\"", "1", "nobody has said how many racks there are"),
+    ] {
+        let ran = run(&with(site), &["run", "--set", &format!("pools.main.replicas={replicas}")]);
+        assert!(ran.code == 2 && ran.stderr.contains(wrong), "{}", ran.stderr);
+    }
+}

@@ -84,6 +84,14 @@ fn peak_demand() {
     assert!((0.01..0.02).contains(&(noon / before)), "{}", noon / before);
 }
 
+/// Ten racks of four servers of eight H100, of two of eight B200, of 72 GB300 each.
+#[test]
+fn racks() {
+    let plans = plans("racks", &[]);
+    let gpus = |name: &str| plans[name].pools[0].replicas * plans[name].pools[0].gpus;
+    assert_eq!(["base", "b200", "gb300-liquid"].map(gpus), [320, 160, 720]);
+}
+
 #[test]
 fn tenants() {
     let found = outcomes("tenants", &[]);

@@ -144,6 +144,7 @@ pub(crate) fn plan(program: Program, pool: Pool, arrivals: Arrivals, tasks: u64)
         outlook: None,
         tenants: Vec::new(),
         power_limit_w: None,
+        racks: None,
         demand: None,
     }
 }

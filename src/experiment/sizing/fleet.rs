@@ -20,6 +20,15 @@ pub struct Fleet {
     pub plan: Result<Plan, String>,
 }
 
+/// What a site has no more of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SiteLimit {
+    /// Power at the meter, W.
+    Power(f64),
+    /// Racks.
+    Racks(u32),
+}
+
 /// What became of a kind of fleet.
 #[derive(Clone, Debug)]
 pub enum FleetFound {
@@ -32,8 +41,8 @@ pub enum FleetFound {
     TooDear(f64),
     /// These objectives, by place, are missed whatever the number; what was seen last.
     OutOfReach(Vec<usize>, Box<Assessment>),
-    /// As many as the site has power for are not enough: the limit in W, and what was seen at it.
-    OutOfPower(f64, Box<Assessment>),
+    /// As many as the site has room for are not enough: what binds, and what was seen at it.
+    OutOfRoom(SiteLimit, Box<Assessment>),
     /// It cannot be built.
     Unfit(String),
     /// As many candidates as were allowed had been simulated before.
@@ -103,24 +112,25 @@ impl Search<'_> {
         let start: Vec<u32> = knobs.iter().map(|knob| knob.get(plan).unwrap_or(1)).collect();
         let bottom: Vec<u32> = knobs.iter().map(|knob| knob.least(plan)).collect();
         let (mut counts, mut least) = (start, bottom.clone());
-        let limit = plan.power_limit_w;
         // What an autoscaler may rent at most says little of what it costs.
         let chosen = knobs.iter().any(|knob| matches!(knob, Knob::MostReplicas(_)));
         let budget = hints.budget.filter(|_| !chosen);
-        // As many in these proportions as there is power for.
-        let powered = |counts: Vec<u32>| -> Vec<u32> {
-            let part = limit.map_or(1.0, |limit| limit / watts(plan, knobs, &counts));
-            match part < 1.0 {
-                true => {
-                    let fewer = counts.iter().zip(&bottom);
-                    fewer.map(|(&n, &least)| ((f64::from(n) * part) as u32).max(least)).collect()
+        // As many in these proportions as there is room for.
+        let housed = |mut counts: Vec<u32>| -> Vec<u32> {
+            while let Some((_, part)) = beyond(plan, knobs, &counts) {
+                let fewer = counts.iter().zip(&bottom);
+                let fewer = fewer.map(|(&n, &least)| ((f64::from(n) * part) as u32).max(least));
+                let fewer: Vec<u32> = fewer.collect();
+                if fewer == counts {
+                    break;
                 }
-                false => counts,
+                counts = fewer;
             }
+            counts
         };
         if let Some(budget) = budget {
             counts = match affordable(plan, knobs, &counts, budget, most) {
-                Some(counts) => powered(counts),
+                Some(counts) => housed(counts),
                 None => return Ok(FleetFound::TooDear(smallest_usd(plan, knobs))),
             };
         }
@@ -138,10 +148,12 @@ impl Search<'_> {
             }
             doublings -= 1;
             least = counts.iter().map(|&count| count.saturating_add(1).min(most)).collect();
-            let twice = counts.iter().map(|&count| count.saturating_mul(2).min(most)).collect();
-            let more = powered(twice);
+            let twice: Vec<u32> =
+                counts.iter().map(|&count| count.saturating_mul(2).min(most)).collect();
+            let limit = beyond(plan, knobs, &twice).map(|(limit, _)| limit);
+            let more = housed(twice);
             if let Some(limit) = limit.filter(|_| more.iter().zip(&counts).all(|(a, b)| a <= b)) {
-                return Ok(FleetFound::OutOfPower(limit, Box::new(found)));
+                return Ok(FleetFound::OutOfRoom(limit, Box::new(found)));
             }
             counts = more;
             let bigger = self.assess(name, plan, knobs, &counts, 1.0)?;
@@ -302,6 +314,34 @@ impl Probes {
         }
         self.last = Some(enough);
     }
+}
+
+/// What of the site is not enough for these counts, and the part of them that there is room for.
+fn beyond(plan: &Plan, knobs: &[Knob], counts: &[u32]) -> Option<(SiteLimit, f64)> {
+    let power = plan.power_limit_w.map(|limit| {
+        let part = limit / watts(plan, knobs, counts);
+        (SiteLimit::Power(limit), part)
+    });
+    let racks = plan.racks.as_ref().map(|racks| {
+        let filled = |(place, pool): (usize, &Pool)| {
+            let of = |knob: &Knob| match knob {
+                Knob::Replicas(at) | Knob::MostReplicas(at) => *at == place,
+                Knob::Slots(_) => false,
+            };
+            let knob = knobs.iter().zip(counts).find(|(knob, _)| of(knob));
+            let now = pool.most_replicas();
+            let replicas = knob.map_or(now, |(knob, &count)| match knob {
+                Knob::Replicas(_) => count.saturating_mul(pool.attention_groups),
+                _ => count,
+            });
+            racks.filled(place, pool, replicas)
+        };
+        let filled: u64 = plan.pools.iter().enumerate().map(filled).sum();
+        let part = f64::from(racks.limit) / filled as f64;
+        (SiteLimit::Racks(racks.limit), part)
+    });
+    let limits = power.into_iter().chain(racks).filter(|(_, part)| *part < 1.0);
+    limits.min_by(|(_, one), (_, other)| one.total_cmp(other))
 }
 
 /// Power at the meter with these counts, W.

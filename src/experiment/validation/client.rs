@@ -138,6 +138,7 @@ fn empty_plan(server: &Server, requests: u64) -> Plan {
         outlook: None,
         tenants: Vec::new(),
         power_limit_w: None,
+        racks: None,
         demand: None,
     }
 }

@@ -1,7 +1,7 @@
 //! How much a fleet carries and how little is enough, on the terminal.
 
 use super::grid::{Cell, Grid, Style, Tone, UNBROKEN, paragraph};
-use crate::experiment::sizing::{Assessment, FleetFound, LoadFound, Sure};
+use crate::experiment::sizing::{Assessment, FleetFound, LoadFound, SiteLimit, Sure};
 use crate::experiment::{Objective, Unit};
 use crate::foundations::units::{format_number, format_percent, format_rate};
 use crate::report::quantity::{plain, with_interval};
@@ -197,10 +197,16 @@ fn why(sizing: &Sizing<'_>, found: &FleetFound) -> String {
         FleetFound::OutOfReach(names, seen) => {
             format!("out of reach at any number: {}", missed(sizing, names.clone(), seen))
         }
-        FleetFound::OutOfPower(limit, seen) => {
-            let limit = unbroken(plain(Unit::Watts, Some(*limit)));
+        FleetFound::OutOfRoom(limit, seen) => {
+            let (what, all) = match limit {
+                SiteLimit::Power(watts) => {
+                    ("power is", format!("{} feed", unbroken(plain(Unit::Watts, Some(*watts)))))
+                }
+                SiteLimit::Racks(1) => ("room is", "one rack holds".to_owned()),
+                SiteLimit::Racks(racks) => ("room is", format!("{racks} racks hold")),
+            };
             format!(
-                "power is the bottleneck: {} are all that {limit} feed, and miss {}",
+                "{what} the bottleneck: {} are all that {all}, and miss {}",
                 described(sizing, seen),
                 missed(sizing, seen.not_met().collect(), seen)
             )

@@ -122,9 +122,11 @@ impl<'a> Shared<'a> {
         pools::prefill::connect(&written, &mut pools, &formats, &catalog);
 
         let place = root.optional("site", Section::section);
-        let power_limit_w = place.as_ref().and_then(|site| site::power_limit(site, &mut pools));
-        let owners = written.iter().map(|(_, section)| section).zip(&pools);
+        let sections: Vec<&Section> = written.iter().map(|(_, section)| section).collect();
+        let room = place.as_ref().map(|site| site::room(site, &sections, &mut pools, &catalog));
+        let (power_limit_w, racks) = room.unwrap_or_default();
         let demand = place.as_ref().and_then(|place| {
+            let owners = sections.iter().copied().zip(&pools);
             site::demand(place, owners, &catalog, &timing, &mut reading.warnings)
         });
 
@@ -203,6 +205,7 @@ impl<'a> Shared<'a> {
             uncertain: None,
             outlook,
             power_limit_w,
+            racks,
             demand,
         };
         check_counts(&root, &plan);

@@ -4,10 +4,10 @@ use super::entries;
 use super::pools::cost;
 use super::reader::{Key, Schema, Section};
 use super::run::Timing;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Field};
 use crate::foundations::units::{format_duration, format_usd};
 use crate::foundations::{Dimension, Fault, Faults};
-use crate::simulation::plan::{Demand, Pool};
+use crate::simulation::plan::{Demand, Pool, Racks};
 use crate::simulation::series::MOST_BINS;
 
 /// Keys of `[site]`.
@@ -18,7 +18,17 @@ pub static SITE: Schema = Schema::new(
             .above(0.0)
             .optional()
             .example("1 MW"),
-        Key::boolean("fill", "whether all replicas are multiplied until no more fit into it")
+        Key::integer("racks", 1, 1_000_000, "racks that there is room for")
+            .optional()
+            .example("10"),
+        Key::quantity(
+            "rack_power",
+            Dimension::Power,
+            "power of the servers that one rack is fed and cooled for; by default four of eight H100",
+        )
+        .above(0.0)
+        .default("41 kW"),
+        Key::boolean("fill", "whether all replicas are multiplied until no more fit")
             .default("false"),
         Key::quantity(
             "demand_charge",
@@ -39,29 +49,64 @@ pub static SITE: Schema = Schema::new(
 const DEAREST: f64 = 100.0;
 const HOURS_OF_A_MONTH: f64 = 730.0;
 
-/// Holds the fleet to the power of its site, W, and fills that where it is asked for; a fleet that
-/// draws more is reported.
-pub(super) fn power_limit(site: &Section, pools: &mut [Option<Pool>]) -> Option<f64> {
-    let Some(limit) = site.optional("power_limit", Section::quantity) else {
+/// Chips of a server, where their links reach no further: more of them are a rack system.
+const SERVER: u32 = 8;
+
+/// The power of the site, W, and its racks. A fleet that needs more of either is reported; one that
+/// needs less is multiplied where that is asked for.
+pub(super) fn room(
+    site: &Section,
+    sections: &[&Section],
+    pools: &mut [Option<Pool>],
+    catalog: &Catalog,
+) -> (Option<f64>, Option<Racks>) {
+    let power_w = site.optional("power_limit", Section::quantity);
+    let count = site.optional("racks", Section::integer::<u32>);
+    if power_w.is_none() && count.is_none() {
         if site.has("fill") {
             let fault = site.fault("fill", "there is no limit that it could be filled to");
-            site.report(fault.help("give `power_limit`, or remove it"));
-        } else if !site.has("demand_charge") && !site.has("demand_interval") {
+            site.report(fault.help("give `power_limit` or `racks`, or remove it"));
+        } else if !["demand_charge", "demand_interval", "rack_power"]
+            .iter()
+            .any(|key| site.has(key))
+        {
             let message = "neither a limit nor a price of the power of the site is given";
             let fault = site.fault("power_limit", message);
-            site.report(fault.help("give `power_limit`, `demand_charge` or both"));
+            site.report(fault.help("give `power_limit`, `racks` or `demand_charge`"));
         }
-        return None;
-    };
-    let all = || pools.iter().flatten();
+    }
+    if count.is_none() && site.has("rack_power") {
+        let fault = site.fault("rack_power", "nobody has said how many racks there are");
+        site.report(fault.help("give `racks = 10`, or remove it"));
+    }
     if pools.iter().any(Option::is_none) {
         // A pool that could not be built has said so; nothing is known of the fleet.
-        return Some(limit);
+        return (power_w, None);
     }
+    let racks = count.and_then(|limit| {
+        let gpus = sections.iter().zip(pools.iter().flatten());
+        let gpus = gpus.map(|(section, pool)| rack_of(site, section, pool, catalog));
+        Some(Racks { limit, gpus: gpus.collect::<Option<_>>()? })
+    });
+    let powered = power_w.map(|limit| within_power(site, limit, pools));
+    let racked = racks.as_ref().map(|racks| within_racks(site, racks, pools));
+    let times = powered.into_iter().chain(racked).fold(f64::INFINITY, f64::min);
+    if site.boolean("fill") && (1.0..f64::INFINITY).contains(&times) {
+        let times = times.min(f64::from(u32::MAX)) as u32;
+        for pool in pools.iter_mut().flatten() {
+            pool.replicas = pool.replicas.saturating_mul(times);
+        }
+    }
+    (power_w, racks)
+}
+
+/// How many times the fleet fits into the power of its site; what does not is reported.
+fn within_power(site: &Section, limit: f64, pools: &[Option<Pool>]) -> f64 {
+    let all = || pools.iter().flatten();
     if let Some(unknown) = all().find(|pool| pool.watts().is_nan()) {
         let message = format!("the power of `{}` is not known", unknown.accelerator);
         site.report(site.fault("power_limit", message).unfit());
-        return Some(limit);
+        return 1.0;
     }
     let watts: f64 = all().map(Pool::watts).sum();
     let times = libm::floor(limit / watts + 1e-9);
@@ -76,13 +121,66 @@ pub(super) fn power_limit(site: &Section, pools: &mut [Option<Pool>]) -> Option<
             format!("{} replicas of `{}` would fit", libm::floor(count.max(0.0)), pool.name)
         };
         site.report(all().map(fit).fold(fault, Fault::help));
-    } else if site.boolean("fill") {
-        let times = times.min(f64::from(u32::MAX)) as u32;
-        for pool in pools.iter_mut().flatten() {
-            pool.replicas = pool.replicas.saturating_mul(times);
-        }
     }
-    Some(limit)
+    times
+}
+
+/// How many times the fleet fits into the racks of its site; what does not is reported.
+fn within_racks(site: &Section, racks: &Racks, pools: &[Option<Pool>]) -> f64 {
+    let each = || pools.iter().flatten().enumerate();
+    let limit = u64::from(racks.limit);
+    let filled = |times: u32| -> u64 {
+        let of = |pool: &Pool| pool.replicas.saturating_mul(times);
+        each().map(|(place, pool)| racks.filled(place, pool, of(pool))).sum()
+    };
+    let needed = filled(1);
+    if needed > limit {
+        let message = format!("the fleet fills {needed} racks, its site has {limit}");
+        let fault = site.fault("racks", message).unfit();
+        let fit = |(place, pool): (usize, &Pool)| {
+            let others = needed - racks.filled(place, pool, pool.replicas);
+            let gpus = limit.saturating_sub(others) * u64::from(racks.gpus[place]);
+            format!("{} replicas of `{}` would fit", gpus / u64::from(pool.gpus), pool.name)
+        };
+        site.report(each().map(fit).fold(fault, Fault::help));
+        return 0.0;
+    }
+    let (mut low, mut high) = (1, u32::MAX);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if filled(middle) <= limit { low = middle } else { high = middle - 1 }
+    }
+    f64::from(low)
+}
+
+/// GPUs of a pool that a rack is fed and cooled for; none where that is not known, or is none.
+fn rack_of(site: &Section, section: &Section, pool: &Pool, catalog: &Catalog) -> Option<u32> {
+    let accelerator = catalog.accelerator(&pool.accelerator).ok()?;
+    let region = cost::region(section, catalog)?;
+    let Some(chip_w) = cost::server_watts(accelerator, region) else {
+        let message = format!("the power of `{}` is not known", pool.accelerator);
+        site.report(site.fault("racks", message).unfit());
+        return None;
+    };
+    let joined = accelerator.value(Field::LinkDomain).map_or(SERVER, |chips| chips as u32);
+    let chips = joined.max(SERVER);
+    let (unit_w, rack_w) = (chip_w * f64::from(chips), site.quantity("rack_power"));
+    let units = libm::floor(rack_w / unit_w + 1e-9);
+    if units < 1.0 {
+        let show = |watts| Dimension::Power.format(watts);
+        let message = format!(
+            "{chips} of `{}` in a rack draw {}, one here is fed and cooled for {}",
+            pool.accelerator,
+            show(unit_w),
+            show(rack_w)
+        );
+        let fault = site.fault("rack_power", message).unfit();
+        site.report(fault.help(format!("give `rack_power = \"{}\"` or more", show(unit_w))));
+        return None;
+    }
+    // A rack system is a rack.
+    let units = if joined > SERVER { 1.0 } else { units.min(f64::from(u32::MAX / chips)) };
+    Some(units as u32 * chips)
 }
 
 /// What the highest draw costs; `owners` are the pools as they are written and as they were read.

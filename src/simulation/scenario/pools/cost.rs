@@ -108,9 +108,7 @@ pub(super) fn bill(
     let region = region(section, catalog)?;
     let figure = |field| accelerator.value(field).ok();
     let tdp = figure(Field::Tdp);
-    let server = figure(Field::ServerPower)
-        .or_else(|| Some(figure(Field::FacilityPower)? / region.pue.value))
-        .or_else(|| Some(tdp? * USUAL_SERVER));
+    let server = server_watts(accelerator, region);
     if section.has("cost") && spec.usd_per_gpu_h.is_some() {
         let fault = section.fault("cost", "both `price` and `cost` say what a GPU-hour costs");
         section.report(fault.help("remove one of them"));
@@ -150,6 +148,17 @@ pub(super) fn bill(
             .and_then(|litres| Some(litres.value * server? / tdp? / 3.6e6))
             .unwrap_or(f64::NAN),
     })
+}
+
+/// Power of a chip with its part of the server or rack system, W, where anybody has published it.
+pub(in crate::simulation::scenario) fn server_watts(
+    accelerator: &Accelerator,
+    region: &Region,
+) -> Option<f64> {
+    let figure = |field| accelerator.value(field).ok();
+    figure(Field::ServerPower)
+        .or_else(|| Some(figure(Field::FacilityPower)? / region.pue.value))
+        .or_else(|| Some(figure(Field::Tdp)? * USUAL_SERVER))
 }
 
 /// What is committed to, each replica of so many GPUs; `None` where nothing is.
