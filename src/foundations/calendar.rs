@@ -16,6 +16,8 @@
 //! assert_eq!(calendar.pop(), Some((SimTime(10), "second")));
 //! ```
 
+use std::hint::cold_path;
+
 use super::time::SimTime;
 
 /// Children of a heap node; four keep a node and its children in one or two cache lines.
@@ -102,6 +104,7 @@ impl<E> Calendar<E> {
                 slot
             }
             None => {
+                cold_path();
                 self.slots.push(Slot { generation: 0, position: ABSENT, event: Some(event) });
                 (self.slots.len() - 1) as u32
             }
@@ -128,9 +131,18 @@ impl<E> Calendar<E> {
         self.vacate(key.slot)
     }
 
-    /// When the next event is due.
-    pub fn next_time(&self) -> Option<SimTime> {
-        self.heap.first().map(|entry| entry.time)
+    /// When the next event is due, and its turn among those of that instant; the ends of both ranges
+    /// where none is.
+    #[inline]
+    pub fn next(&self) -> (SimTime, u64) {
+        self.heap.first().map_or((SimTime::MAX, u64::MAX), |entry| (entry.time, entry.sequence))
+    }
+
+    /// The turn of an event that is kept elsewhere, as if it were scheduled now.
+    #[inline]
+    pub fn take_turn(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence - 1
     }
 
     /// Takes the next event.

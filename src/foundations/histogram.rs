@@ -106,6 +106,9 @@ impl Histogram {
             return;
         }
         self.cover(low, high, sum);
+        if low == high {
+            return self.count_in(low, values.len() as u64);
+        }
         let (first, buckets) = (self.first, self.buckets.as_mut_slice());
         for &value in values {
             buckets[place(value) - first] += 1;

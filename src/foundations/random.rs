@@ -130,7 +130,7 @@ impl Stream {
     /// `u` and `1 - u` are both exact and equally likely, and no inverse distribution function is
     /// ever asked for its value at 0 or 1. (53 bits and half a cell don't fit a double: the last
     /// cell would round to 1.)
-    #[inline]
+    #[inline(always)]
     pub fn uniform(&mut self) -> f64 {
         open_unit(self.next_u64())
     }

@@ -3,6 +3,7 @@
 //!
 //! | Function | Serves |
 //! |---|---|
+//! | [`exp`], [`ln`] | what is drawn and timed in the event loop |
 //! | [`normal_cdf`], [`normal_quantile`] | lognormal, large-sample intervals |
 //! | [`incomplete_gamma`], [`ln_gamma_quantile`] | gamma, partial moments of Weibull and exponential |
 //! | [`incomplete_beta`] | Student t, binomial |
@@ -16,10 +17,12 @@
 //! assert!((incomplete_beta(2.0, 1.0, 0.3) - 0.09).abs() < 1e-16); // x^2
 //! ```
 
+mod elementary;
 mod incomplete_beta;
 mod incomplete_gamma;
 mod normal;
 
+pub use elementary::{exp, ln};
 pub use incomplete_beta::{incomplete_beta, ln_beta};
 pub use incomplete_gamma::{
     gamma_log_density, incomplete_gamma, ln_gamma_quantile, ln_incomplete_gamma,

@@ -12,6 +12,8 @@
 
 use std::ops::{Add, AddAssign, Mul, Sub};
 
+use super::whole::whole;
+
 /// Picoseconds in a second.
 pub const PS_PER_S: u64 = 1_000_000_000_000;
 
@@ -40,8 +42,8 @@ pub struct SimDuration(pub u64);
 
 /// Seconds rounded to picoseconds; `None` when negative, not a number or past the range.
 fn ps_from_s(seconds: f64) -> Option<u64> {
-    let ps = libm::round(seconds * PS_PER_S as f64);
-    (ps >= 0.0 && ps < u64::MAX as f64).then_some(ps as u64)
+    let ps = seconds * PS_PER_S as f64;
+    (ps > -0.5 && ps < u64::MAX as f64).then(|| whole(ps))
 }
 
 impl SimTime {

@@ -4,10 +4,14 @@
 //! both, most where they are equal: `P(a, b) = (a^p + b^p)^(1/p)`. With `p = 1` nothing overlaps,
 //! with `p` to infinity everything does (the roofline).
 
+use crate::foundations::special_function::{exp, ln};
+
 /// `P(a, b)` of one sharpness.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SmoothMax {
     sharpness: f64,
+    /// One over it.
+    root: f64,
     /// Ratio of the smaller to the larger time below which the smaller adds less than 1e-9.
     negligible: f64,
 }
@@ -17,7 +21,8 @@ impl SmoothMax {
     #[must_use]
     pub fn new(p: f64) -> Self {
         let sharpness = p.max(1.0);
-        Self { sharpness, negligible: libm::pow(1e-9, 1.0 / sharpness) }
+        let root = 1.0 / sharpness;
+        Self { sharpness, root, negligible: libm::pow(1e-9, root) }
     }
 
     /// `(a^p + b^p)^(1/p)`, of times that are not negative.
@@ -27,7 +32,7 @@ impl SmoothMax {
         if low <= high * self.negligible {
             return high;
         }
-        high * libm::pow(1.0 + libm::pow(low / high, self.sharpness), 1.0 / self.sharpness)
+        high * exp(ln(1.0 + exp(self.sharpness * ln(low / high))) * self.root)
     }
 }
 

@@ -13,7 +13,7 @@
 //! ```
 
 use super::{Distribution, Law, LawError, Partial};
-use crate::foundations::special_function::incomplete_gamma;
+use crate::foundations::special_function::{incomplete_gamma, ln};
 use crate::foundations::units::format_number;
 use std::fmt;
 
@@ -39,6 +39,12 @@ impl Distribution for Exponential {
     #[inline]
     fn quantile(&self, p: f64) -> f64 {
         -self.mean * libm::log1p(-p)
+    }
+
+    /// A uniform number taken from 1 loses nothing, so no care is needed near 0.
+    #[inline]
+    fn draw(&self, u: f64) -> f64 {
+        -self.mean * ln(1.0 - u)
     }
 
     fn cdf(&self, x: f64) -> f64 {

@@ -16,7 +16,7 @@
 //! ```
 
 use super::{Distribution, Law, LawError, Partial};
-use crate::foundations::special_function::{normal_cdf, normal_quantile};
+use crate::foundations::special_function::{exp, normal_cdf, normal_quantile};
 use crate::foundations::units::format_number;
 use std::fmt;
 
@@ -75,7 +75,7 @@ impl Law {
 impl Distribution for Lognormal {
     #[inline]
     fn quantile(&self, p: f64) -> f64 {
-        libm::exp(self.mu + self.sigma * normal_quantile(p))
+        exp(self.mu + self.sigma * normal_quantile(p))
     }
 
     fn cdf(&self, x: f64) -> f64 {

@@ -20,6 +20,7 @@
 //! ```
 
 use super::{Distribution, Law, Partial, atom, minus};
+use crate::foundations::whole;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,6 +39,12 @@ impl Law {
     pub fn rounded(self) -> Self {
         Self::Rounded(Arc::new(Rounded { law: self }))
     }
+}
+
+/// `x` rounded, by conversion where that can do it.
+#[inline]
+fn nearest(x: f64) -> f64 {
+    if (0.0..1e15).contains(&x) { whole(x) as f64 } else { x.round() }
 }
 
 /// The largest value that rounds to `n` or less.
@@ -67,7 +74,7 @@ impl Distribution for Rounded {
 
     #[inline]
     fn draw(&self, u: f64) -> f64 {
-        self.law.draw(u).round()
+        nearest(self.law.draw(u))
     }
 
     fn inverts(&self) -> bool {

@@ -44,10 +44,21 @@ impl BatchMeans {
         }
     }
 
-    /// Adds observations, one after the other.
-    #[inline]
-    pub fn record_all(&mut self, values: &[u64]) {
-        values.iter().for_each(|&value| self.record(value as f64));
+    /// Adds observations, one after the other; those of a batch as an integer first.
+    pub fn record_all(&mut self, mut values: &[u64]) {
+        let sum = |values: &[u64]| -> f64 {
+            values.iter().fold(0_u64, |sum, &value| sum.saturating_add(value)) as f64
+        };
+        while let Some(room) =
+            usize::try_from(self.missing).ok().filter(|room| *room < values.len())
+        {
+            let (filling, rest) = values.split_at(room + 1);
+            self.sum += sum(filling);
+            self.begin_batch();
+            values = rest;
+        }
+        self.sum += sum(values);
+        self.missing -= values.len() as u64;
     }
 
     /// The batch is full; from so many on, neighbours are joined.
