@@ -46,6 +46,7 @@ impl Boundaries {
     }
 
     /// The first boundary, and whose it is.
+    #[inline(always)]
     pub(super) fn first(&self) -> Option<(Boundary, usize)> {
         let winner = match self.servers.len() {
             0 | 1 => 0,
@@ -56,6 +57,7 @@ impl Boundaries {
     }
 
     /// Sets or takes away the boundary of a server.
+    #[inline(always)]
     pub(super) fn set(&mut self, server: usize, boundary: Option<Boundary>) {
         let boundary = boundary.unwrap_or(Boundary::NEVER);
         if std::mem::replace(&mut self.servers[server], boundary) == boundary {
@@ -68,6 +70,7 @@ impl Boundaries {
         }
     }
 
+    #[inline(always)]
     fn play(&mut self, game: usize) {
         let count = self.servers.len();
         let player = |at: usize| if at < count { self.winners[at] } else { (at - count) as u32 };

@@ -1,5 +1,7 @@
 //! How actors call models: attempts, retries, and what becomes of the answer.
 
+use std::hint::cold_path;
+
 use super::actor::{Actor, Call, CallMemory, CallReason, InFlight, OnWake, Script, Server};
 use super::cause::Cause;
 use super::event::{Event, Handle};
@@ -10,7 +12,7 @@ use super::walk::count;
 use super::waste::Waste;
 use super::world::World;
 use crate::foundations::random::{Purpose, derive};
-use crate::foundations::{SimDuration, SimTime};
+use crate::foundations::{SimDuration, SimTime, whole};
 use crate::serving::{Finished, Moment, Open, Request, Stage, Standing};
 use crate::workload::program::{LlmStep, ModelChoice, Passages, Program, StepKind};
 use crate::workload::retry::RetryPolicy;
@@ -30,12 +32,14 @@ impl World<'_> {
     /// The actor's step asks for a call: builds the prompt and makes the first attempt.
     pub(super) fn begin_call(&mut self, actor: Handle, program: &Program, step: &LlmStep) {
         if let Some(pruning) = &program.pruning {
+            cold_path();
             self.prune(actor, pruning);
         }
         if let Some(cut) = &program.compaction
             && self.actors[actor].context.tokens() > cut.above_tokens
             && !std::mem::replace(&mut self.actors[actor].compacted, true)
         {
+            cold_path();
             return match &cut.summary_tokens {
                 Some(law) => {
                     let output = self.draw_count(actor, law).max(1);
@@ -78,6 +82,7 @@ impl World<'_> {
         self.first_attempt(actor, CallReason::Step, pool, output, reasoning, joins, kept);
     }
 
+    #[inline(always)]
     fn pool_of(&self, actor: Handle, step: &LlmStep) -> u16 {
         match step.model {
             ModelChoice::Own => self.actors[actor].pool,
@@ -100,6 +105,7 @@ impl World<'_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "each says something else about one call")]
+    #[inline(always)]
     pub(super) fn first_attempt(
         &mut self,
         actor: Handle,
@@ -115,9 +121,11 @@ impl World<'_> {
         let most = plan.max_context(pool);
         let task = self.actors[actor].task;
         if let Some(cause) = self.limit_reached(actor) {
+            cold_path();
             return self.fail_task(task, cause);
         }
         if prompt == 0 || prompt >= most {
+            cold_path();
             return self.fail_task(task, Cause::ContextOverflow);
         }
         // An engine stops at the end of the context, whatever the answer still wanted to say.
@@ -125,6 +133,7 @@ impl World<'_> {
         let policy = self.retry_policy(actor);
         let errors_left = match policy.map(|policy| policy.transport_error) {
             Some(error) if error > 0.0 => {
+                cold_path();
                 let uniform = self.actors[actor].stream.as_mut().map_or(0.5, |s| s.uniform());
                 count(libm::floor(libm::log(uniform) / libm::log(error)))
             }
@@ -156,6 +165,7 @@ impl World<'_> {
         self.attempt(actor);
     }
 
+    #[inline(always)]
     fn limit_reached(&self, actor: Handle) -> Option<Cause> {
         let task = &self.tasks[self.actors[actor].task];
         let root = self.actors[task.root].script;
@@ -184,6 +194,7 @@ impl World<'_> {
     }
 
     /// Sends the actor's call to a server, or fails on the way.
+    #[inline(always)]
     pub(super) fn attempt(&mut self, actor: Handle) {
         let plan = self.plan;
         let (population, counted) = self.whose(actor);
@@ -196,15 +207,21 @@ impl World<'_> {
         self.tally(population).attempts += u64::from(counted);
         let open_until = self.memory_of(actor).open_until;
         if open_until > self.now {
+            cold_path();
             return self.attempt_failed(actor, Failure::BreakerOpen);
         }
         if transport_fails {
+            cold_path();
             return self.attempt_failed(actor, Failure::Transport);
         }
         let index = match self.choose_backend(actor, call.pool) {
             Some(Backend::Pool(index)) => index,
-            Some(Backend::Endpoint(endpoint)) => return self.call_endpoint(actor, endpoint),
+            Some(Backend::Endpoint(endpoint)) => {
+                cold_path();
+                return self.call_endpoint(actor, endpoint);
+            }
             Some(Backend::Route(_)) | None => {
+                cold_path();
                 return self.attempt_failed(actor, Failure::TooMany(None));
             }
         };
@@ -214,6 +231,7 @@ impl World<'_> {
             .prefill
             .is_none_or(|side| plan.pools[side.pool as usize].replica.can_hold(prompt, 1));
         if !(computed && pool.replica.can_hold(prompt, call.output)) {
+            cold_path();
             return self.fail_task(self.actors[actor].task, Cause::MemoryOverflow);
         }
         if self.turns_away(index) {
@@ -246,7 +264,10 @@ impl World<'_> {
         self.tokens_asked += u64::from(output);
         match self.round_trip(actor, index) {
             SimDuration::ZERO => self.dispatch(request, index),
-            far => drop(self.schedule(sent + far, Event::Delivered { call: request, pool: index })),
+            far => {
+                cold_path();
+                self.schedule(sent + far, Event::Delivered { call: request, pool: index });
+            }
         }
         self.set_timeout(actor, request);
     }
@@ -256,11 +277,15 @@ impl World<'_> {
         let plan = self.plan;
         match plan.pools[pool as usize].prefill {
             None => self.submit(request, pool, pool, Stage::Whole),
-            Some(side) => self.submit(request, side.pool, pool, Stage::Prompt),
+            Some(side) => {
+                cold_path();
+                self.submit(request, side.pool, pool, Stage::Prompt);
+            }
         }
     }
 
     /// Has a replica of the pool `at` do its part of a request to `pool`.
+    #[inline(always)]
     pub(super) fn submit(&mut self, request: Handle, at: u16, pool: u16, stage: Stage) {
         let plan = self.plan;
         let actor = self.in_flight[request].actor;
@@ -273,6 +298,7 @@ impl World<'_> {
         let luck = match spec.speculation {
             // A call is known by its context, which no two of a session have in common.
             Some(_) => {
+                cold_path();
                 let call = derive(self.actors[actor].entity, context.tokens().into());
                 self.streams.stream(Purpose::Speculation, call).next_u64()
             }
@@ -406,12 +432,14 @@ impl World<'_> {
     }
 
     /// Notes when a request that was just sent is sent again, and when it becomes too late.
+    #[inline(always)]
     pub(super) fn set_timeout(&mut self, actor: Handle, request: Handle) {
         let Script::Program(program) = self.actors[actor].script else { return };
         let policy = &self.plan.programs[program as usize].retry;
         if let Some(after) = policy.hedge
             && self.actors[actor].call.is_some_and(|call| call.twin == Handle::NONE)
         {
+            cold_path();
             self.schedule(self.now + after, Event::Hedge { call: request });
         }
         if let Some(timeout) = policy.timeout {
@@ -471,6 +499,7 @@ impl World<'_> {
     }
 
     /// A request left its server.
+    #[inline(always)]
     pub(super) fn answered(&mut self, finished: &Finished, pool: u16) {
         let pico = self.charge_of(finished, pool);
         self.pools[pool as usize].calls += 1;
@@ -481,9 +510,10 @@ impl World<'_> {
     }
 
     /// What a request owes the pool that it left.
+    #[inline(always)]
     pub(super) fn charge_of(&mut self, finished: &Finished, pool: u16) -> u64 {
         let price = self.plan.pools[pool as usize].pico_per_ps();
-        let pico = libm::round(finished.share.0 as f64 * price) as u64;
+        let pico = whole(finished.share.0 as f64 * price);
         self.pools[pool as usize].charged_pico += u128::from(pico);
         pico
     }
@@ -500,6 +530,7 @@ impl World<'_> {
 
     /// A request is over, answered by the backend at `place` or given up by its caller, and cost
     /// so much.
+    #[inline(always)]
     pub(super) fn settle_request(&mut self, finished: &Finished, place: u16, pico: u64) {
         let request = self.in_flight.handle_at(finished.tag);
         let entry = &self.in_flight[request];
@@ -511,6 +542,7 @@ impl World<'_> {
         self.tokens_cancelled += u64::from(asked - finished.produced.min(asked));
         self.bear(task, population, counted, pico);
         if !self.actors.contains(actor) {
+            cold_path();
             if counted {
                 self.waste((task, population), why, finished.produced, pico);
             }
@@ -522,6 +554,7 @@ impl World<'_> {
         self.memory_of(actor).failures_in_row = 0;
         let Some(call) = self.actors[actor].call.take() else { return };
         if call.twin != Handle::NONE {
+            cold_path();
             self.give_up_other(actor, &call, request);
         }
         let found = &mut self.tasks[task];
@@ -550,6 +583,7 @@ impl World<'_> {
     }
 
     /// An answer joins the context.
+    #[inline(always)]
     pub(super) fn take_answer(&mut self, actor: Handle, joins: u32, produced: u32) {
         let waiting = &mut self.actors[actor];
         waiting.context.grow(joins);
@@ -566,6 +600,7 @@ impl World<'_> {
         let at = self.actors[actor].step;
         let next = match (&program.steps[at as usize].kind, reason) {
             (_, CallReason::Compaction) => {
+                cold_path();
                 self.compact(actor, program);
                 at
             }

@@ -1,14 +1,12 @@
-//! What can happen in a world, but for the steps of its servers and the timeouts of calls.
+//! What can happen in a world, but for arrivals, the steps of its servers and the timeouts of calls.
 //!
 //! Of one instant, steps end first, by replica; then attempts become too late; then come events in the order in which they were
 //! scheduled; a server that was idle begins last, so that it sees all that arrives (see
-//! [`super::boundaries`] and [`super::timeouts`]).
+//! [`super::boundaries`], [`super::timeouts`] and [`super::next_arrivals`]).
 
 /// One event. Handles are checked when it happens: what they name may be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// The next session of a population starts.
-    Arrival { population: u16 },
     /// A user of a closed loop comes back.
     Return { population: u16, client: u32 },
     /// An actor goes on: a wait, a tool or a backoff is over.

@@ -42,16 +42,18 @@ const ROWS: usize = 16;
 /// A figure that was not observed.
 pub(super) const ABSENT: u64 = u64::MAX;
 
-/// Rows of `N` figures each.
+/// Rows of `N` figures each, kept by column.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Kept<const N: usize> {
-    rows: [[u64; N]; ROWS],
-    held: usize,
+    columns: [[u64; ROWS]; N],
+    /// How many figures each column holds: those that were observed.
+    held: [usize; N],
+    rows: usize,
 }
 
 impl<const N: usize> Default for Kept<N> {
     fn default() -> Self {
-        Self { rows: [[ABSENT; N]; ROWS], held: 0 }
+        Self { columns: [[0; ROWS]; N], held: [0; N], rows: 0 }
     }
 }
 
@@ -60,22 +62,20 @@ impl<const N: usize> Kept<N> {
     #[inline]
     #[must_use]
     pub(super) fn is_full_with(&mut self, row: [u64; N]) -> bool {
-        self.rows[self.held % ROWS] = row;
-        self.held += 1;
-        self.held == ROWS
+        for ((column, held), figure) in self.columns.iter_mut().zip(&mut self.held).zip(row) {
+            column[*held % ROWS] = figure;
+            *held += usize::from(figure != ABSENT);
+        }
+        self.rows += 1;
+        self.rows == ROWS
     }
 
     /// Counts what was kept, and forgets it: each figure among its own observations.
-    pub(super) fn count(&mut self, columns: [&mut Observations; N]) {
-        let rows = &self.rows[..std::mem::take(&mut self.held)];
-        for (at, observations) in columns.into_iter().enumerate() {
-            let mut observed = [0; ROWS];
-            let mut count = 0;
-            for row in rows {
-                observed[count] = row[at];
-                count += usize::from(row[at] != ABSENT);
-            }
-            observations.record_all(&observed[..count]);
+    pub(super) fn count(&mut self, observations: [&mut Observations; N]) {
+        self.rows = 0;
+        let columns = self.columns.iter().zip(&mut self.held);
+        for (observations, (column, held)) in observations.into_iter().zip(columns) {
+            observations.record_all(&column[..std::mem::take(held)]);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Entries that come and go, named by handles that know when theirs is gone.
 
+use std::hint::cold_path;
 use std::ops::{Index, IndexMut};
 
 use super::event::Handle;
@@ -28,6 +29,7 @@ impl<T> Default for Slab<T> {
 impl<T: Default> Slab<T> {
     pub(super) fn insert_with(&mut self, fill: impl FnOnce(&mut T)) -> Handle {
         let index = self.vacant.pop().unwrap_or_else(|| {
+            cold_path();
             self.entries.push(Entry { generation: 0, live: false, value: T::default() });
             (self.entries.len() - 1) as u32
         });

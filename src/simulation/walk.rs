@@ -1,12 +1,14 @@
 //! How actors walk their programs: everything but the calls themselves.
 
+use std::hint::cold_path;
+
 use super::actor::{Actor, OnWake, Script};
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::world::{Errand, World};
-use crate::foundations::SimDuration;
 use crate::foundations::distribution::Law;
 use crate::foundations::random::{Purpose, derive};
+use crate::foundations::{SimDuration, whole};
 use crate::workload::program::{
     Branch, Join, LoopStep, ModelChoice, Program, SpawnStep, Step, StepIndex, StepKind, ToolStep,
 };
@@ -16,7 +18,7 @@ const MOST_IDLE_STEPS: u32 = 100_000;
 
 /// A drawn number of tokens or things: rounded, never negative, never past a `u32`.
 pub(super) fn count(drawn: f64) -> u32 {
-    libm::round(drawn).clamp(0.0, f64::from(u32::MAX)) as u32
+    whole(drawn).min(u32::MAX.into()) as u32
 }
 
 impl World<'_> {
@@ -30,6 +32,7 @@ impl World<'_> {
         let script = match &spec.behaviour {
             super::plan::Behaviour::Program(program) => Script::Program(*program),
             super::plan::Behaviour::Recorded { trace, .. } => {
+                cold_path();
                 match self.recorded_session(*trace, number) {
                     Some(script) => script,
                     None => return,
@@ -59,6 +62,7 @@ impl World<'_> {
         }
     }
 
+    #[inline(always)]
     fn open_context(&mut self, actor: Handle, program: &Program) {
         for segment in &program.shared {
             let variant = u64::from(self.draw_count(actor, &segment.variant));
@@ -74,6 +78,7 @@ impl World<'_> {
 
     pub(super) fn start_task(&mut self, actor: Handle) {
         if !self.accepting {
+            cold_path();
             self.end_session(actor);
             return;
         }
@@ -96,6 +101,7 @@ impl World<'_> {
         self.actors[actor].task = task;
         self.actors[actor].tasks_left -= 1;
         if self.plan.stop.tasks.is_some_and(|most| self.tasks_started >= most) {
+            cold_path();
             self.stop_accepting();
         }
         match self.actors[actor].script {
@@ -465,9 +471,10 @@ impl World<'_> {
 
     fn finish_task(&mut self, handle: Handle, cause: Option<Cause>) {
         let root = self.tasks[handle].root;
-        let children = std::mem::take(&mut self.actors[root].children);
-        for &child in &children {
-            self.abandon(child);
+        if !self.actors[root].children.is_empty() {
+            for &child in &std::mem::take(&mut self.actors[root].children) {
+                self.abandon(child);
+            }
         }
         self.abandon_call(root);
         let key =
@@ -496,6 +503,7 @@ impl World<'_> {
     }
 
     /// The user is gone; in a closed loop, comes back after thinking.
+    #[inline(always)]
     pub(super) fn end_session(&mut self, actor: Handle) {
         let (population, client) = (self.actors[actor].population, self.actors[actor].client);
         self.remove_actor(actor);
@@ -542,6 +550,7 @@ impl World<'_> {
     }
 
     /// What is constant takes nothing from the stream.
+    #[inline(always)]
     pub(super) fn draw(&mut self, actor: Handle, law: &Law) -> f64 {
         match (law.is_constant(), &mut self.actors[actor].stream) {
             (Some(value), _) => value,

@@ -4,6 +4,7 @@
 //! and no file, and draws from named streams only.
 
 use std::collections::VecDeque;
+use std::hint::cold_path;
 use std::ops::Range;
 
 use super::actor::{Actor, CallMemory, InFlight, Reply, Task};
@@ -13,6 +14,7 @@ use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::exchange::{Exchange, exchanges};
 use super::fleet::Fleet;
+use super::next_arrivals::NextArrivals;
 use super::observations::Kept;
 use super::outcome::{
     AgentTally, CALL_FIGURES, Conservation, PICO_PER_USD, TASK_FIGURES, TrialOutcome,
@@ -112,6 +114,7 @@ pub struct World<'p> {
     /// Calls at endpoints.
     pub(super) replies: Slab<Reply>,
     arrivals: Vec<ArrivalStream>,
+    next_arrivals: NextArrivals,
     pub(super) counters: Vec<PopulationState>,
     pub(super) desks: Vec<Desk>,
     /// Requests that left a replica at the present boundary.
@@ -175,6 +178,7 @@ impl<'p> World<'p> {
             endpoints: Vec::new(),
             replies: Slab::default(),
             arrivals: Vec::new(),
+            next_arrivals: NextArrivals::default(),
             counters: Vec::new(),
             desks: Vec::new(),
             finished: Vec::new(),
@@ -205,10 +209,12 @@ impl<'p> World<'p> {
         loop {
             events += 1;
             if events.is_multiple_of(1 << 14) && !proceed(self.now, self.requests) {
+                cold_path();
                 return None;
             }
             let late = self.timeouts.next();
-            let due = self.calendar.next_time().unwrap_or(SimTime::MAX).min(late);
+            let (next, arrival) = (self.calendar.next(), self.next_arrivals.next());
+            let due = next.0.min(arrival.0).min(late);
             if let Some((Boundary { at, wakes }, replica)) = self.boundaries.first()
                 && (at < due || at == due && (!wakes || due == SimTime::MAX))
             {
@@ -222,6 +228,12 @@ impl<'p> World<'p> {
                 self.time_out();
                 continue;
             }
+            if arrival < next {
+                self.now = arrival.0;
+                let population = self.next_arrivals.pop();
+                self.arrive(population);
+                continue;
+            }
             let Some((time, event)) = self.calendar.pop() else { break };
             debug_assert!(time >= self.now, "time runs forward");
             self.now = time;
@@ -232,7 +244,6 @@ impl<'p> World<'p> {
                         self.wake(actor);
                     }
                 }
-                Event::Arrival { population } => self.arrive(population),
                 Event::Return { population, client } => {
                     if self.accepting {
                         self.start_session(population, client);
@@ -306,6 +317,7 @@ impl<'p> World<'p> {
         self.window = (SimTime::ZERO, SimTime::MAX);
         self.outcome = TrialOutcome::empty(plan, trial);
         self.arrivals.clear();
+        self.next_arrivals.clear(plan.populations.len());
         if plan.warm_up == SimTime::ZERO {
             self.measuring = true;
         } else {
@@ -339,7 +351,8 @@ impl<'p> World<'p> {
         let arrivals = &mut self.arrivals[population as usize];
         if let Some(next) = arrivals.next() {
             self.counters[population as usize].client = next.client;
-            self.schedule(next.at, Event::Arrival { population });
+            let turn = self.calendar.take_turn();
+            self.next_arrivals.set(population.into(), (next.at, turn));
         }
     }
 
@@ -352,6 +365,7 @@ impl<'p> World<'p> {
     }
 
     /// Ends a replica's step or leap and tells those who waited for it.
+    #[inline(always)]
     fn step(&mut self, index: usize) {
         let plan = self.plan;
         let pool = self.pool_of_replica[index];
@@ -374,6 +388,7 @@ impl<'p> World<'p> {
     }
 
     /// A replica's boundary may have moved.
+    #[inline(always)]
     pub(super) fn follow(&mut self, index: usize) {
         let replica = &self.replicas[index];
         let wakes = replica.is_idle();

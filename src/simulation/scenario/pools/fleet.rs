@@ -3,7 +3,7 @@
 
 use super::autoscale;
 use crate::foundations::units::format_duration;
-use crate::foundations::{Dimension, Faults, SimDuration, SimTime};
+use crate::foundations::{Dimension, Faults, SimDuration, SimTime, whole};
 use crate::serving::replica::FULL_SPEED;
 use crate::simulation::plan::{
     Breakdown, Degradation, FleetLaw, LostCalls, Maintenance, Pool, Reclaim,
@@ -170,7 +170,7 @@ fn degradation(failures: &Section, key: &str) -> Degradation {
     Degradation {
         between_s: section.quantity("every"),
         length_s: section.law("for"),
-        slowness: libm::round(section.quantity("slowdown") * FULL_SPEED as f64) as u64,
+        slowness: whole(section.quantity("slowdown") * FULL_SPEED as f64),
     }
 }
 
