@@ -13,6 +13,7 @@ pub mod special_function;
 pub mod statistics;
 pub mod time;
 pub mod units;
+pub mod whole;
 
 pub use calendar::{Calendar, EventKey};
 pub use distribution::{Law, LawError};
@@ -23,3 +24,4 @@ pub use random::{Purpose, Stream, Streams};
 pub use statistics::{Moments, TimeWeighted};
 pub use time::{SimDuration, SimTime};
 pub use units::Dimension;
+pub use whole::whole;

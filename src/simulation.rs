@@ -13,6 +13,7 @@ mod hand_over;
 mod hedge;
 mod judgement;
 mod logging;
+mod next_arrivals;
 pub mod observations;
 pub mod outcome;
 pub mod plan;

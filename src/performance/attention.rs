@@ -12,6 +12,7 @@ use super::layout::head_share;
 use super::rates::Rates;
 use super::smooth_max::SmoothMax;
 use crate::catalog::{Attention, ContextStream, NumberFormat, StepCoefficients, StreamRole};
+use crate::foundations::whole;
 
 /// What one decoding request pays in a step for each token of its context, on each GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +128,6 @@ impl Slope {
 
     /// To whole picoseconds: half of one is lost at most per token, 0.2 % of a slope of 250 ps.
     fn round(self) -> ContextCost {
-        let whole = |value: f64| libm::round(value) as u64;
         ContextCost {
             ps: whole(self.seconds * 1e12),
             bytes: whole(self.bytes),

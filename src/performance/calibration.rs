@@ -7,6 +7,7 @@
 
 use super::host::HostProfile;
 use super::step_time::{KernelGroup, StepModel};
+use crate::foundations::whole;
 
 /// Factors on the times of a deployment; 1 leaves them as they are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,7 +80,7 @@ impl HostProfile {
 }
 
 fn scaled(ps: u64, factor: f64) -> u64 {
-    libm::round(ps as f64 * factor) as u64
+    whole(ps as f64 * factor)
 }
 
 #[cfg(test)]

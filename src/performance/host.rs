@@ -1,6 +1,7 @@
 //! What surrounds the steps: the front end of an engine and the habits of its scheduler.
 
 use crate::catalog::{Accelerator, Engine};
+use crate::foundations::whole;
 
 /// Delays and habits of an engine that show in time to first token, as plain figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl HostProfile {
     pub fn of(engine: &Engine, accelerator: &Accelerator) -> Self {
         let step = engine.step_on(accelerator);
         let scheduler = &engine.scheduler;
-        let ps = |seconds: f64| libm::round(seconds * 1e12) as u64;
+        let ps = |seconds: f64| whole(seconds * 1e12);
         let steps = |steps: u64| u32::try_from(steps).unwrap_or(u32::MAX);
         Self {
             request_delay_ps: ps(step.request_s),

@@ -30,6 +30,7 @@ use super::rates::Rates;
 use super::smooth_max::SmoothMax;
 use super::step_cost::StepCost;
 use crate::catalog::{Field, StepCoefficients};
+use crate::foundations::whole;
 
 /// Kernels whose time is the smooth maximum of arithmetic and memory traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -176,8 +177,8 @@ impl StepModel {
             windows: attention.windows,
             prompt: attention.prompt,
             state: attention.state,
-            layer_flops: libm::round(linear_flops + expert_flops) as u64,
-            head_flops: libm::round(head_flops) as u64,
+            layer_flops: whole(linear_flops + expert_flops),
+            head_flops: whole(head_flops),
             peak_flops: (linear_flops + expert_flops + head_flops) / ideal,
             bandwidth: rates.bandwidth,
             pipeline: None,
@@ -313,7 +314,7 @@ impl StepModel {
     #[must_use]
     pub fn mixed_delay_ps(&self, ps: u64) -> u64 {
         let factor = (self.mixed_attention - 1.0).max(0.0);
-        if factor == 0.0 { 0 } else { libm::round(ps as f64 * factor) as u64 }
+        if factor == 0.0 { 0 } else { whole(ps as f64 * factor) }
     }
 
     /// How `new` tokens of so many prompts pass the stages, where layers are dealt to some; `empty` says
@@ -449,5 +450,5 @@ fn experts(deployment: &Deployment<'_>, rates: &Rates, c: &StepCoefficients) -> 
 /// Whole picoseconds, at most a fortnight so that parts of a step can be added.
 pub(super) fn ps(seconds: f64) -> u64 {
     const LONGEST_S: f64 = 1.2e6;
-    libm::round(seconds.min(LONGEST_S) * 1e12) as u64
+    whole(seconds.min(LONGEST_S) * 1e12)
 }

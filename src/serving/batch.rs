@@ -5,10 +5,9 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hint::cold_path;
 
-use smallvec::SmallVec;
-
-use super::usage::Progression;
+use super::usage::{Progression, triangle};
 use crate::performance::{StepModel, WindowCost};
 
 mod paced;
@@ -64,7 +63,7 @@ pub(super) struct DecodeBatch {
     pub(super) size: u64,
     /// Sum of the contexts read in the next step.
     context: u64,
-    windows: SmallVec<[Window; 2]>,
+    windows: Vec<Window>,
     /// When requests have produced all. May hold requests that left early; their ticket says so.
     ends: BinaryHeap<Reverse<Due>>,
     /// Requests by (context - steps) modulo the block size: which step takes a block.
@@ -90,6 +89,7 @@ impl DecodeBatch {
 
     /// Adds a request that reads `context` tokens in its next step and makes `remaining` more, one in
     /// each step.
+    #[inline(always)]
     pub(super) fn join(
         &mut self,
         model: &StepModel,
@@ -126,6 +126,7 @@ impl DecodeBatch {
     ) -> Stay {
         let last = self.steps + u64::from(steps);
         if let Some(paced) = &mut self.paced {
+            cold_path();
             self.size += 1;
             self.ends.push(Reverse(Due::new(last, slot, ticket)));
             paced.join(model, (slot, ticket), context, remaining, (self.steps, last));
@@ -134,16 +135,22 @@ impl DecodeBatch {
     }
 
     /// Tokens that a request in the batch has made since it joined.
+    #[inline(always)]
     pub(super) fn made(&self, slot: u32, stay: Stay) -> u64 {
         match &self.paced {
             None => self.steps - stay.joined,
-            Some(paced) => u64::from(paced.made(slot)),
+            Some(paced) => {
+                cold_path();
+                u64::from(paced.made(slot))
+            }
         }
     }
 
     /// Takes a request out; returns the tokens it has made.
+    #[inline(always)]
     pub(super) fn leave(&mut self, model: &StepModel, slot: u32, stay: Stay) -> u64 {
         if let Some(paced) = &mut self.paced {
+            cold_path();
             self.size -= 1;
             paced.leave(slot, self.steps);
             return u64::from(paced.made(slot));
@@ -166,14 +173,17 @@ impl DecodeBatch {
 
     /// The token a request computes lies at position context - 1; it takes a block where that is a
     /// multiple of the block size.
+    #[inline(always)]
     fn phase_of(&self, context: u32) -> usize {
         let block = self.phases.len();
         (context as usize + block - 1 + block - self.turn) % block
     }
 
     /// Blocks that the next `steps` steps take.
+    #[inline(always)]
     pub(super) fn blocks_for(&self, steps: u64) -> u64 {
         if let Some(paced) = &self.paced {
+            cold_path();
             return paced.blocks_for(self.steps, steps, self.phases.len() as u32);
         }
         if steps == 1 {
@@ -185,7 +195,18 @@ impl DecodeBatch {
         cycles * self.size + part
     }
 
+    /// Whether so many blocks are enough for the next step.
+    #[inline(always)]
+    pub(super) fn can_step(&self, blocks: u64) -> bool {
+        if let Some(paced) = &self.paced {
+            cold_path();
+            return paced.lasts(self.steps, blocks, 1, self.phases.len() as u32);
+        }
+        self.blocks_in_step(0) <= blocks
+    }
+
     /// Blocks that the `ahead`-th step from now takes, with `ahead` less than the block size.
+    #[inline(always)]
     fn blocks_in_step(&self, ahead: usize) -> u64 {
         let block = self.phases.len();
         let turn = self.turn + ahead;
@@ -194,12 +215,14 @@ impl DecodeBatch {
     }
 
     /// The most steps, up to `limit`, that `blocks` blocks last for.
+    #[inline(always)]
     fn steps_within(&self, blocks: u64, limit: u64) -> u64 {
         let block = self.phases.len() as u64;
         // Most often there is plenty: no request takes more than this.
         if (limit / block + 1) * self.size <= blocks || self.blocks_for(limit) <= blocks {
             return limit;
         }
+        cold_path();
         let cycles = blocks / self.size.max(1);
         let mut left = blocks - cycles * self.size;
         let mut steps = cycles * block;
@@ -216,6 +239,7 @@ impl DecodeBatch {
 
     /// Steps until something in the batch changes: a request ends, a window fills, or the blocks
     /// run out. Zero when not even the next step's blocks can be had.
+    #[inline(always)]
     pub(super) fn undisturbed(&mut self, blocks: u64, alive: impl Fn(u32, u32) -> bool) -> u64 {
         let gone = |due: &Due| {
             let (slot, ticket) = due.request();
@@ -227,6 +251,7 @@ impl DecodeBatch {
         let until = |due: &Reverse<Due>| due.0.step() - self.steps;
         let steps = self.ends.peek().map_or(u64::MAX, until);
         if let Some(paced) = &self.paced {
+            cold_path();
             return paced.undisturbed(self.steps, blocks, steps, self.phases.len() as u32);
         }
         let fills = self.windows.iter().map(|w| w.fills.peek().map_or(u64::MAX, until));
@@ -235,8 +260,10 @@ impl DecodeBatch {
     }
 
     /// Attention time of the next step and what each further step adds, ps.
+    #[inline(always)]
     pub(super) fn attention(&self, model: &StepModel) -> Progression {
         if let Some(paced) = &self.paced {
+            cold_path();
             let (base, slope) = paced.attention();
             return Progression { base, slope };
         }
@@ -250,11 +277,13 @@ impl DecodeBatch {
     }
 
     /// FLOP and bytes of attention over the next `steps` steps, on each GPU.
+    #[inline(always)]
     pub(super) fn attention_work(&self, model: &StepModel, steps: u64) -> (u128, u128) {
         if let Some(paced) = &self.paced {
+            cold_path();
             return paced.attention_work(steps);
         }
-        let triangle = u128::from(steps) * u128::from(steps.saturating_sub(1)) / 2;
+        let triangle = triangle(steps);
         let sum = |now: u64, growth: u64| {
             u128::from(now) * u128::from(steps) + u128::from(growth) * triangle
         };
@@ -270,8 +299,10 @@ impl DecodeBatch {
     }
 
     /// Attention time charged to a request in the batch so far, ps.
+    #[inline(always)]
     pub(super) fn attention_share(&self, model: &StepModel, slot: u32, stay: Stay) -> u128 {
         if let Some(paced) = &self.paced {
+            cold_path();
             return paced.attention_share(slot, self.steps);
         }
         let steps = self.steps - stay.joined;
@@ -293,11 +324,13 @@ impl DecodeBatch {
 
     /// Tokens beyond whole ones, and what each step adds to all contexts, in fixed point; `None` where
     /// each request makes one token in each step.
+    #[inline(always)]
     pub(super) fn growth(&self) -> Option<(u64, u64)> {
         self.paced.as_ref().map(|paced| paced.growth(self.steps))
     }
 
     /// Moves on by `steps` undisturbed steps; returns the tokens made.
+    #[inline(always)]
     pub(super) fn advance(
         &mut self,
         model: &StepModel,
@@ -305,6 +338,7 @@ impl DecodeBatch {
         alive: impl Fn(u32, u32) -> bool,
     ) -> u64 {
         if let Some(paced) = &mut self.paced {
+            cold_path();
             let now = self.steps;
             self.steps += steps;
             return paced.advance(model, now, steps, alive);
@@ -330,6 +364,7 @@ impl DecodeBatch {
     }
 
     /// The next request that has produced all, if any.
+    #[inline(always)]
     pub(super) fn pop_end(&mut self) -> Option<(u32, u32)> {
         let &Reverse(end) = self.ends.peek()?;
         (end.step() <= self.steps).then(|| self.ends.pop())?;

@@ -6,6 +6,8 @@
 
 mod retention;
 
+use std::hint::cold_path;
+
 use super::prefix_tree::{NONE, PrefixTree};
 use super::request::Piece;
 use retention::Retained;
@@ -103,6 +105,7 @@ impl KvCache {
 
     /// Takes the blocks for a prompt while leaving `reserve` available; `None` when they can't be
     /// had now.
+    #[inline(always)]
     pub fn admit(&mut self, pieces: &[Piece], prompt: u32, reserve: u64) -> Option<Holding> {
         let all = u64::from(prompt.div_ceil(self.block)) + self.beside;
         let Some(tree) = &mut self.tree else {
@@ -147,12 +150,16 @@ impl KvCache {
     }
 
     /// Takes blocks that are available (the caller has made sure), evicting where none is free.
+    #[inline(always)]
     pub fn take(&mut self, blocks: u64) {
         if blocks > self.free {
             let wanted = blocks - self.free;
             let evicted = match (&mut self.tree, &mut self.retained) {
                 (Some(tree), None) => tree.evict(wanted),
-                (Some(tree), Some(retained)) => retained.evict(tree, wanted),
+                (Some(tree), Some(retained)) => {
+                    cold_path();
+                    retained.evict(tree, wanted)
+                }
                 (None, _) => 0,
             };
             self.free += evicted;
@@ -163,6 +170,7 @@ impl KvCache {
     }
 
     /// Tokens of a holding that lie in the tree.
+    #[inline(always)]
     pub fn tree_tokens(&self, holding: &Holding) -> u64 {
         u64::from(holding.tree_blocks) * u64::from(self.block)
     }
@@ -176,6 +184,7 @@ impl KvCache {
     /// Gives back the blocks of `held` tokens, of which the first `computed` are computed. They
     /// stay cached, the request's own tail under `tail` (the key of its last piece) where a later
     /// request may continue from it; what was never computed does not.
+    #[inline(always)]
     pub fn release(&mut self, holding: Holding, held: u32, computed: u32, tail: Option<u64>) {
         let mut own = self.own_blocks(&holding, held);
         if let Some(tree) = &mut self.tree {

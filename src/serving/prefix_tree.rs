@@ -8,6 +8,8 @@
 mod ranked;
 mod retention;
 
+use std::hint::cold_path;
+
 use rustc_hash::FxHashMap;
 
 use super::request::Piece;
@@ -96,6 +98,7 @@ impl PrefixTree {
 
     /// How much of a context is known. Piece boundaries inside a block leave that block to the
     /// later piece, since a block's identity includes all its tokens.
+    #[inline(always)]
     pub(super) fn find(&self, pieces: &[Piece], prompt: u32, block: u32) -> Match {
         let mut found = Match { node: NONE, blocks: 0 };
         for piece in pieces {
@@ -121,6 +124,7 @@ impl PrefixTree {
     }
 
     /// Blocks of the matched path that nobody stands on: locking it makes so many less evictable.
+    #[inline(always)]
     pub(super) fn unlocked_on(&self, found: Match) -> u64 {
         let (mut index, mut end, mut blocks) = (found.node, found.blocks, 0);
         while index != NONE {
@@ -136,6 +140,7 @@ impl PrefixTree {
 
     /// Locks the matched path, cutting its last node where the match ends inside it. Returns the
     /// node the path now ends in.
+    #[inline(always)]
     pub(super) fn lock(&mut self, found: Match) -> u32 {
         if found.node == NONE {
             return NONE;
@@ -158,6 +163,7 @@ impl PrefixTree {
     }
 
     /// Undoes one [`PrefixTree::lock`].
+    #[inline(always)]
     pub(super) fn unlock(&mut self, leaf: u32) {
         let mut index = leaf;
         while index != NONE {
@@ -169,6 +175,7 @@ impl PrefixTree {
                 self.locked -= blocks;
                 self.unlocked += blocks;
                 if let Some(ranked) = &mut self.ranked {
+                    cold_path();
                     ranked.release(index);
                 }
                 if childless {
@@ -181,6 +188,7 @@ impl PrefixTree {
 
     /// Appends `key`'s blocks up to `end` behind the locked node `leaf`, whose blocks end at
     /// `start`. The new run is locked once, like `leaf`. Returns the node that holds it.
+    #[inline(always)]
     pub(super) fn extend(&mut self, leaf: u32, key: u64, start: u32, end: u32) -> u32 {
         debug_assert!(start < end);
         self.locked += u64::from(end - start);
@@ -318,6 +326,7 @@ impl PrefixTree {
                 index
             }
             None => {
+                cold_path();
                 self.nodes.push(node);
                 (self.nodes.len() - 1) as u32
             }
@@ -348,6 +357,7 @@ impl PrefixTree {
 
     fn list_newest(&mut self, index: u32) {
         if self.ranked.is_some() {
+            cold_path();
             return self.rank(index);
         }
         let newest = self.newest.replace(index);
@@ -363,6 +373,7 @@ impl PrefixTree {
     /// the parent is as old as the oldest entry.
     fn list_oldest(&mut self, index: u32) {
         if self.ranked.is_some() {
+            cold_path();
             return self.rank(index);
         }
         let oldest = self.oldest.replace(index);
@@ -380,6 +391,7 @@ impl PrefixTree {
             return;
         }
         if let Some(ranked) = &mut self.ranked {
+            cold_path();
             return ranked.unlist(index);
         }
         let (older, newer) = (node.older, node.newer);

@@ -11,8 +11,7 @@
 //! sent it is known when it will reach the queue, and no event is needed for that.
 
 use std::collections::VecDeque;
-
-use smallvec::SmallVec;
+use std::hint::cold_path;
 
 pub use under_way::UnderWay;
 
@@ -181,17 +180,19 @@ pub struct Replica {
     /// What is left of fixed-point sums of tokens x time below a whole one.
     token_ps_rest: u128,
     usage: Usage,
-    /// Gaps between tokens that are not counted yet.
-    gaps: Gaps,
+    /// Gaps that are not counted yet: their buckets are seldom in a near cache, and counted together
+    /// several are fetched at once.
+    gaps: Vec<Gaps>,
     /// Up to when the queue's length and the time in steps are booked.
     clock: SimTime,
     /// Time in steps and time charged before measuring began.
     before: Account,
 }
 
-/// Gaps between tokens in successive leaps: in the first step, growth from step to step, steps,
-/// requests. Their buckets are seldom in a near cache; counted together, several are fetched at once.
-type Gaps = SmallVec<[[u64; 4]; 16]>;
+/// Gaps between tokens in a leap: in the first step, growth from step to step, steps, requests.
+type Gaps = [u64; 4];
+/// So many are counted together.
+const GAPS: usize = 16;
 
 /// What a replica has in hand; for checking that nothing was lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -236,7 +237,7 @@ impl Replica {
             own_tokens: 0,
             token_ps_rest: 0,
             usage: Usage::default(),
-            gaps: Gaps::new(),
+            gaps: Vec::with_capacity(GAPS),
             clock: SimTime::ZERO,
             before: Account::default(),
         };
@@ -299,6 +300,7 @@ impl Replica {
 
     /// Books the queue's length and whether the server is busy, up to now; before every change of
     /// either.
+    #[inline(always)]
     fn book_time(&mut self, now: SimTime) {
         let since = now.since(self.clock).0;
         self.usage.waiting_ps += u128::from(since) * self.waiting.len() as u128;
@@ -319,6 +321,7 @@ impl Replica {
     }
 
     /// What a decoding request owes for its steps in the batch so far, ps x 2^20.
+    #[inline(always)]
     fn decode_share(&self, spec: &ReplicaSpec, slot: u32) -> u128 {
         let sequence = &self.sequences[slot as usize];
         let attention = self.batch.attention_share(&spec.model, slot, sequence.stay);
@@ -351,6 +354,7 @@ impl Replica {
     }
 
     /// Whether nothing is under way.
+    #[inline(always)]
     pub fn is_idle(&self) -> bool {
         matches!(self.activity, Activity::Idle | Activity::Stalled)
     }
@@ -366,6 +370,7 @@ impl Replica {
     }
 
     /// When the present step or leap ends, or an idle server has something to do.
+    #[inline(always)]
     pub fn boundary(&self) -> Option<SimTime> {
         match self.activity {
             Activity::Idle if self.waiting.len() > self.fetching || !self.called.is_empty() => {
@@ -393,6 +398,7 @@ impl Replica {
 
     /// When a request that is sent now leaves the front end. What comes from another server has been
     /// through one there.
+    #[inline(always)]
     fn through_front_end(
         &mut self,
         spec: &ReplicaSpec,
@@ -400,6 +406,7 @@ impl Replica {
         now: SimTime,
     ) -> SimTime {
         if request.stage == Stage::Answer {
+            cold_path();
             return now;
         }
         let taken_up = self.front_end_free.max(now);
@@ -408,12 +415,14 @@ impl Replica {
     }
 
     /// When the next request leaves the front end.
+    #[inline(always)]
     fn next_arrival(&self) -> Option<SimTime> {
         self.arriving.front().map(|&slot| self.sequences[slot as usize].submitted)
     }
 
     /// Cuts the present leap where the scheduler looks at the next request from the front end, if it
     /// could admit it then.
+    #[inline(always)]
     fn heed_arrival(&mut self, spec: &ReplicaSpec) {
         // Where prompts are held back, one more may be what they wait for.
         let heeded = self.waiting.len() == self.fetching
@@ -433,6 +442,7 @@ impl Replica {
 
     /// Takes requests that have left the front end before `now` into the queue, or, where the server
     /// is idle, those that leave it now, too: a boundary comes before what arrives at its instant.
+    #[inline(always)]
     fn receive(&mut self, spec: &ReplicaSpec, now: SimTime) {
         while let Some(at) = self.next_arrival()
             && (at < now || at == now && self.is_idle())
@@ -449,7 +459,10 @@ impl Replica {
             self.fetching += usize::from(sequence.fetching);
             match spec.scheduling {
                 Scheduling::Fcfs => self.waiting.push_back(slot),
-                _ => self.queue_up(spec, slot),
+                _ => {
+                    cold_path();
+                    self.queue_up(spec, slot);
+                }
             }
         }
     }
@@ -457,6 +470,7 @@ impl Replica {
     /// Steps that must be done before the scheduler looks at a request that comes when `passed`
     /// steps of the present leap are over: the one under way, those composed ahead, and up to the
     /// next look where it looks only now and then.
+    #[inline(always)]
     fn next_look(&self, host: &HostProfile, passed: u64) -> u64 {
         if self.is_idle() {
             return self.done;
@@ -516,6 +530,7 @@ impl Replica {
         self.receive(spec, now);
         self.book_time(now);
         if spec.retention.is_some() {
+            cold_path();
             self.pass(now);
         }
         if let Activity::Leap { start, run, fixed, host, bytes, steps } = self.activity {
@@ -550,6 +565,7 @@ impl Replica {
         self.receive(spec, now);
         self.book_time(now);
         if spec.retention.is_some() {
+            cold_path();
             self.pass(now);
         }
         let before = std::mem::replace(&mut self.activity, Activity::Idle);
@@ -568,6 +584,7 @@ impl Replica {
         }
         let mut called = std::mem::take(&mut self.called);
         for slot in called.drain(..) {
+            cold_path();
             let Sequence { phase, cancelled, .. } = self.sequences[slot as usize];
             if phase != Phase::Gone && cancelled {
                 self.leave(spec, slot, now, finished);
@@ -580,6 +597,7 @@ impl Replica {
     }
 
     /// A request is gone: its name means nothing from now on.
+    #[inline(always)]
     fn vacate(&mut self, slot: u32) {
         let sequence = &mut self.sequences[slot as usize];
         sequence.phase = Phase::Gone;
@@ -587,8 +605,10 @@ impl Replica {
         self.vacant.push(slot);
     }
 
+    #[inline(always)]
     fn enter(&mut self, request: Request<'_>, arrives: SimTime) -> RequestId {
         let slot = self.vacant.pop().unwrap_or_else(|| {
+            cold_path();
             self.sequences.push(Sequence::default());
             (self.sequences.len() - 1) as u32
         });

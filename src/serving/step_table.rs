@@ -1,6 +1,11 @@
 //! Step times looked up by batch, each computed once.
 
-use crate::performance::{Passage, Speculation, StepCost, StepModel};
+use std::hint::cold_path;
+
+use crate::performance::{Passage, PrefillCost, Speculation, StepCost, StepModel};
+
+/// Prompts that a table holds are up to so long; engines seldom compute more in one step.
+const LONGEST_KNOWN: u32 = 1 << 15;
 
 /// Lazily filled tables over a [`StepModel`]: the smooth maxima cost a few powers each, a table
 /// costs a load.
@@ -10,17 +15,21 @@ pub struct StepTable {
     head: Vec<StepCost>,
     draft_tokens: Vec<StepCost>,
     draft_head: Vec<StepCost>,
+    prompts: Vec<PrefillCost>,
 }
 
-/// What is not computed yet; no step takes no time.
-const UNKNOWN: StepCost = StepCost { ps: 0, bytes: 0 };
-
-fn lookup(table: &mut Vec<StepCost>, index: u32, compute: impl Fn(u32) -> StepCost) -> StepCost {
+/// What `compute` says of `index`. What takes nothing counts as not computed yet.
+fn lookup<T>(table: &mut Vec<T>, index: u32, compute: impl Fn(u32) -> T) -> T
+where
+    T: Copy + Default + PartialEq,
+{
     let at = index as usize;
     if at >= table.len() {
-        table.resize(at + 1, UNKNOWN);
+        cold_path();
+        table.resize(at + 1, T::default());
     }
-    if table[at] == UNKNOWN {
+    if table[at] == T::default() {
+        cold_path();
         table[at] = compute(index);
     }
     table[at]
@@ -29,10 +38,27 @@ fn lookup(table: &mut Vec<StepCost>, index: u32, compute: impl Fn(u32) -> StepCo
 impl StepTable {
     /// GPU time of a step, attention aside: `tokens` new ones, of which `emitting` requests sample
     /// from.
+    #[inline(always)]
     pub(super) fn gpu(&mut self, model: &StepModel, tokens: u32, emitting: u32) -> StepCost {
         let body = lookup(&mut self.tokens, tokens, |n| model.tokens(n));
         let head = lookup(&mut self.head, emitting, |n| model.head(n));
         StepCost { ps: (body.ps + head.ps).max(1), bytes: body.bytes + head.bytes }
+    }
+
+    /// Attention of `new` prompt tokens behind `cached` ones. Most often none are.
+    #[inline(always)]
+    pub(super) fn prefill_attention(
+        &mut self,
+        model: &StepModel,
+        new: u32,
+        cached: u32,
+    ) -> PrefillCost {
+        match cached {
+            0 if new <= LONGEST_KNOWN => {
+                lookup(&mut self.prompts, new, |n| model.prefill_attention(n, 0))
+            }
+            _ => model.prefill_attention(new, cached),
+        }
     }
 
     /// The same where `new` prompt tokens pass stages beside `decoding` requests.

@@ -4,6 +4,8 @@
 //! steps of a leap last `base`, `base + slope`, `base + 2 slope`, ...; every sum over them has a
 //! closed form in integers, and leaping gives the bits that single steps give.
 
+use std::hint::cold_path;
+
 use crate::foundations::histogram::Histogram;
 
 /// Fixed-point fraction bits of the time a token is charged.
@@ -15,13 +17,23 @@ pub(super) fn share_of(ps: u64, tokens: u64) -> u128 {
     // Division of 128 bits costs ten times that of 64, and steps take less than 17 s.
     match ps.leading_zeros() >= SHARE_BITS {
         true => u128::from((ps << SHARE_BITS) / tokens.max(1)),
-        false => (u128::from(ps) << SHARE_BITS) / u128::from(tokens.max(1)),
+        false => {
+            cold_path();
+            (u128::from(ps) << SHARE_BITS) / u128::from(tokens.max(1))
+        }
     }
 }
 
 /// Sum of the whole numbers below `n`.
+#[inline]
 pub(super) fn triangle(n: u64) -> u128 {
-    u128::from(n) * u128::from(n.saturating_sub(1)) / 2
+    match n {
+        ..0x1_0000_0000 => u128::from(n * n.saturating_sub(1) / 2),
+        _ => {
+            cold_path();
+            u128::from(n) * u128::from(n - 1) / 2
+        }
+    }
 }
 
 /// Steps of a decode batch that nothing disturbs.
@@ -35,13 +47,19 @@ pub(super) struct Progression {
 
 impl Progression {
     /// Time of the first `steps` steps, ps.
+    #[inline(always)]
     pub(super) fn elapsed(&self, steps: u64) -> u64 {
-        let (n, base, slope) = (u128::from(steps), u128::from(self.base), u128::from(self.slope));
-        let ps = n * base + slope * (n * n.saturating_sub(1) / 2);
-        u64::try_from(ps).unwrap_or(u64::MAX)
+        u64::try_from(self.sum(steps)).unwrap_or(u64::MAX)
+    }
+
+    #[inline(always)]
+    fn sum(&self, steps: u64) -> u128 {
+        let [n, base, slope] = [steps, self.base, self.slope].map(u128::from);
+        n * base + slope * triangle(steps)
     }
 
     /// Whole steps done after `gap` ps, at most `limit`: a square root and a correction.
+    #[inline(always)]
     pub(super) fn completed(&self, gap: u64, limit: u64) -> u64 {
         let (base, slope, gap_ps) = (self.base as f64, self.slope as f64, gap as f64);
         let guess = if self.slope == 0 {
@@ -61,20 +79,19 @@ impl Progression {
     }
 
     /// Sum over `steps` steps of (`value` + `growth` i) x (time of step i).
+    #[inline(always)]
     pub(super) fn weighted(&self, value: u64, growth: u64, steps: u64) -> u128 {
-        let [n, v, g, b, s] = [steps, value, growth, self.base, self.slope].map(u128::from);
-        if n == 0 {
-            return 0;
-        }
-        // Division of 128 bits costs many times that of 64.
-        let [first, second] = match steps {
-            ..0x10_0000 => {
-                let product = steps * (steps - 1);
-                [product / 2, product * (2 * steps - 1) / 6].map(u128::from)
+        let [v, g, b, s] = [value, growth, self.base, self.slope].map(u128::from);
+        let first = triangle(steps);
+        // The sum of the squares below `steps`. Division of 128 bits costs many times that of 64.
+        let second = match steps {
+            ..0x10_0000 => u128::from(first as u64 * (2 * steps).saturating_sub(1) / 3),
+            _ => {
+                cold_path();
+                first * (2 * u128::from(steps) - 1) / 3
             }
-            _ => [n * (n - 1) / 2, n * (n - 1) * (2 * n - 1) / 6],
         };
-        n * v * b + (v * s + g * b) * first + g * s * second
+        v * self.sum(steps) + g * (b * first + s * second)
     }
 }
 

@@ -174,12 +174,18 @@ impl Paced {
         self.members.iter().map(blocks).sum()
     }
 
+    /// Whether `blocks` blocks last for the `steps` steps behind step `now`.
+    #[cold]
+    pub(super) fn lasts(&self, now: u64, blocks: u64, steps: u64, block: u32) -> bool {
+        // Most often there is plenty: no request takes more than this.
+        let growth = (u128::from(self.growth) * u128::from(steps)) >> TOKEN_BITS;
+        let most = growth / u128::from(block) + 2 * self.members.len() as u128;
+        most <= u128::from(blocks) || self.blocks_for(now, steps, block) <= blocks
+    }
+
     /// The most steps, up to `limit`, that `blocks` blocks last for.
     fn steps_within(&self, now: u64, blocks: u64, limit: u64, block: u32) -> u64 {
-        // Most often there is plenty: no request takes more than this.
-        let growth = (u128::from(self.growth) * u128::from(limit)) >> TOKEN_BITS;
-        let most = growth / u128::from(block) + 2 * self.members.len() as u128;
-        if most <= u128::from(blocks) || self.blocks_for(now, limit, block) <= blocks {
+        if self.lasts(now, blocks, limit, block) {
             return limit;
         }
         let (mut lasts, mut fails) = (0, limit);

@@ -1,5 +1,7 @@
 //! What the tokens of a hosted model cost.
 
+use crate::foundations::whole;
+
 /// Prices of a token, in picodollars: a millionth of a dollar per million tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PriceList {
@@ -36,7 +38,7 @@ impl PriceList {
         let (mut input, mut cheap, mut output) = (self.input, self.cached, self.output);
         if let Some(long) = self.long.filter(|long| prompt > long.above) {
             let share = cheap as f64 / (input as f64).max(1.0);
-            cheap = libm::round(long.input as f64 * share) as u64;
+            cheap = whole(long.input as f64 * share);
             (input, output) = (long.input, long.output);
         }
         let [fresh, cached, produced] = [prompt - cached, cached, produced].map(u64::from);
@@ -46,7 +48,7 @@ impl PriceList {
 
 /// Picodollars of a token at so many dollars per million tokens.
 pub(super) fn pico_of(usd_per_mtok: f64) -> u64 {
-    libm::round(usd_per_mtok * 1e6) as u64
+    whole(usd_per_mtok * 1e6)
 }
 
 impl LongContext {

@@ -1,6 +1,7 @@
 //! Context that a request finds in lower tiers: while it is on its way the request is passed over in
 //! the queue; when it has come it lies in the cache, where the request finds it when it is admitted.
 
+use std::hint::cold_path;
 use std::ops::Range;
 
 use super::{Activity, Replica, ReplicaSpec};
@@ -40,6 +41,7 @@ impl Replica {
         if self.fetching == 0 {
             return self.waiting.front().map(|&slot| (0, slot));
         }
+        cold_path();
         let mut queue = self.waiting.iter().copied().enumerate();
         queue.find(|&(_, slot)| !self.sequences[slot as usize].fetching)
     }

@@ -1,5 +1,7 @@
 //! What the next step computes: decodes, prompts under way, admissions, preemption.
 
+use std::hint::cold_path;
+
 use super::{Activity, FULL_SPEED, Replica, ReplicaSpec};
 use crate::foundations::SimTime;
 use crate::performance::PrefillCost;
@@ -11,6 +13,7 @@ use crate::serving::usage::Counter;
 
 impl Replica {
     /// Decides what the next step computes, on a server that did nothing before (`empty`) or did.
+    #[inline(always)]
     pub(super) fn begin(
         &mut self,
         spec: &ReplicaSpec,
@@ -40,14 +43,15 @@ impl Replica {
             let has_work = self.batch.size > 0 || !self.chunks.is_empty();
             let (at, slot) = match spec.scheduling {
                 Scheduling::Fcfs if self.fetching == 0 => (0, first),
-                Scheduling::Fcfs => match self.first_there() {
-                    Some(next) => next,
-                    None => break,
-                },
-                _ => match self.next_in_line(spec, has_work) {
-                    Some(next) => next,
-                    None => break,
-                },
+                scheduling => {
+                    cold_path();
+                    let next = match scheduling {
+                        Scheduling::Fcfs => self.first_there(),
+                        _ => self.next_in_line(spec, has_work),
+                    };
+                    let Some(next) = next else { break };
+                    next
+                }
             };
             let ready = self.sequences[slot as usize].ready.max(held_until);
             if has_work && ready > self.done {
@@ -56,6 +60,7 @@ impl Replica {
             if spec.retention.is_some_and(|some| some.seeks)
                 && !self.sequences[slot as usize].sought
             {
+                cold_path();
                 let sequence = &self.sequences[slot as usize];
                 let reserve = self.batch.blocks_for(1);
                 if !self.kv.has_room(&sequence.pieces, sequence.target, reserve) {
@@ -67,6 +72,7 @@ impl Replica {
             let Some(left) = self.admit(slot, spec, budget, now) else { break };
             self.waiting.remove(at);
             if left == 0 {
+                cold_path();
                 continue;
             }
             self.taken_up = self.done;
@@ -87,6 +93,7 @@ impl Replica {
                 let ahead = ready.saturating_sub(self.done);
                 longest = longest.min(if ahead > 0 { ahead } else { u64::MAX });
                 if held_until > self.done || spec.scheduling.overtakes() {
+                    cold_path();
                     // Each of them may be the one that fills a step.
                     let ready =
                         self.waiting.iter().map(|&slot| self.sequences[slot as usize].ready);
@@ -105,6 +112,7 @@ impl Replica {
 
     /// Steps that must be done before waiting prompts are taken up: where prompts are held back, so
     /// many after the first of them could have been, unless they fill a step already.
+    #[inline(always)]
     fn held_until(&self, spec: &ReplicaSpec) -> u64 {
         /// Share of the token budget that is enough to go ahead, as TensorRT-LLM's scripts set it.
         const ENOUGH: f64 = 0.9;
@@ -113,6 +121,7 @@ impl Replica {
         if wait == 0 || self.batch.size == 0 || spec.scheduling.overtakes() {
             return 0;
         }
+        cold_path();
         let prompts = self.waiting.iter().map(|&slot| &self.sequences[slot as usize]);
         let prompts = prompts.filter(|sequence| !sequence.fetching);
         let ready = prompts.take_while(|sequence| sequence.ready <= self.done);
@@ -128,7 +137,8 @@ impl Replica {
     /// Preempts until the next step's blocks can be had; whether it had to.
     fn make_room(&mut self, spec: &ReplicaSpec) -> bool {
         let mut preempted = false;
-        while self.batch.blocks_for(1) > self.kv.available() {
+        while !self.batch.can_step(self.kv.available()) {
+            cold_path();
             let Some(slot) = self.last_in_line(spec) else { break };
             self.preempt(spec, slot);
             preempted = true;
@@ -138,11 +148,13 @@ impl Replica {
 
     /// Admits a waiting request if its blocks can be had; returns the tokens it has to compute, none
     /// where they are fetched.
+    #[inline(always)]
     fn admit(&mut self, slot: u32, spec: &ReplicaSpec, budget: u32, now: SimTime) -> Option<u32> {
         let reserve = self.batch.blocks_for(1);
         let first_in_step = self.chunks.is_empty();
         let sequence = &mut self.sequences[slot as usize];
         if !spec.chunked_prefill && !first_in_step {
+            cold_path();
             let cached = self.kv.cached_tokens(&sequence.pieces, sequence.target);
             if sequence.target - cached > budget {
                 return None;
@@ -158,6 +170,7 @@ impl Replica {
         self.admissions += 1;
         self.running.push(slot);
         if sequence.stage == Stage::Answer {
+            cold_path();
             self.fetch(slot, now);
             return Some(0);
         }
@@ -165,6 +178,7 @@ impl Replica {
         self.prefilling.push_back(slot);
         if sequence.scheduled.is_none() {
             if spec.scheduling == Scheduling::Fair {
+                cold_path();
                 self.shares.charge(sequence);
             }
             sequence.scheduled = Some(now);
@@ -217,6 +231,7 @@ impl Replica {
 
     /// The request to take up next of those that may be, and its place in the queue.
     #[cold]
+    #[inline(always)]
     fn next_in_line(&self, spec: &ReplicaSpec, has_work: bool) -> Option<(usize, u32)> {
         let ready = |&(_, slot): &(usize, u32)| {
             let sequence = &self.sequences[slot as usize];

@@ -1,6 +1,8 @@
 //! How long steps last, what they do, and who pays for them.
 
-use super::{Activity, FULL_SPEED, Replica, ReplicaSpec};
+use std::hint::cold_path;
+
+use super::{Activity, FULL_SPEED, GAPS, Gaps, Replica, ReplicaSpec};
 use crate::foundations::random::uniform;
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::batch::TOKEN_BITS;
@@ -11,6 +13,7 @@ use crate::serving::step_table::StepTable;
 use crate::serving::usage::{Counter, Progression, SHARE_BITS, share_of};
 
 impl Replica {
+    #[inline(always)]
     pub(super) fn begin_leap(
         &mut self,
         spec: &ReplicaSpec,
@@ -22,6 +25,7 @@ impl Replica {
         let blocks = match spec.retention {
             None => self.kv.available(),
             Some(_) => {
+                cold_path();
                 self.reclaim();
                 self.kv.free_blocks()
             }
@@ -44,15 +48,20 @@ impl Replica {
     }
 
     /// A time as it is at the server's present speed.
+    #[inline(always)]
     fn slowed(&self, ps: u64) -> u64 {
         match self.slowness {
             FULL_SPEED => ps,
-            slowness => (u128::from(ps) * u128::from(slowness) / u128::from(FULL_SPEED)) as u64,
+            slowness => {
+                cold_path();
+                (u128::from(ps) * u128::from(slowness) / u128::from(FULL_SPEED)) as u64
+            }
         }
     }
 
     /// Books decode steps: `fixed` ps of each are the same for every token in the batch, `host` ps of
     /// these the host's.
+    #[inline(always)]
     pub(super) fn book_leap(
         &mut self,
         spec: &ReplicaSpec,
@@ -84,9 +93,10 @@ impl Replica {
         self.share_per_token += per_token * u128::from(steps);
     }
 
-    fn keep_gaps(&mut self, gaps: [u64; 4]) {
+    #[inline(always)]
+    fn keep_gaps(&mut self, gaps: Gaps) {
         self.gaps.push(gaps);
-        if self.gaps.len() == self.gaps.inline_size() {
+        if self.gaps.len() == GAPS {
             self.count_gaps();
         }
     }
@@ -99,6 +109,7 @@ impl Replica {
     }
 
     /// KV tokens of running requests over the next steps, x time.
+    #[inline(always)]
     fn kv_token_ps(&mut self, run: Progression, steps: u64) -> u128 {
         let tokens = self.own_tokens + self.shared_tokens();
         let Some((beyond, growth)) = self.batch.growth() else {
@@ -110,6 +121,7 @@ impl Replica {
     }
 
     /// Moves the decode batch on and gives it the blocks it grew into; returns the tokens made.
+    #[inline(always)]
     fn advance_batch(&mut self, spec: &ReplicaSpec, steps: u64) -> u64 {
         self.kv.take(self.batch.blocks_for(steps));
         let sequences = &self.sequences;
@@ -117,6 +129,7 @@ impl Replica {
         let tokens = self.batch.advance(&spec.model, steps, alive);
         self.own_tokens += tokens;
         if spec.speculation.is_some() {
+            cold_path();
             let verified = self.batch.size * steps;
             self.usage.counters.count(Counter::Verified, verified);
             self.usage.counters.count(Counter::Accepted, tokens - verified);
@@ -124,11 +137,13 @@ impl Replica {
         tokens
     }
 
+    #[inline(always)]
     pub(super) fn shared_tokens(&self) -> u64 {
         self.kv.shared_blocks() * u64::from(self.kv.block_tokens())
     }
 
     /// A step that computes prompts, on a server that was `empty` before it or not.
+    #[inline(always)]
     pub(super) fn begin_mixed(
         &mut self,
         spec: &ReplicaSpec,
@@ -146,13 +161,14 @@ impl Replica {
         let mut emitting = beside;
         for chunk in &mut self.chunks {
             let sequence = &self.sequences[chunk.slot as usize];
-            let attention = model.prefill_attention(chunk.tokens, sequence.computed);
+            let attention = table.prefill_attention(model, chunk.tokens, sequence.computed);
             chunk.attention = passage.attention(attention);
             attention_ps += chunk.attention.ps;
             emitting += u32::from(sequence.computed + chunk.tokens == sequence.target);
         }
         let gpu = match &spec.speculation {
             None if model.pipeline.is_some() => {
+                cold_path();
                 table.staged(model, (beside, new, emitting), passage)
             }
             None => table.gpu(model, beside + new, emitting),
@@ -165,6 +181,7 @@ impl Replica {
         Activity::Mixed { start: now, length, gpu_ps, attention_ps, bytes: gpu.bytes, decoding }
     }
 
+    #[inline(always)]
     pub(super) fn end_mixed(
         &mut self,
         spec: &ReplicaSpec,
@@ -218,6 +235,7 @@ impl Replica {
     }
 
     /// The prompt is computed and gives one token; the rest is decoded.
+    #[inline(always)]
     pub(super) fn emit_first(
         &mut self,
         spec: &ReplicaSpec,
@@ -228,6 +246,7 @@ impl Replica {
         self.usage.output_tokens += 1;
         let sequence = &mut self.sequences[slot as usize];
         if sequence.produced + 1 == sequence.output {
+            cold_path();
             sequence.produced += 1;
             sequence.first_token.get_or_insert(now);
             sequence.ticket = sequence.ticket.wrapping_add(1);
@@ -241,6 +260,7 @@ impl Replica {
     }
 
     /// The prompt and the token behind it are there: the rest is decoded.
+    #[inline(always)]
     pub(super) fn begin_answer(&mut self, spec: &ReplicaSpec, slot: u32, now: SimTime) {
         let sequence = &mut self.sequences[slot as usize];
         sequence.produced += 1;
@@ -253,6 +273,7 @@ impl Replica {
         sequence.stay = match &spec.speculation {
             None => self.batch.join(&spec.model, slot, ticket, context, remaining),
             Some(some) => {
+                cold_path();
                 let steps = some.steps(remaining, uniform(sequence.luck, sequence.produced.into()));
                 self.batch.join_paced(&spec.model, (slot, ticket), context, remaining, steps)
             }
@@ -260,6 +281,7 @@ impl Replica {
     }
 
     /// Takes a running request out of batch and memory; its tokens stay known to it.
+    #[inline(always)]
     pub(super) fn withdraw(&mut self, spec: &ReplicaSpec, slot: u32) {
         let share = match self.sequences[slot as usize].phase {
             Phase::Decode => self.decode_share(spec, slot),
@@ -274,6 +296,7 @@ impl Replica {
             sequence.share += share;
             self.own_tokens -= made;
         } else if sequence.phase == Phase::Prefill {
+            cold_path();
             self.prefilling.retain(|&other| other != slot);
         }
         sequence.ticket = sequence.ticket.wrapping_add(1);
@@ -282,6 +305,7 @@ impl Replica {
     }
 
     /// Gives back a request's blocks, of which the first `length` tokens are computed.
+    #[inline(always)]
     pub(super) fn give_back(&mut self, slot: u32, length: u32) {
         let sequence = &mut self.sequences[slot as usize];
         if let Some(holding) = sequence.holding.take() {
@@ -297,6 +321,7 @@ impl Replica {
     }
 
     /// Takes a request out of those that run.
+    #[inline(always)]
     pub(super) fn stop_running(&mut self, slot: u32) {
         let sequence = &mut self.sequences[slot as usize];
         let place = std::mem::replace(&mut sequence.place, u32::MAX) as usize;
@@ -315,6 +340,7 @@ impl Replica {
         finished: &mut Vec<Finished>,
     ) {
         if self.sequences[slot as usize].phase == Phase::Waiting {
+            cold_path();
             self.waiting.retain(|&other| other != slot);
             if spec.retention.is_some() {
                 self.used_fetched(slot);
@@ -327,9 +353,11 @@ impl Replica {
     }
 
     /// What is to be said of a request that is done.
+    #[inline(always)]
     pub(super) fn report(&mut self, spec: &ReplicaSpec, slot: u32, now: SimTime) -> Finished {
         let sequence = &self.sequences[slot as usize];
         if spec.scheduling == Scheduling::Fair {
+            cold_path();
             self.shares.go(sequence.standing.tenant);
         }
         self.usage.charged += sequence.share;
