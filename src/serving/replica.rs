@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 use std::hint::cold_path;
 
+pub use account::Account;
 pub use under_way::UnderWay;
 
 use super::batch::DecodeBatch;
@@ -25,6 +26,7 @@ use super::usage::{Progression, SHARE_BITS, Usage};
 use crate::foundations::{SimDuration, SimTime};
 use crate::performance::{HostProfile, Speculation, StepModel};
 
+mod account;
 mod fetching;
 mod hand_over;
 mod lose;
@@ -194,17 +196,6 @@ type Gaps = [u64; 4];
 /// So many are counted together.
 const GAPS: usize = 16;
 
-/// What a replica has in hand; for checking that nothing was lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// KV blocks of running requests.
-    pub blocks_held: u64,
-    /// Time in steps since the start of the trial, ps.
-    pub busy_ps: u128,
-    /// Time charged to requests that left, ps.
-    pub charged_ps: u128,
-}
-
 impl Replica {
     /// An idle server.
     pub fn new(spec: &ReplicaSpec) -> Self {
@@ -272,32 +263,6 @@ impl Replica {
         (self.clock, self.before) = (SimTime::ZERO, Account::default());
     }
 
-    /// Begins the running sums anew, at the end of a warm-up.
-    pub fn start_measuring(&mut self) {
-        self.before.busy_ps += u128::from(self.usage.busy_ps);
-        self.before.charged_ps += u128::from(self.usage.charged_ps());
-        self.usage.clear();
-        self.gaps.clear();
-    }
-
-    /// What it has in hand, as of the last settled boundary.
-    pub fn account(&self) -> Account {
-        let own = |&slot: &u32| {
-            let sequence = &self.sequences[slot as usize];
-            let stayed = match sequence.phase {
-                Phase::Decode => self.batch.made(slot, sequence.stay) as u32,
-                _ => 0,
-            };
-            sequence.holding.map_or(0, |held| self.kv.own_blocks(&held, sequence.target + stayed))
-        };
-        Account {
-            blocks_held: self.kv.shared_blocks()
-                + self.running.iter().chain(&self.kept).map(own).sum::<u64>(),
-            busy_ps: self.before.busy_ps + u128::from(self.usage.busy_ps),
-            charged_ps: self.before.charged_ps + u128::from(self.usage.charged_ps()),
-        }
-    }
-
     /// Books the queue's length and whether the server is busy, up to now; before every change of
     /// either.
     #[inline(always)]
@@ -308,16 +273,6 @@ impl Replica {
             self.usage.busy_ps += since;
         }
         self.clock = now;
-    }
-
-    /// Time charged so far to requests that are still running, ps.
-    pub fn accrued_ps(&self, spec: &ReplicaSpec) -> u128 {
-        let of = |&slot: &u32| {
-            let sequence = &self.sequences[slot as usize];
-            let decoding = sequence.phase == Phase::Decode;
-            sequence.share + if decoding { self.decode_share(spec, slot) } else { 0 }
-        };
-        self.running.iter().map(of).sum::<u128>() >> SHARE_BITS
     }
 
     /// What a decoding request owes for its steps in the batch so far, ps x 2^20.

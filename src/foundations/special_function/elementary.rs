@@ -8,7 +8,7 @@
 //! of the logarithm function*, ACM TOMS 16, 1990). They use no fused operation and no function of the
 //! platform, so they give the same bits everywhere, within 2 units in the last place of the truth.
 
-use std::f64::consts::LN_2;
+use std::f64::consts::{LN_2, SQRT_2};
 use std::hint::cold_path;
 
 /// Parts that a doubling is cut into.
@@ -107,7 +107,7 @@ const EXP_PARTS: [f64; PARTS as usize] = [
     1.369_002_422_974_590_5,
     1.383_909_881_963_832,
     1.398_979_672_538_311_2,
-    1.414_213_562_373_095_1,
+    SQRT_2,
     1.429_613_338_391_97,
     1.445_180_806_977_046_7,
     1.460_917_794_180_647,
