@@ -37,7 +37,7 @@ mod warning;
 pub use answer::Answer;
 pub use answers::Answers;
 pub use comparison::{Comparison, Contrast, Doubt, Told};
-pub use evidence::{Part, QUANTILES};
+pub use evidence::{Part, QUANTILES, parts};
 pub use figure::Figure;
 pub use findings::Findings;
 pub use measure::Measure;

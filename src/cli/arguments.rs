@@ -172,7 +172,7 @@ pub struct CompareArguments {
     #[arg(long, value_name = "NAME", default_value = "base")]
     pub baseline: String,
 
-    /// The figure that matters most, such as task_latency_p95
+    /// The figure that matters most, such as task_latency_p95 or agents.coder.usd_per_task
     #[arg(long, value_name = "METRIC", default_value = "usd_per_successful_task")]
     pub metric: String,
 

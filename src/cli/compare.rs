@@ -20,7 +20,6 @@ use crate::report::{ComparisonSummary, table};
 /// Bad input, and whatever keeps the answer from being given.
 pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     let common = &arguments.common;
-    let main = Measure::parse(&arguments.metric).map_err(|fault| flag("--metric", fault))?;
     let mut wanted = arguments.variant.clone();
     if !wanted.is_empty() && !wanted.contains(&arguments.baseline) {
         wanted.insert(0, arguments.baseline.clone());
@@ -29,6 +28,8 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         Some(_) => Prepared::with_trials(common, &wanted, arguments.max_trials)?,
         None => Prepared::new(common, &wanted)?,
     };
+    let main = Measure::parse_of(&arguments.metric, &prepared.parts());
+    let main = main.map_err(|fault| flag("--metric", fault))?;
     let baseline = baseline(&prepared, &arguments.baseline)?;
     let work =
         Work::begin(common, &prepared, &prepared.plans(), Order::Together, &command(arguments))?;
@@ -38,7 +39,7 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         .filter_map(|(measure, _)| measure)
         .collect();
     if !measures.contains(&main) {
-        measures.push(main);
+        measures.push(main.clone());
     }
     let mut monte_carlo = prepared.monte_carlo();
     if arguments.until.is_some() {

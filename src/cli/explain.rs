@@ -30,9 +30,9 @@ type Factor = (String, Vec<Vec<String>>);
 pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
     let common = &arguments.common;
     let argument = |fault: Fault| Failure::Argument(Faults::from(fault));
-    let measure = Measure::parse(&arguments.metric).map_err(argument)?;
     let pair = [arguments.from.clone(), arguments.to.clone()];
     let first = Prepared::new(common, &pair)?;
+    let measure = Measure::parse_of(&arguments.metric, &first.parts()).map_err(argument)?;
     let factors = factors(&first, &arguments.group).map_err(argument)?;
     if factors.is_empty() || factors.len() > MOST_FACTORS {
         let message = format!(
@@ -63,7 +63,8 @@ pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
         answers.variants.iter().map(|answer| measure.value(answer).unwrap_or(0.0)).collect();
     let known = answers.stopped_after().unwrap_or(trials) as usize;
     let in_trials = answers.variants.iter().map(|answer| {
-        answer.rows[..known].iter().filter_map(|row| measure.in_trial(row)).collect()
+        let rows = answer.rows[..known].iter();
+        rows.filter_map(|row| measure.in_trial(answer, row)).collect()
     });
     let in_trials: Vec<Vec<(f64, f64)>> = in_trials.collect();
     let explanation = Explanation::new(&values, &in_trials, first.confidence);

@@ -10,7 +10,7 @@ use super::failure::{Failure, STOPPED};
 use super::load::{self, Loaded};
 use super::terminal::{fault_style, remark};
 use crate::catalog::Provenance;
-use crate::experiment::{MonteCarlo, Objective, Watch};
+use crate::experiment::{MonteCarlo, Objective, Part, Watch, parts};
 use crate::foundations::Faults;
 use crate::report::manifest::{self, Input, Origin};
 use crate::simulation::Plan;
@@ -124,6 +124,17 @@ impl Prepared {
             seed: self.seed,
             threads: self.threads,
         }
+    }
+
+    /// The parts of all variants, each once.
+    pub fn parts(&self) -> Vec<Part> {
+        let mut all: Vec<Part> = Vec::new();
+        for part in self.plans.iter().flat_map(parts) {
+            if !all.contains(&part) {
+                all.push(part);
+            }
+        }
+        all
     }
 
     /// All variants.

@@ -119,7 +119,10 @@ impl Contrast {
         let pairs = baseline.rows.iter().zip(&variant.rows);
         let pairs: Vec<_> = pairs
             .filter(|(one, other)| one.trial == other.trial)
-            .filter_map(|(one, other)| Some((measure.in_trial(one)?, measure.in_trial(other)?)))
+            .filter_map(|(one, other)| {
+                let one = measure.in_trial(baseline, one)?;
+                Some((one, measure.in_trial(variant, other)?))
+            })
             .collect();
         let one: Vec<_> = pairs.iter().map(|pair| pair.0).collect();
         let other: Vec<_> = pairs.iter().map(|pair| pair.1).collect();
@@ -164,7 +167,7 @@ impl Doubt {
     ) -> Option<Self> {
         let both = variants[0].twinned().zip(variants[1].twinned());
         let of = |row: &TrialRow, other: &TrialRow| {
-            Some([measure.in_trial(row)?, measure.in_trial(other)?])
+            Some([measure.in_trial(variants[0], row)?, measure.in_trial(variants[1], other)?])
         };
         let (trials, twins): (Vec<_>, Vec<_>) = both
             .filter(|(one, other)| one.0.trial == other.0.trial)

@@ -137,7 +137,7 @@ mod tests {
         ];
         let usd = Measure::mean("usd_per_task").unwrap();
         let latency = Measure::mean("task_latency_s").unwrap();
-        let on_front = front(&points, &[usd, latency]);
+        let on_front = front(&points, &[usd.clone(), latency]);
         assert_eq!(on_front, [true, true, false, false, false, false]);
         assert_eq!(best(&points, &usd), Some(1));
         assert_eq!(best(&points[..1], &usd), Some(0));

@@ -114,6 +114,8 @@ struct CandidateSummary<'a> {
     counts: BTreeMap<&'a str, u32>,
     gpus: u64,
     watts: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    racks: Option<u64>,
     usd_per_h: f64,
     trials: u64,
     keeps_up: bool,
@@ -172,6 +174,7 @@ impl Sizing<'_> {
             counts: self.paths.iter().map(String::as_str).zip(found.counts.clone()).collect(),
             gpus: found.gpus,
             watts: found.watts.is_finite().then_some(found.watts),
+            racks: found.racks,
             usd_per_h: found.usd_per_h,
             trials: found.trials,
             keeps_up: found.keeps_up,

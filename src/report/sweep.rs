@@ -120,7 +120,7 @@ impl Sweep<'_> {
             seed: self.seed,
             trials: self.trials,
             confidence: self.confidence,
-            pareto: self.pareto.map(|measure| measure.to_string()),
+            pareto: self.pareto.each_ref().map(Measure::to_string),
             points: points.collect(),
         };
         serde_json::to_string_pretty(&summary).map(|json| json + "\n")

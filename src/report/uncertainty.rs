@@ -41,10 +41,10 @@ pub struct Spread {
     pub not_knowing_high: f64,
 }
 
-/// How a figure of the fleet differs between trials; none where nothing is uncertain.
+/// How a figure differs between trials; none where nothing is uncertain.
 pub fn spread(answer: &Answer<'_>, measure: &Measure, confidence: f64) -> Option<Spread> {
     let Split { share, interval, .. } = measure.split(answer, confidence)?;
-    let in_trials = answer.rows.iter().filter_map(|row| measure.in_trial(row));
+    let in_trials = answer.rows.iter().filter_map(|row| measure.in_trial(answer, row));
     let mut values: Vec<f64> = in_trials.map(|(top, bottom)| top / bottom).collect();
     values.retain(|value| value.is_finite());
     values.sort_by(f64::total_cmp);

@@ -79,6 +79,12 @@ pub struct Racks {
 }
 
 impl Racks {
+    /// Racks that these pools fill with as many replicas as they may have.
+    pub fn filled_by(&self, pools: &[Pool]) -> u64 {
+        let each = pools.iter().enumerate();
+        each.map(|(place, pool)| self.filled(place, pool, pool.most_replicas())).sum()
+    }
+
     /// Racks that so many replicas of the pool at a place fill.
     pub fn filled(&self, place: usize, pool: &Pool, replicas: u32) -> u64 {
         (u64::from(pool.gpus) * u64::from(replicas)).div_ceil(u64::from(self.gpus[place]))

@@ -42,7 +42,7 @@ fn answers(plans: &[Plan], trials: u64, seed: u64) -> Answers<'_> {
 
 fn latency(answers: &Answers<'_>) -> Contrast {
     let measure = Measure::mean("task_latency_s").unwrap();
-    *Comparison::new(answers, 0, vec![measure]).of(1, &measure).unwrap()
+    *Comparison::new(answers, 0, vec![measure.clone()]).of(1, &measure).unwrap()
 }
 
 /// Of 60 intervals at 95 %, at least 52 hold the truth with a probability of 99.8 %.

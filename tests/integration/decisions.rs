@@ -176,6 +176,11 @@ fn racks_are_a_bottleneck() {
     let ran = run(&one, &["size", "--find", "fleet", "--quiet"]);
     let told = ran.stdout.replace('\n', " ");
     assert!(told.contains("room is the bottleneck: 8 replicas of main"), "{told}");
+    // 40 GPUs fill two racks of 32: one that is begun counts whole.
+    let words = ["size", "--find", "load", "--quiet", "--format", "json"];
+    let ran = run(&with("racks = 2"), &[&words[..], &["--set", "pools.main.replicas=40"]].concat());
+    let found: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(found["given"]["fleet"]["racks"], 2, "{}", ran.stdout);
     for (site, replicas, wrong) in [
         ("racks = 1", "33", "32 replicas of `main` would fit"),
         (

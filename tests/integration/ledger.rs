@@ -380,3 +380,35 @@ fn tenants_are_told_where_several_are_named() {
     assert!(wrong.contains("unknown tenant `produce`"), "{wrong}");
     assert!(wrong.contains("did you mean `product`?"), "{wrong}");
 }
+
+/// A figure of a part is compared as one of the fleet is.
+#[test]
+fn tenants_are_compared_by_name() {
+    let dir = folder();
+    let text = format!("{TEAMS}[variants.fewer]\n\"pools.main.replicas\" = 6\n");
+    std::fs::write(dir.path().join("teams.toml"), text).unwrap();
+    let compared = |metric: &str| {
+        let words =
+            ["compare", "teams.toml", "--trials", "3", "--format", "json", "--metric", metric];
+        tokenfleet(dir.path(), &words)
+    };
+    let ran = compared("tenants.product.usd_spent");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let rows = found["variants"][0]["differences"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["metric"] == "tenants.product.usd_spent").unwrap();
+    let words = ["run", "teams.toml", "--trials", "3", "--format", "json"];
+    let summary: Value = serde_json::from_str(&tokenfleet(dir.path(), &words).stdout).unwrap();
+    for (key, variant) in [("baseline", 0), ("value", 1)] {
+        let tenant = &summary["variants"][variant]["tenants"]["product"]["usd_spent"]["mean"];
+        near(row[key].as_f64().unwrap(), tenant.as_f64().unwrap());
+    }
+    for (wrong, meant) in [
+        ("tenants.produkt.usd_spent", "did you mean `tenants.product`?"),
+        ("tenants.product.usd_spend", "did you mean `tenants.product.usd_spent`?"),
+        ("tenants.product.utilization", "unknown metric"),
+    ] {
+        let ran = compared(wrong);
+        assert!(ran.code == 2 && ran.stderr.contains(meant), "{}", ran.stderr);
+    }
+}

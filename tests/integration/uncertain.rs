@@ -167,7 +167,7 @@ fn a_paired_difference_is_split_into_not_knowing_and_chance() {
     let answers = answers.with_twins(&run.twins(&watch).unwrap());
     let cost = Measure::mean("usd_per_task").unwrap();
     let against = |baseline: usize, variant: usize| {
-        let comparison = Comparison::new(&answers, baseline, vec![cost]);
+        let comparison = Comparison::new(&answers, baseline, vec![cost.clone()]);
         comparison.of(variant, &cost).unwrap().doubt
     };
 

@@ -44,6 +44,8 @@ pub struct Assessment {
     pub gpus: u64,
     /// Power of all pools at the meter, at full load, W; not a number where nobody knows.
     pub watts: f64,
+    /// Racks that all pools fill, where the site has a number of them.
+    pub racks: Option<u64>,
     /// Trials that were run.
     pub trials: u64,
     /// Whether tasks end as fast as they start.
@@ -83,6 +85,7 @@ impl Assessment {
             usd_per_h: spent(answer),
             gpus: gpus(answer.plan),
             watts: answer.plan.pools.iter().map(Pool::most_watts).sum(),
+            racks: answer.plan.racks.as_ref().map(|racks| racks.filled_by(&answer.plan.pools)),
             trials: answer.rows.len() as u64,
             keeps_up: answer.keeps_up,
             verdicts: answer.verdicts.clone(),
@@ -110,6 +113,7 @@ impl Assessment {
             usd_per_h: usd_per_h(plan),
             gpus: gpus(plan),
             watts: f64::NAN,
+            racks: None,
             trials: 0,
             keeps_up: meets,
             verdicts: objectives.iter().map(unknown).collect(),

@@ -107,5 +107,9 @@ pub(super) fn noun(measure: &Measure) -> String {
         "tpot_s" => "TPOT",
         other => other,
     };
-    format!("{noun}{quantile}")
+    let of = match measure.part.name.as_str() {
+        "" => String::new(),
+        name => format!(" of {name}"),
+    };
+    format!("{noun}{quantile}{of}")
 }

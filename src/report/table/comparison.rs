@@ -4,7 +4,7 @@ use super::columns::{labelled, noun};
 use super::grid::{Cell, Grid, Style, Tone, UNBROKEN, paragraph};
 use super::many::FLEET;
 use super::{title, uncertain, warnings};
-use crate::experiment::{Comparison, Contrast, Measure, Metric, Statistic, Told, Unit};
+use crate::experiment::{Comparison, Contrast, Measure, Metric, Part, Statistic, Told, Unit};
 use crate::foundations::Interval;
 use crate::report::quantity::{plain, roughly, with_interval};
 
@@ -21,7 +21,8 @@ pub fn usual_measures() -> Vec<(Option<Measure>, &'static str)> {
     let measure = |&(key, label): &(&str, &'static str)| {
         let statistic =
             if label.ends_with("p95") { Statistic::Quantile(2) } else { Statistic::Mean };
-        (Metric::find(key).map(|metric| Measure { metric, statistic }), label)
+        let part = Part::FLEET;
+        (Metric::find(key).map(|metric| Measure { metric, statistic, part }), label)
     };
     FLEET.iter().map(measure).collect()
 }
@@ -53,7 +54,7 @@ fn others(comparison: &Comparison<'_>) -> impl Iterator<Item = usize> {
 /// A sentence for each variant.
 fn headline(comparison: &Comparison<'_>, main: &Measure, style: Style) -> String {
     let spoken = SPOKEN.iter().filter_map(|key| Measure::mean(key));
-    let mut measures = vec![*main];
+    let mut measures = vec![main.clone()];
     measures.extend(spoken.filter(|measure| measure != main));
     let baseline = name(comparison, comparison.baseline);
     let mut text = String::new();

@@ -151,6 +151,7 @@ fn yields(sizing: &Sizing<'_>, most: &Assessment) -> String {
         (amount / most.gpus as f64, "per GPU"),
         (amount / most.watts * 1e6, "per MW at full load"),
         (amount / most.usd_per_h, "per $/h"),
+        (most.racks.map_or(f64::NAN, |racks| amount / racks as f64), "per rack"),
     ];
     let known = of.into_iter().filter(|(amount, _)| amount.is_finite());
     let each = known.map(|(amount, per)| unbroken(format!("{} {per}", show(amount))));

@@ -84,10 +84,10 @@ fn headline(sweep: &Sweep<'_>, main: &Measure, front: &[bool]) -> String {
 
 /// Measures of the table: the main one and those of the front, each once.
 fn columns(sweep: &Sweep<'_>, main: &Measure) -> Vec<Measure> {
-    let mut columns = vec![*main];
-    for measure in sweep.pareto {
-        if !columns.contains(&measure) {
-            columns.push(measure);
+    let mut columns = vec![main.clone()];
+    for measure in &sweep.pareto {
+        if !columns.contains(measure) {
+            columns.push(measure.clone());
         }
     }
     columns

@@ -73,7 +73,7 @@ fn differences(comparison: &Comparison<'_>, main: &Measure, style: Style) -> Str
         .words(Cell::default(), 0);
     let usual = COMPARED.iter().filter_map(|key| Measure::mean(key));
     let measures: Vec<Measure> =
-        std::iter::once(*main).chain(usual.filter(|measure| measure != main)).collect();
+        std::iter::once(main.clone()).chain(usual.filter(|measure| measure != main)).collect();
     let mut empty = true;
     for (variant, answer) in answers.variants.iter().enumerate() {
         for measure in &measures {
@@ -144,8 +144,8 @@ fn figures(confidence: f64, unsure: &[&Answer<'_>], several: bool, style: Style)
         let is_shown = |(key, _): &&(&str, &str)| !several || COMPARED.contains(key);
         for &(key, label) in SHOWN.iter().filter(is_shown) {
             let found = Measure::mean(key)
-                .and_then(|measure| Some((measure, spread(answer, &measure, confidence)?)));
-            let Some((measure, spread)) = found else { continue };
+                .and_then(|measure| Some((spread(answer, &measure, confidence)?, measure)));
+            let Some((spread, measure)) = found else { continue };
             let unit = measure.metric.unit;
             let label = match several {
                 true => format!("  {} {label}", answer.plan.name),
@@ -175,8 +175,8 @@ fn figures(confidence: f64, unsure: &[&Answer<'_>], several: bool, style: Style)
 /// What not knowing does to the cost of a task, as a sentence; empty where nothing is uncertain.
 pub(super) fn in_words(answer: &Answer<'_>, confidence: f64) -> String {
     let found = Measure::mean("usd_per_task")
-        .and_then(|measure| Some((measure, spread(answer, &measure, confidence)?)));
-    let Some((measure, Spread { p5, p95, not_knowing, .. })) = found else { return String::new() };
+        .and_then(|measure| Some((spread(answer, &measure, confidence)?, measure)));
+    let Some((Spread { p5, p95, not_knowing, .. }, measure)) = found else { return String::new() };
     let unit = measure.metric.unit;
     let text = |value| plain(unit, Some(value)).replace(' ', &UNBROKEN.to_string());
     format!(
