@@ -9,6 +9,7 @@ pub mod cause;
 mod event;
 mod exchange;
 mod fleet;
+mod giving_up;
 mod hand_over;
 mod hedge;
 mod judgement;
