@@ -3,6 +3,8 @@
 # cancelled and one that is lost, and the bytes of one machine in the end.
 #
 #   apt-get install slurm-wlm && tests/slurm.sh        # as root, from the root of the repository
+#
+# Ends with 77 where no node comes up, as in a container that lacks the rights.
 set -eu
 tokenfleet=${TOKENFLEET:-$PWD/target/release/tokenfleet}
 page=$PWD/docs/slurm.md scenario=$PWD/scenarios/coding-agents.toml
@@ -32,9 +34,11 @@ PartitionName=all Nodes=$host Default=YES
 CONF
 mkdir -p /run/munge && chown munge /run/munge
 pgrep -x munged >/dev/null || runuser -u munge -- munged
-slurmctld
-slurmd
-trap 'kill $(cat slurmctld.pid slurmd.pid)' EXIT
+trap 'kill $(cat slurmctld.pid slurmd.pid 2>/dev/null) 2>/dev/null || true' EXIT
+if ! { slurmctld && slurmd && timeout 30 sh -c "until sinfo -h -t idle 2>/dev/null | grep -q .; do sleep 1; done"; }; then
+    echo "no node of Slurm comes up here: the recipe is not tested" >&2
+    exit 77
+fi
 
 # The two scripts, as the page has them.
 block() { awk -v want="$1" '/^```sh$/ { n++; on = 1; next } /^```$/ { on = 0 } on && n == want' "$page"; }
