@@ -213,7 +213,7 @@ pub struct SweepArguments {
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
 
-    /// The figure by which the best point is chosen
+    /// The figure by which the best point is chosen, such as usd_per_task or agents.coder.ttft_p99
     #[arg(long, value_name = "METRIC", default_value = "usd_per_successful_task")]
     pub metric: String,
 
@@ -258,7 +258,7 @@ pub struct SensitivityArguments {
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
 
-    /// The figure that matters
+    /// The figure that matters, such as usd_per_task or agents.coder.ttft_p99
     #[arg(long, value_name = "METRIC", default_value = "usd_per_successful_task")]
     pub metric: String,
 

@@ -28,8 +28,7 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         Some(_) => Prepared::with_trials(common, &wanted, arguments.max_trials)?,
         None => Prepared::new(common, &wanted)?,
     };
-    let main = Measure::parse_of(&arguments.metric, &prepared.parts());
-    let main = main.map_err(|fault| flag("--metric", fault))?;
+    let main = prepared.measure("--metric", &arguments.metric)?;
     let baseline = baseline(&prepared, &arguments.baseline)?;
     let work =
         Work::begin(common, &prepared, &prepared.plans(), Order::Together, &command(arguments))?;
@@ -153,12 +152,6 @@ fn baseline(prepared: &Prepared, name: &str) -> Result<usize, Failure> {
     }
     names().position(|known| known == name).ok_or_else(|| {
         let valid: Vec<&str> = names().collect();
-        flag("--baseline", Fault::unknown("variant", name, valid))
+        Failure::of_flag("--baseline", Fault::unknown("variant", name, valid))
     })
-}
-
-/// A fault in the value of a flag.
-fn flag(name: &str, fault: Fault) -> Failure {
-    let message = format!("{name}: {}", fault.message);
-    Failure::Argument(Faults::from(Fault { message, ..fault }))
 }

@@ -9,7 +9,7 @@ use super::progress;
 use super::report;
 use super::work::Work;
 use crate::experiment::explanation::{Explanation, MOST_FACTORS};
-use crate::experiment::{Answers, Measure, MonteCarlo};
+use crate::experiment::{Answers, MonteCarlo};
 use crate::foundations::{Fault, Faults};
 use crate::report::explanation::Explained;
 use crate::report::table;
@@ -32,7 +32,7 @@ pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
     let argument = |fault: Fault| Failure::Argument(Faults::from(fault));
     let pair = [arguments.from.clone(), arguments.to.clone()];
     let first = Prepared::new(common, &pair)?;
-    let measure = Measure::parse_of(&arguments.metric, &first.parts()).map_err(argument)?;
+    let measure = first.measure("--metric", &arguments.metric)?;
     let factors = factors(&first, &arguments.group).map_err(argument)?;
     if factors.is_empty() || factors.len() > MOST_FACTORS {
         let message = format!(

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::catalog::CatalogCommandError;
-use crate::foundations::error::{Faults, Sources};
+use crate::foundations::error::{Fault, Faults, Sources};
 use crate::report::folder::FolderError;
 use crate::report::html::ReportError;
 use crate::workload::trace::TraceError;
@@ -91,6 +91,12 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A fault in the value of a flag.
+    pub fn of_flag(name: &str, fault: Fault) -> Self {
+        let message = format!("{name}: {}", fault.message);
+        Self::Argument(Faults::from(Fault { message, ..fault }))
+    }
+
     /// The code that the process exits with.
     pub fn exit_code(&self) -> u8 {
         match self {

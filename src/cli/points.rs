@@ -6,24 +6,26 @@ use super::prepare::Prepared;
 use super::progress;
 use super::work::Work;
 use crate::experiment::sweep::Outcome;
-use crate::experiment::{Answers, METRICS, MonteCarlo};
+use crate::experiment::{Answers, METRICS, Measure, MonteCarlo};
 use crate::simulation::Plan;
 
-/// The outcome at each point, as far as it is known when somebody says to stop. As many points are
-/// simulated side by side as there are threads to spare.
+/// The outcome at each point, with the figures of the fleet and of all that `asked` is about, as far
+/// as it is known when somebody says to stop. As many points are simulated side by side as there are
+/// threads to spare.
 ///
 /// # Errors
 /// What the file system says, and when the operating system gives no threads.
 pub fn simulate(
     prepared: &Prepared,
     points: &[&Plan],
+    asked: &[Measure],
     work: &Work,
     wanted: bool,
 ) -> Result<Vec<Option<Outcome>>, Failure> {
     let Work { watch, store, .. } = work;
     let key = |at: usize| format!("point {at}");
     let fits = |outcome: &Outcome| {
-        outcome.figures.len() == METRICS.len()
+        outcome.figures.iter().all(|(_, figures)| figures.len() == METRICS.len())
             && [outcome.met.len(), outcome.trials_met.len()] == [prepared.objectives.len(); 2]
     };
     let known = |at: usize| store.take(&key(at), fits).into_iter().next();
@@ -43,7 +45,7 @@ pub fn simulate(
                 break;
             }
             for (&at, answer) in open.iter().zip(&answers.variants) {
-                let outcome = Outcome::new(answer);
+                let outcome = Outcome::new(answer, asked);
                 store.put(&key(at), &outcome);
                 outcomes[at] = Some(outcome);
             }

@@ -10,7 +10,7 @@ use super::failure::{Failure, STOPPED};
 use super::load::{self, Loaded};
 use super::terminal::{fault_style, remark};
 use crate::catalog::Provenance;
-use crate::experiment::{MonteCarlo, Objective, Part, Watch, parts};
+use crate::experiment::{Measure, MonteCarlo, Objective, Part, Watch, parts};
 use crate::foundations::Faults;
 use crate::report::manifest::{self, Input, Origin};
 use crate::simulation::Plan;
@@ -127,7 +127,7 @@ impl Prepared {
     }
 
     /// The parts of all variants, each once.
-    pub fn parts(&self) -> Vec<Part> {
+    fn parts(&self) -> Vec<Part> {
         let mut all: Vec<Part> = Vec::new();
         for part in self.plans.iter().flat_map(parts) {
             if !all.contains(&part) {
@@ -135,6 +135,15 @@ impl Prepared {
             }
         }
         all
+    }
+
+    /// The measure of this name that a flag asks for, of the fleet or of a part of it:
+    /// `usd_per_task`, `agents.coder.ttft_p99`.
+    ///
+    /// # Errors
+    /// No variant has such a part, or no figure of this name is about it.
+    pub fn measure(&self, flag: &str, name: &str) -> Result<Measure, Failure> {
+        Measure::parse_of(name, &self.parts()).map_err(|fault| Failure::of_flag(flag, fault))
     }
 
     /// All variants.

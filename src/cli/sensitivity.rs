@@ -7,7 +7,6 @@ use super::limits::Order;
 use super::points;
 use super::prepare::{Prepared, command_words};
 use super::work::{Work, remark_stopped};
-use crate::experiment::Measure;
 use crate::experiment::sensitivity::{Design, MOST_INPUTS};
 use crate::experiment::sweep::Outcome;
 use crate::foundations::{Fault, Faults};
@@ -27,11 +26,11 @@ const USUAL_TRIALS: u64 = 2;
 pub fn run(arguments: &SensitivityArguments) -> Result<u8, Failure> {
     let common = &arguments.common;
     let argument = |fault: Fault| Failure::Argument(Faults::from(fault));
-    let measure = Measure::parse(&arguments.metric).map_err(argument)?;
     let variant = [arguments.variant.clone().unwrap_or_else(|| BASE.to_owned())];
     let read = |draws| Prepared::with_draws(common, &variant, &[], draws).map(|(found, _)| found);
 
     let first = read(Draws::At(&[]))?;
+    let measure = first.measure("--metric", &arguments.metric)?;
     let unknown = first.plans[0].uncertain.as_ref().map_or(0, |found| found.inputs.len());
     if unknown == 0 || unknown > MOST_INPUTS {
         let message = format!(
@@ -53,14 +52,15 @@ pub fn run(arguments: &SensitivityArguments) -> Result<u8, Failure> {
     let words = command(arguments);
     let points: Vec<&Plan> = draws.iter().map(|draw| &draw.plan).collect();
     let work = Work::begin(common, &prepared, &points, Order::InTurn, &words)?;
-    let outcomes = points::simulate(&prepared, &points, &work, !common.quiet)?;
+    let outcomes =
+        points::simulate(&prepared, &points, std::slice::from_ref(&measure), &work, !common.quiet)?;
     let left = outcomes.iter().filter(|outcome| outcome.is_none()).count();
     if left > 0 {
         remark_stopped(left, common);
         return Err(work.stopped());
     }
 
-    let value = |outcome: &Outcome| measure.of(&outcome.figures).0.unwrap_or(f64::NAN);
+    let value = |outcome: &Outcome| outcome.measured(&measure).0.unwrap_or(f64::NAN);
     let values: Vec<f64> = outcomes.iter().flatten().map(value).collect();
     if let Some(at) = values.iter().position(|value| !value.is_finite()) {
         let named = inputs.iter().zip(&draws[at].values);

@@ -24,8 +24,6 @@ use crate::simulation::scenario::{BASE, Change, Point};
 pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let common = &arguments.common;
     let argument = |fault: Fault| Failure::Argument(Faults::from(fault));
-    let main = Measure::parse(&arguments.metric).map_err(argument)?;
-    let pareto = pair(&arguments.pareto).map_err(argument)?;
     let axes: Result<Vec<Axis>, Fault> = arguments.over.iter().map(|a| Axis::parse(a)).collect();
     let axes = axes.map_err(argument)?;
     let layout = match arguments.design {
@@ -44,6 +42,8 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let points: Vec<Point> = settings.iter().map(point).collect();
     let variant = arguments.variant.as_deref().unwrap_or(BASE);
     let (prepared, candidates) = Prepared::with_points(common, &[variant.to_owned()], &points)?;
+    let main = prepared.measure("--metric", &arguments.metric)?;
+    let pareto = pair(&prepared, &arguments.pareto)?;
     let mut points: Vec<SweepPoint> = settings
         .into_iter()
         .zip(&candidates)
@@ -56,7 +56,9 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
     let words = command(arguments);
     let plans: Vec<&Plan> = candidates.iter().flatten().collect();
     let work = Work::begin(common, &prepared, &plans, Order::InTurn, &words)?;
-    let outcomes = points::simulate(&prepared, &plans, &work, !common.quiet)?;
+    let [one, other] = pareto.clone();
+    let asked = [main.clone(), one, other];
+    let outcomes = points::simulate(&prepared, &plans, &asked, &work, !common.quiet)?;
     let open = points.iter_mut().filter(|point| point.found.is_none());
     open.zip(outcomes).for_each(|(point, outcome)| point.found = outcome.map(Ok));
     if points.iter().all(|point| point.found.is_none()) {
@@ -72,9 +74,10 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
         paths: axes.iter().map(|axis| axis.path.clone()).collect(),
         objectives: &prepared.objectives,
         points,
+        main,
         pareto,
     };
-    let text = |style| table::sweep::render(&sweep, &main, style);
+    let text = |style| table::sweep::render(&sweep, style);
     let answer = Answer::new(&text, sweep.to_json()?, |out| sweep.to_csv(out))?;
     let mut written = None;
     if stopped == 0 {
@@ -91,12 +94,14 @@ pub fn run(arguments: &SweepArguments) -> Result<u8, Failure> {
 }
 
 /// The two measures of a front.
-fn pair(text: &str) -> Result<[Measure; 2], Fault> {
+fn pair(prepared: &Prepared, text: &str) -> Result<[Measure; 2], Failure> {
+    let measure = |name| prepared.measure("--pareto", name);
     match text.split(',').collect::<Vec<_>>()[..] {
-        [one, other] => Ok([Measure::parse(one)?, Measure::parse(other)?]),
+        [one, other] => Ok([measure(one)?, measure(other)?]),
         _ => {
-            let message = format!("--pareto: expected two metrics, found `{text}`");
-            Err(Fault::new(message).help("for example `--pareto usd_per_task,task_latency_p95`"))
+            let fault = Fault::new(format!("expected two metrics, found `{text}`"));
+            let help = "for example `--pareto usd_per_task,task_latency_p95`";
+            Err(Failure::of_flag("--pareto", fault.help(help)))
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) const NANO: f64 = 1e9;
 
 /// What figures are about: the fleet, then each kind of agent, each pool, each endpoint, and each
 /// tenant where several are named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Part {
     /// What kind of thing it is.
     pub scope: Scope,

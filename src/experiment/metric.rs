@@ -20,7 +20,7 @@ use table::{FAILURES, LEVERS, TIERS};
 
 /// What a figure is about: the whole fleet, one kind of agent, the agents of one tenant, one pool
 /// of servers, or one hosted endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Scope {
     /// All agents and all pools.
     Fleet,

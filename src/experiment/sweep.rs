@@ -1,9 +1,10 @@
 //! A scenario at many points of a space: the same trials at each.
 
+use crate::foundations::Interval;
 use crate::simulation::Plan;
 
 use super::answer::Answer;
-use super::answers::Answers;
+use super::evidence::Part;
 use super::figure::Figure;
 use super::measure::Measure;
 use super::objective::Verdict;
@@ -22,8 +23,9 @@ pub struct Outcome {
     pub trials_met: Vec<u64>,
     /// Trials that were finished.
     pub trials: u64,
-    /// Figures of the fleet, in the order of [`METRICS`](super::METRICS).
-    pub figures: Vec<Figure>,
+    /// Figures of the fleet and of each other part that somebody asks about, in the order of
+    /// [`METRICS`](super::METRICS).
+    pub figures: Vec<(Part, Vec<Figure>)>,
 }
 
 /// GPUs of all pools of a plan.
@@ -32,21 +34,27 @@ pub fn gpus(plan: &Plan) -> u64 {
 }
 
 impl Outcome {
-    /// What an answer says of its point.
-    pub fn new(answer: &Answer<'_>) -> Self {
+    /// What an answer says of its point, to somebody who asks for these measures.
+    pub fn new(answer: &Answer<'_>, asked: &[Measure]) -> Self {
+        let is_asked =
+            |part: &Part| *part == Part::FLEET || asked.iter().any(|measure| measure.part == *part);
+        let figures = answer.parts.iter().zip(&answer.figures);
+        let figures = figures.filter(|(part, _)| is_asked(part));
         Self {
             gpus: gpus(answer.plan),
             keeps_up: answer.keeps_up,
             met: answer.verdicts.iter().map(|verdict: &Verdict| verdict.met).collect(),
             trials_met: answer.verdicts.iter().map(|verdict| verdict.trials_met).collect(),
             trials: answer.rows.len() as u64,
-            figures: answer.figures[0].clone(),
+            figures: figures.map(|(part, figures)| (part.clone(), figures.clone())).collect(),
         }
     }
 
-    /// Of the only variant of these answers; none where no trial was finished.
-    pub fn of_only(answers: &Answers<'_>) -> Option<Self> {
-        answers.variants.first().filter(|answer| !answer.rows.is_empty()).map(Self::new)
+    /// The value of a measure, and where it lies; neither where its part is not at this point, or
+    /// was not asked about.
+    pub fn measured(&self, measure: &Measure) -> (Option<f64>, Option<Interval>) {
+        let figures = self.figures.iter().find(|(part, _)| *part == measure.part);
+        figures.map_or((None, None), |(_, figures)| measure.of(figures))
     }
 
     /// Whether every objective is met and the fleet keeps up with its load.
@@ -56,7 +64,7 @@ impl Outcome {
 
     /// A measure, as the better the higher it is; not a number where it is not known.
     fn goodness(&self, measure: &Measure) -> f64 {
-        let value = measure.of(&self.figures).0.unwrap_or(f64::NAN);
+        let value = self.measured(measure).0.unwrap_or(f64::NAN);
         if measure.more_is_better() { value } else { -value }
     }
 }
@@ -120,6 +128,7 @@ mod tests {
         for (key, value) in [("usd_per_task", usd), ("task_latency_s", latency)] {
             figures[Measure::mean(key).unwrap().metric.index()].mean = Some(value);
         }
+        let figures = vec![(Part::FLEET, figures)];
         let (met, trials_met) = (vec![met], vec![1]);
         let outcome = Outcome { gpus: 1, keeps_up, met, trials_met, trials: 1, figures };
         SweepPoint { settings: vec!["a.b=c=d".into()], found: Some(Ok(outcome)) }

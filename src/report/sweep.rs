@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use crate::experiment::sweep::{Outcome, SweepPoint, front};
-use crate::experiment::{Measure, Objective, Scope, Statistic, Unit};
+use crate::experiment::{Measure, Objective, Part, Scope, Statistic, Unit};
 
 use super::csv::{number, writer};
 
@@ -27,6 +27,8 @@ pub struct Sweep<'a> {
     pub objectives: &'a [Objective],
     /// The points.
     pub points: Vec<SweepPoint>,
+    /// By what the best point is chosen.
+    pub main: Measure,
     /// What the front is of.
     pub pareto: [Measure; 2],
 }
@@ -66,23 +68,38 @@ struct ValueSummary {
     unit: &'static str,
 }
 
-/// Measures that tables of points state: every mean, and quantiles of times.
-fn stated() -> impl Iterator<Item = Measure> {
-    Measure::all().filter(|measure| match measure.statistic {
-        Statistic::Mean => measure.metric.applies_to(Scope::Fleet),
-        Statistic::Quantile(_) => measure.metric.unit == Unit::Seconds,
-    })
-}
-
 impl Sweep<'_> {
+    /// What was asked for: the main measure and those of the front, each once.
+    pub fn asked(&self) -> Vec<Measure> {
+        let mut asked = vec![self.main.clone()];
+        for measure in &self.pareto {
+            if !asked.contains(measure) {
+                asked.push(measure.clone());
+            }
+        }
+        asked
+    }
+
+    /// Measures that files of points state: of the fleet every mean, and quantiles of times; of
+    /// other parts what was asked for.
+    fn stated(&self) -> Vec<Measure> {
+        let of_fleet = Measure::all().filter(|measure| match measure.statistic {
+            Statistic::Mean => measure.metric.applies_to(Scope::Fleet),
+            Statistic::Quantile(_) => measure.metric.unit == Unit::Seconds,
+        });
+        let asked = self.asked().into_iter().filter(|measure| measure.part != Part::FLEET);
+        of_fleet.chain(asked).collect()
+    }
+
     /// As indented JSON with a line break at its end.
     ///
     /// # Errors
     /// When `serde_json` cannot write it; no value in it gives reason to.
     pub fn to_json(&self) -> serde_json::Result<String> {
         let front = front(&self.points, &self.pareto);
+        let stated = self.stated();
         let value = |outcome: &Outcome, measure: &Measure| {
-            let (value, interval) = measure.of(&outcome.figures);
+            let (value, interval) = outcome.measured(measure);
             Some(ValueSummary {
                 value: value?,
                 low: interval.map(|interval| interval.low),
@@ -91,8 +108,9 @@ impl Sweep<'_> {
             })
         };
         let metrics = |outcome: &Outcome| {
-            let known = stated()
-                .filter_map(|measure| Some((measure.to_string(), value(outcome, &measure)?)));
+            let known = stated.iter();
+            let known =
+                known.filter_map(|measure| Some((measure.to_string(), value(outcome, measure)?)));
             known.collect()
         };
         let met = |outcome: &Outcome| {
@@ -132,7 +150,7 @@ impl Sweep<'_> {
     /// When writing fails.
     pub fn to_csv(&self, out: impl Write) -> csv::Result<()> {
         let front = front(&self.points, &self.pareto);
-        let measures: Vec<Measure> = stated().collect();
+        let measures = self.stated();
         let mut out = writer(out);
         let fixed = ["gpus", "keeps_up", "objectives_met", "pareto_front", "cannot_be_built"];
         let objectives = self.objectives.iter().map(|o| format!("objectives.{}", o.name));
@@ -169,7 +187,7 @@ impl Sweep<'_> {
             });
             let values = measures.iter().flat_map(|measure| {
                 let (value, interval) = match outcome {
-                    Some(outcome) => measure.of(&outcome.figures),
+                    Some(outcome) => outcome.measured(measure),
                     None => (None, None),
                 };
                 [value, interval.map(|i| i.low), interval.map(|i| i.high)]

@@ -58,6 +58,19 @@ fn a_price_drives_what_a_task_costs() {
     assert!(dir.path().join("out/sensitivity.csv").exists());
     assert!(!dir.path().join("out.progress.jsonl").exists());
 
+    // With one kind of agents on one pool, what they are charged and what idles is all that is spent.
+    let of_agent = ["--points", "8", "--trials", "1", "--format", "json", "--metric"];
+    let driven = |metric| {
+        tokenfleet(dir.path(), &[&["sensitivity", "test.toml"], &of_agent[..], &[metric]].concat())
+    };
+    let ran = driven("agents.service.usd_per_task");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(found["metric"], "agents.service.usd_per_task");
+    assert!((found["inputs"][0]["total"].as_f64().unwrap() - 0.99).abs() < 0.05, "{found}");
+    let ran = driven("agents.servise.usd_per_task");
+    assert!(ran.code == 2 && ran.stderr.contains("did you mean `agents.service`?"));
+
     fs::write(&scenario, SCENARIO.replace("uncertain = {", "bogus = {")).unwrap();
     assert_eq!(tokenfleet(dir.path(), &["sensitivity", "test.toml"]).code, 2);
     let ran = tokenfleet(dir.path(), &["sensitivity", "small.toml"]);

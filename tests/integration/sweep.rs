@@ -48,6 +48,45 @@ fn a_point_is_what_run_says() {
     }
 }
 
+/// A figure of a part is swept as one of the fleet is.
+#[test]
+fn parts_are_swept_by_name() {
+    let dir = folder();
+    let axes = ["--metric", "pools.main.utilization"];
+    let front = ["--pareto", "agents.reader.ttft_p99,usd_per_task"];
+    let (code, json, stderr) =
+        sweep(dir.path(), &[&axes[..], &front[..], &["--format", "json"]].concat());
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let found: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(found["pareto"][0], "agents.reader.ttft_p99");
+    let points = found["points"].as_array().unwrap();
+    let built: Vec<&Value> = points.iter().filter(|point| point["gpus"].is_u64()).collect();
+    assert_eq!(built.len(), 3);
+    for point in built {
+        let replicas = point["settings"]["pools.main.replicas"].as_str().unwrap();
+        let set = format!("pools.main.replicas={replicas}");
+        let words = ["run", "small.toml", "--variant", "base", "--format", "json"];
+        let set = ["--set", &set, "--set", "pools.main.tensor_parallel=4"];
+        let ran = tokenfleet(dir.path(), &[&words[..], &set[..]].concat());
+        let summary: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let base = &summary["variants"][0];
+        let told = |name: &str| &point["metrics"][name]["value"];
+        let busy = &base["pools"]["main"]["utilization"]["mean"];
+        assert!(busy.is_f64() && told("pools.main.utilization") == busy, "{point}");
+        let ttft = &base["agents"]["reader"]["ttft_s"]["p99"];
+        assert!(ttft.is_f64() && told("agents.reader.ttft_p99") == ttft, "{point}");
+    }
+    let (_, csv, _) = sweep(dir.path(), &[&axes[..], &front[..], &["--format", "csv"]].concat());
+    assert!(csv.lines().next().unwrap().contains("pools.main.utilization_high"), "{csv}");
+    for (wrong, meant) in [
+        (["--metric", "pools.man.utilization"], "did you mean `pools.main`?"),
+        (["--pareto", "usd_per_task,pools.main.utilisation"], "--pareto: unknown metric"),
+    ] {
+        let (code, _, stderr) = sweep(dir.path(), &wrong);
+        assert!(code == 2 && stderr.contains(meant), "{stderr}");
+    }
+}
+
 #[test]
 fn what_cannot_be_built_is_passed_over() {
     let dir = folder();

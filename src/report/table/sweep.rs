@@ -11,8 +11,8 @@ use crate::report::sweep::Sweep;
 /// Points that the table lists at most; a file holds them all.
 const MOST_ROWS: usize = 60;
 
-/// The sweep as text; `main` is the measure by which the best point is chosen.
-pub fn render(sweep: &Sweep<'_>, main: &Measure, style: Style) -> String {
+/// The sweep as text.
+pub fn render(sweep: &Sweep<'_>, style: Style) -> String {
     let style = style.readable();
     let front = front(&sweep.points, &sweep.pareto);
     let mut text = Tone::Title.paint(sweep.scenario, style);
@@ -23,9 +23,9 @@ pub fn render(sweep: &Sweep<'_>, main: &Measure, style: Style) -> String {
         sweep.seed,
         format_percent(sweep.confidence),
     ));
-    text.push_str(&paragraph("  ", &headline(sweep, main, &front), style));
+    text.push_str(&paragraph("  ", &headline(sweep, &front), style));
     text.push('\n');
-    text.push_str(&table(sweep, main, &front, style));
+    text.push_str(&table(sweep, &front, style));
     text.push_str(&remarks(sweep, &front, style));
     text
 }
@@ -50,11 +50,12 @@ fn described(sweep: &Sweep<'_>, point: &SweepPoint) -> String {
 }
 
 fn shown(measure: &Measure, outcome: &Outcome) -> String {
-    let (value, interval) = measure.of(&outcome.figures);
+    let (value, interval) = outcome.measured(measure);
     with_interval(measure.metric.unit, value, interval)
 }
 
-fn headline(sweep: &Sweep<'_>, main: &Measure, front: &[bool]) -> String {
+fn headline(sweep: &Sweep<'_>, front: &[bool]) -> String {
+    let main = &sweep.main;
     let outcomes: Vec<_> = sweep.points.iter().filter_map(SweepPoint::outcome).collect();
     let Some(at) = best(&sweep.points, main) else {
         return "No point was simulated, so there is nothing to say.".to_owned();
@@ -82,19 +83,8 @@ fn headline(sweep: &Sweep<'_>, main: &Measure, front: &[bool]) -> String {
     )
 }
 
-/// Measures of the table: the main one and those of the front, each once.
-fn columns(sweep: &Sweep<'_>, main: &Measure) -> Vec<Measure> {
-    let mut columns = vec![main.clone()];
-    for measure in &sweep.pareto {
-        if !columns.contains(measure) {
-            columns.push(measure.clone());
-        }
-    }
-    columns
-}
-
-fn table(sweep: &Sweep<'_>, main: &Measure, front: &[bool], style: Style) -> String {
-    let measures = columns(sweep, main);
+fn table(sweep: &Sweep<'_>, front: &[bool], style: Style) -> String {
+    let measures = sweep.asked();
     let title = |text: &str| Cell::new(text).tone(Tone::Title);
     let mut grid = Grid::default().words(Cell::default(), 0);
     for name in names(sweep) {
@@ -116,7 +106,7 @@ fn table(sweep: &Sweep<'_>, main: &Measure, front: &[bool], style: Style) -> Str
         if let Some(outcome) = point.outcome() {
             cells.push(Cell::new(outcome.gpus.to_string()));
             for measure in &measures {
-                let (value, interval) = measure.of(&outcome.figures);
+                let (value, interval) = outcome.measured(measure);
                 cells.push(Cell::new(with_interval(labelled(measure.metric), value, interval)));
             }
             cells.push(verdict(sweep, outcome));
