@@ -9,7 +9,7 @@ use crate::serving::Counter;
 use crate::serving::endpoint::EndpointUsage;
 use crate::serving::tiers::Level;
 use crate::simulation::outcome::{AgentTally, PICO_PER_USD, PoolTally};
-use crate::simulation::plan::Pool;
+use crate::simulation::plan::{Pool, SiteResource};
 use crate::simulation::series::PoolBin;
 
 pub use draw::{charge, peak_watts};
@@ -74,6 +74,10 @@ pub struct Served {
     pub committed_s: f64,
     /// Part of it in which they were not rented, s.
     pub spare_s: f64,
+    /// Replicas that autoscalers asked for and that the site had no power or no room for x time, s.
+    pub refused_s: [f64; SiteResource::ALL.len()],
+    /// Time of pools whose autoscaler is under such a limit, s.
+    pub limited_s: [f64; SiteResource::ALL.len()],
     /// Water at the site for the energy of the GPUs, l.
     pub water_l: f64,
     /// Calls sent to endpoints.
@@ -133,6 +137,8 @@ impl Served {
             down_s: value,
             committed_s: value,
             spare_s: value,
+            refused_s: [value; SiteResource::ALL.len()],
+            limited_s: [value; SiteResource::ALL.len()],
             water_l: value,
             requests: value,
             throttled: value,
@@ -188,6 +194,8 @@ impl Served {
             counters: usage.counters.all().map(|count| count as f64),
             tiers: tally.tiers.map(|tier| TierServed::of(&tier, window_s)),
             transfers: Transfers::of(&tally.transfers),
+            refused_s: tally.refused_ps.map(|ps| seconds(ps.unwrap_or(0))),
+            limited_s: tally.refused_ps.map(|ps| if ps.is_some() { window_s } else { 0.0 }),
             ..Self::capacity(pool, window_s, [tally.down_ps, tally.unpaid_ps, tally.spare_ps])
         }
         .powered(pool, seconds(u128::from(usage.gpu_ps)))
@@ -293,6 +301,8 @@ impl Served {
             down_s: self.down_s + other.down_s,
             committed_s: self.committed_s + other.committed_s,
             spare_s: self.spare_s + other.spare_s,
+            refused_s: std::array::from_fn(|at| self.refused_s[at] + other.refused_s[at]),
+            limited_s: std::array::from_fn(|at| self.limited_s[at] + other.limited_s[at]),
             water_l: self.water_l + other.water_l,
             requests: self.requests + other.requests,
             throttled: self.throttled + other.throttled,

@@ -1,12 +1,13 @@
 //! What to beware of in an answer, in plain words.
 
+use crate::foundations::Dimension;
 use crate::foundations::units::{format_count, format_duration, format_number, format_percent};
 use crate::simulation::Cause;
 use crate::simulation::plan::Ending;
 
 use super::answer::Answer;
 use super::evidence::{QUANTILES, Value};
-use super::metric::Metric;
+use super::metric::{Metric, Scope};
 use super::trial::TrialRow;
 
 /// Half-width over value from which on a figure means little.
@@ -36,6 +37,7 @@ pub(super) fn warnings(answer: &Answer<'_>, planned: u64) -> Vec<String> {
     }
     found.extend(broken_sums(answer));
     found.extend(unfit_load(answer));
+    found.extend(refused_replicas(answer));
     found.extend(lost_tasks(answer));
     found.extend(long_tasks(answer));
     found.extend(vague_figures(answer));
@@ -145,6 +147,32 @@ fn unfit_load(answer: &Answer<'_>) -> Option<String> {
             longer(answer)
         ),
     })
+}
+
+/// Where the site has too little for what autoscalers ask for.
+fn refused_replicas(answer: &Answer<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (part, name) in answer.parts_of(Scope::Pool) {
+        let refused = |key: &str| answer.of(part, key).mean.filter(|&mean| mean > 0.0);
+        let mut bind = |limit: String, key: &str, mean: f64| {
+            found.push(format!(
+                "the {limit} of the site bind: the autoscaler of `{name}` asked for {} replicas \
+                 more than they are enough for, averaged over the measured window; raise `site.{key}`",
+                format_number(mean)
+            ));
+        };
+        if let Some((mean, limit_w)) =
+            refused("replicas_without_power").zip(answer.plan.power_limit_w)
+        {
+            bind(Dimension::Power.format(limit_w), "power_limit", mean);
+        }
+        if let Some((mean, racks)) =
+            refused("replicas_without_racks").zip(answer.plan.racks.as_ref())
+        {
+            bind(format!("{} racks", racks.limit), "racks", mean);
+        }
+    }
+    found
 }
 
 fn lost_tasks(answer: &Answer<'_>) -> Vec<String> {

@@ -9,7 +9,7 @@ use crate::foundations::random::{Purpose, Stream, Streams, derive};
 use crate::serving::Open;
 use crate::serving::interruption::Interruptions;
 
-use super::plan::{FleetLaw, Pool};
+use super::plan::{FleetLaw, Pool, SiteResource};
 use super::scaling::latency::Watch;
 
 /// Why a replica takes no more requests, though it goes on with those that it has.
@@ -82,6 +82,10 @@ pub(super) struct Fleet {
     pub(super) unpaid_ps: u128,
     /// Time of committed replicas that were not rented, ps.
     pub(super) spare_ps: u128,
+    /// Replicas that the autoscaler asks for and that the site has no power or room for, and that
+    /// many x time, ps.
+    pub(super) refused: [u32; SiteResource::ALL.len()],
+    pub(super) refused_ps: [u128; SiteResource::ALL.len()],
     committed: usize,
     booked: SimTime,
 }
@@ -128,6 +132,8 @@ impl Fleet {
             down_ps: 0,
             unpaid_ps: 0,
             spare_ps: 0,
+            refused: Default::default(),
+            refused_ps: Default::default(),
             committed: pool.commitment.map_or(0, |committed| committed.replicas as usize),
             booked: SimTime::ZERO,
         };
@@ -164,12 +170,16 @@ impl Fleet {
         self.unpaid_ps += since * unpaid as u128;
         self.spare_ps += since * self.committed.saturating_sub(rented) as u128;
         self.down_ps += since * (self.standing.len() - unpaid - serving) as u128;
+        for (sum, refused) in self.refused_ps.iter_mut().zip(self.refused) {
+            *sum += since * u128::from(refused);
+        }
         self.booked = now;
     }
 
     /// Begins the sums anew, at the end of a warm-up.
     pub(super) fn start_measuring(&mut self) {
         (self.down_ps, self.unpaid_ps, self.spare_ps) = (0, 0, 0);
+        self.refused_ps = Default::default();
     }
 
     /// Changes how a replica stands; how it stood, and stands.
@@ -184,6 +194,17 @@ impl Fleet {
         change(&mut self.standing[replica]);
         self.find_open();
         (before, self.standing[replica])
+    }
+
+    /// Replicas that are paid for.
+    pub(super) fn rented(&self) -> u32 {
+        self.standing.iter().filter(|standing| standing.rented).count() as u32
+    }
+
+    /// Those of them that their owner is about to take back.
+    pub(super) fn reclaimed(&self) -> u32 {
+        let reclaimed = |standing: &&Standing| standing.leaving == Some(Leaving::Reclaimed);
+        self.standing.iter().filter(reclaimed).count() as u32
     }
 
     /// Replicas that are paid for and not about to be given back.

@@ -2,6 +2,7 @@
 
 use super::cause::Cause;
 use super::observations::{Kept, Observations};
+use super::plan::SiteResource;
 use super::series::Series;
 use super::task_sample::TaskSample;
 use super::waste::{Waste, Wasted};
@@ -245,6 +246,9 @@ pub struct PoolTally {
     pub unpaid_ps: u128,
     /// Time of committed replicas that were not rented, ps.
     pub spare_ps: u128,
+    /// Replicas that its autoscaler asked for and that the site had no power or no room for x time,
+    /// ps; none where that has no such limit.
+    pub refused_ps: [Option<u128>; SiteResource::ALL.len()],
     /// KV tokens that all its replicas can hold x window, token ps.
     pub kv_capacity_ps: u128,
     /// Requests waiting x time, ps.

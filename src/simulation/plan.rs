@@ -81,14 +81,33 @@ pub struct Racks {
 impl Racks {
     /// Racks that these pools fill with as many replicas as they may have.
     pub fn filled_by(&self, pools: &[Pool]) -> u64 {
+        self.filled_with(pools, |place| pools[place].most_replicas())
+    }
+
+    /// Racks that so many replicas of each pool fill.
+    fn filled_with(&self, pools: &[Pool], replicas: impl Fn(usize) -> u32) -> u64 {
         let each = pools.iter().enumerate();
-        each.map(|(place, pool)| self.filled(place, pool, pool.most_replicas())).sum()
+        each.map(|(place, pool)| self.filled(place, pool, replicas(place))).sum()
     }
 
     /// Racks that so many replicas of the pool at a place fill.
     pub fn filled(&self, place: usize, pool: &Pool, replicas: u32) -> u64 {
         (u64::from(pool.gpus) * u64::from(replicas)).div_ceil(u64::from(self.gpus[place]))
     }
+}
+
+/// What a site gives its servers and may have too little of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SiteResource {
+    /// Power at its meter.
+    Power,
+    /// Room for racks.
+    Racks,
+}
+
+impl SiteResource {
+    /// All of them, in the order in which what they refuse is counted.
+    pub const ALL: [Self; 2] = [Self::Power, Self::Racks];
 }
 
 /// A price of the highest draw from the grid.
@@ -106,6 +125,39 @@ impl Plan {
         let charged = self.pools.iter().filter(|pool| pool.bill.pays_for_power());
         let price = self.demand.map_or(0.0, |demand| demand.usd_per_w_h);
         if price > 0.0 { price * charged.map(Pool::most_watts).sum::<f64>() } else { 0.0 }
+    }
+
+    /// Whether its site has a limit of this kind.
+    pub fn limits(&self, resource: SiteResource) -> bool {
+        match resource {
+            SiteResource::Power => self.power_limit_w.is_some(),
+            SiteResource::Racks => self.racks.is_some(),
+        }
+    }
+
+    /// Replicas that the pool at a place may have beside those that other pools have now, all of them
+    /// at full load; none where the site has no limit of this kind.
+    pub fn room(
+        &self,
+        place: usize,
+        resource: SiteResource,
+        present: impl Fn(usize) -> u32,
+    ) -> Option<u32> {
+        let pool = &self.pools[place];
+        let beside = |other: usize| if other == place { 0 } else { present(other) };
+        match resource {
+            SiteResource::Power => self.power_limit_w.map(|limit_w| {
+                let others = self.pools.iter().enumerate();
+                let others_w: f64 = others.map(|(at, pool)| pool.watts_of(beside(at))).sum();
+                libm::floor((limit_w - others_w) / pool.watts_of(1) + 1e-9).max(0.0) as u32
+            }),
+            SiteResource::Racks => self.racks.as_ref().map(|racks| {
+                let others = racks.filled_with(&self.pools, beside);
+                let free = u64::from(racks.limit).saturating_sub(others);
+                let gpus = free.saturating_mul(u64::from(racks.gpus[place]));
+                u32::try_from(gpus / u64::from(pool.gpus.max(1))).unwrap_or(u32::MAX)
+            }),
+        }
     }
 
     /// What this trial is simulated by: the plan itself, or that of the trial's draw.

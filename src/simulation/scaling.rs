@@ -3,13 +3,14 @@
 //! It wants so many that each has no more than its target: `ceil(load / target)`, as Kubernetes'
 //! Horizontal Pod Autoscaler does. More are rented at once, and take calls when they have started;
 //! fewer only when for the whole cool-down fewer would have done (its stabilisation window), and they
-//! end what they have before they go.
+//! end what they have before they go. None is rented that the power or the racks of the site have no
+//! room for, were all replicas at full load.
 //!
 //! Or it holds a latency below a limit ([`latency`]).
 
 use super::event::FleetEvent;
 use super::fleet::{Fleet, Leaving, START, Standing};
-use super::plan::{Autoscale, FleetLaw, ScaleOn, Watched};
+use super::plan::{Autoscale, FleetLaw, ScaleOn, SiteResource, Watched};
 use super::world::World;
 use crate::foundations::SimDuration;
 use crate::serving::Finished;
@@ -43,9 +44,10 @@ impl World<'_> {
             }
         };
         let now = self.now;
+        let asked = asked.clamp(scaling.least, scaling.most);
+        let asked = self.within_site(pool, asked);
         let Some(fleet) = self.pools[usize::from(pool)].fleet.as_deref_mut() else { return };
         let present = fleet.wanted();
-        let asked = asked.clamp(scaling.least, scaling.most);
         if asked >= present {
             fleet.spare_since = None;
             return self.rent(pool, scaling, asked - present);
@@ -67,6 +69,31 @@ impl World<'_> {
         for replica in going {
             self.begin_leaving(pool, replica, Leaving::Unneeded, SimDuration::MAX);
         }
+    }
+
+    /// Of the replicas that a pool's autoscaler asks for as many as its site has power and room for,
+    /// beside all that are still there; what it refuses is counted.
+    fn within_site(&mut self, pool: u16, asked: u32) -> u32 {
+        let plan = self.plan;
+        if plan.power_limit_w.is_none() && plan.racks.is_none() {
+            return asked;
+        }
+        let (place, now) = (usize::from(pool), self.now);
+        let present = |at: usize| match (plan.pools[at].autoscale(), &self.pools[at].fleet) {
+            (Some(_), Some(fleet)) => fleet.rented(),
+            _ => plan.pools[at].replicas,
+        };
+        let room = SiteResource::ALL.map(|resource| plan.room(place, resource, present));
+        let Some(fleet) = self.pools[place].fleet.as_deref_mut() else { return asked };
+        let room = room.map(|room| Some(room?.saturating_sub(fleet.reclaimed())));
+        let most = room.into_iter().flatten().min().unwrap_or(u32::MAX);
+        fleet.book(now);
+        // The scarcer refuses.
+        fleet.refused = room.map(|room| match room {
+            Some(room) if room == most => asked.saturating_sub(room),
+            _ => 0,
+        });
+        asked.min(most.max(fleet.wanted()))
     }
 
     /// Notes what a request saw that left a pool, where an autoscaler looks at that.

@@ -19,7 +19,7 @@ use super::observations::Kept;
 use super::outcome::{
     AgentTally, CALL_FIGURES, Conservation, PICO_PER_USD, TASK_FIGURES, TrialOutcome,
 };
-use super::plan::{Ending, Plan, Pool};
+use super::plan::{Ending, Plan, Pool, SiteResource};
 use super::pool_tiers::PoolTiers;
 use super::series::{Bin, PoolBin};
 use super::slab::Slab;
@@ -491,6 +491,10 @@ impl<'p> World<'p> {
                 (tally.down_ps, tally.unpaid_ps) = (fleet.down_ps, fleet.unpaid_ps);
                 tally.spare_ps = fleet.spare_ps;
                 tally.replica_ps -= fleet.unpaid_ps;
+                tally.refused_ps = SiteResource::ALL.map(|resource| {
+                    let limited = pool.autoscale().is_some() && self.plan.limits(resource);
+                    limited.then_some(fleet.refused_ps[resource as usize])
+                });
             }
             tally.kv_capacity_ps = tally.replica_ps
                 * u128::from(pool.replica.kv_blocks)

@@ -160,6 +160,39 @@ fn power_is_a_bottleneck() {
     assert!(pool.watts() <= 1e6 && pool.watts() > 0.998e6);
 }
 
+/// An autoscaler that wants five rents the two that 4 kW feed, and the answer says what bound it.
+#[test]
+fn an_autoscaler_is_bound_by_the_power_of_its_site() {
+    let dir = folder();
+    let run = |site: &str| -> Value {
+        let scaled = "precision = \"fp8\"\nautoscale = { min = 1, max = 5, on = \"requests\", \
+                      target = 1, interval = \"2 s\", start = \"1 s\", link = \"100 GB/s\" }";
+        let text = SITE.replace("precision   = \"fp8\"", scaled);
+        let text = text.replace("[site]\npower_limit = \"4 kW\"", site);
+        fs::write(dir.path().join("test.toml"), text).unwrap();
+        let ran = tokenfleet(dir.path(), &["run", "test.toml", "--format", "json"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()["variants"][0].clone()
+    };
+    let told = |found: &Value| {
+        let warnings = found["warnings"].as_array().unwrap();
+        warnings.iter().any(|warning| warning.as_str().unwrap().contains("of the site bind"))
+    };
+    let mean = |found: &Value, key: &str| found["metrics"][key]["mean"].as_f64();
+    let free = run("");
+    assert!(mean(&free, "replicas").unwrap() > 4.0 && !told(&free));
+    assert!(mean(&free, "replicas_without_power").is_none());
+    let bound = run("[site]\npower_limit = \"4 kW\"\nracks = 9");
+    let (rented, refused) =
+        (mean(&bound, "replicas").unwrap(), mean(&bound, "replicas_without_power").unwrap());
+    assert!(rented > 1.8 && rented <= 2.0 && refused > 2.5 && refused <= 3.0, "{rented} {refused}");
+    assert_eq!(mean(&bound, "replicas_without_racks"), Some(0.0));
+    assert!(told(&bound) && mean(&bound, "peak_power_w").unwrap() <= 4000.0);
+    let wide = run("[site]\npower_limit = \"1 MW\"");
+    assert_eq!(mean(&wide, "replicas_without_power"), Some(0.0));
+    assert!(!told(&wide) && mean(&wide, "replicas") == mean(&free, "replicas"));
+}
+
 /// A DGX H100 takes 10.2 kW: a rack of 41 kW feeds four, 32 GPUs, one of 40 kW three. An NVL72 of
 /// 1.83 kW a GPU takes 132 kW and a rack of its own.
 #[test]

@@ -4,9 +4,10 @@
 use tokenfleet::foundations::distribution::Law;
 use tokenfleet::foundations::{SimDuration, SimTime};
 use tokenfleet::serving::interruption::{InterruptionLaw, Outage};
+use tokenfleet::simulation::outcome::PoolTally;
 use tokenfleet::simulation::plan::{
-    Autoscale, Breakdown, Degradation, Ending, FleetLaw, LostCalls, Maintenance, Plan, Reclaim,
-    ScaleOn, Stop, Watched,
+    Autoscale, Breakdown, Degradation, Ending, FleetLaw, LostCalls, Maintenance, Plan, Racks,
+    Reclaim, ScaleOn, Stop, Watched,
 };
 use tokenfleet::simulation::series::Bin;
 use tokenfleet::workload::arrival::{Arrivals, Profile};
@@ -301,4 +302,72 @@ fn an_autoscaler_that_holds_a_latency_follows_a_jump_without_passing_it() {
     let most = paid[jump..].iter().copied().fold(0.0, f64::max);
     assert!(most < after + 1.01, "{most} replicas, {after} suffice");
     assert!((paid[paid.len() - 2] - after).abs() < 0.01, "{paid:.1?}");
+}
+
+/// Forty callers who ask again at once, four for each replica: the autoscaler asks for ten, of servers of
+/// 1,250 W at the meter.
+fn crowded(most: u32) -> Plan {
+    let law = FleetLaw { autoscale: Some(scaling(1, most)), ..FleetLaw::default() };
+    let mut plan = served(Law::exponential(100.0).unwrap(), 1, 1.0, law, 3000.0);
+    plan.populations[0].arrivals = Arrivals::closed_loop(40, constant(0.0)).unwrap();
+    plan.populations[0].think_time_s = Some(constant(0.0));
+    plan.pools[0].gpu_power.full_w = 1000.0;
+    plan.pools[0].bill.facility_factor = 1.25;
+    plan.warm_up = at(100.0);
+    plan
+}
+
+/// Under a limit of its site a pool does what it would do if it were told to rent no more than fit.
+#[test]
+fn an_autoscaler_rents_no_more_than_the_site_feeds_and_holds() {
+    let free = run(&crowded(20), 0).pools[0].clone();
+    let ten = |pool: &PoolTally| pool.replica_ps as f64 / 2900e12;
+    assert!((ten(&free) - 10.0).abs() < 1e-9 && free.refused_ps == [None, None]);
+
+    let four = run(&crowded(4), 0);
+    let two_racks = |gpus| Some(Racks { limit: 2, gpus: vec![gpus] });
+    let refused = 6 * 2900 * 1_000_000_000_000;
+    for (power_limit_w, racks, expected) in [
+        // 6,249 W feed four; two racks of two hold four; of three more than are fed.
+        (Some(6249.0), None, [Some(refused), None]),
+        (None, two_racks(2), [None, Some(refused)]),
+        (Some(5000.0), two_racks(3), [Some(refused), Some(0)]),
+        (Some(7500.0), two_racks(2), [Some(0), Some(refused)]),
+    ] {
+        let found = run(&Plan { power_limit_w, racks, ..crowded(20) }, 0);
+        assert_eq!(found.pools[0].refused_ps, expected);
+        assert_eq!(found.agents, four.agents);
+        assert_eq!(found.pools[0].spent_pico, four.pools[0].spent_pico);
+        assert_eq!(found.pools[0].usage, four.pools[0].usage);
+    }
+    // A limit that is never reached changes nothing.
+    let wide = run(&Plan { power_limit_w: Some(12_500.0), ..crowded(20) }, 0).pools[0].clone();
+    assert_eq!(wide, PoolTally { refused_ps: [Some(0), None], ..free });
+}
+
+/// What stands beside an autoscaled pool has its power first, whether it works or not; what goes or is
+/// taken back needs its power until it is gone.
+#[test]
+fn a_site_is_never_drawn_beyond_its_limit() {
+    let mut plan = crowded(20);
+    let reclaim = Reclaim { between_s: 300.0, notice: seconds(60.0), back_s: constant(1.0) };
+    let fleet = plan.pools[0].fleet.as_mut().unwrap();
+    fleet.reclaim = Some(reclaim);
+    fleet.autoscale.as_mut().unwrap().cool_down = seconds(10.0);
+    // Callers who come and go, so that replicas are given back, too.
+    plan.populations[0].arrivals = Arrivals::gamma(30.0, 5.0).unwrap();
+    plan.populations[0].think_time_s = None;
+    let mut beside = plan.pools[0].clone();
+    (beside.replicas, beside.fleet) = (3, None);
+    plan.pools.push(beside);
+    plan.power_limit_w = Some(8.0 * 1250.0);
+    plan.bin = seconds(1.0);
+    let outcome = run(&plan, 0);
+    let most = outcome.series.bins.iter().map(|bin: &Bin| {
+        let unpaid = bin.pools[0].unpaid_ps as f64 / bin.covered_ps as f64;
+        20.0 - unpaid
+    });
+    let most = most.fold(0.0, f64::max);
+    assert!((4.9..=5.0 + 1e-9).contains(&most), "{most} beside three, of eight that are fed");
+    assert!(outcome.pools[0].refused_ps[0].unwrap() > 0);
 }

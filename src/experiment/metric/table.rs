@@ -9,6 +9,7 @@ use super::super::totals::{Served, Totals, Transfer};
 use super::{Metric, Origin, Unit};
 use crate::serving::Counter;
 use crate::simulation::Cause;
+use crate::simulation::plan::SiteResource;
 use bills::BILLS;
 pub(super) use failures::FAILURES;
 use kinds::*;
@@ -437,6 +438,22 @@ const PLAIN: &[Metric] = &[
         "replicas that were paid for, averaged over the measured window, of such pools",
     ),
     ratio(
+        "replicas_without_power",
+        Unit::Ratio,
+        SERVERS,
+        |t| refused(t, SiteResource::Power),
+        "replicas that autoscalers asked for and that the power of the site was too little for, \
+         averaged over the measured window",
+    ),
+    ratio(
+        "replicas_without_racks",
+        Unit::Ratio,
+        SERVERS,
+        |t| refused(t, SiteResource::Racks),
+        "replicas that autoscalers asked for and that the racks of the site had no room for, \
+         averaged over the measured window",
+    ),
+    ratio(
         "commitment_utilization",
         Unit::Share,
         SERVERS,
@@ -529,6 +546,8 @@ pub(super) const LEVERS: &[&str] = &[
     "acceptance_length",
     "availability",
     "replicas",
+    "replicas_without_power",
+    "replicas_without_racks",
     "commitment_utilization",
     "usd_demand_per_h",
     "demand_usd_share",
@@ -537,6 +556,13 @@ pub(super) const LEVERS: &[&str] = &[
     "response_hit_rate",
     "response_wrong_share",
 ];
+
+/// Replicas that a site refused to autoscalers; nothing where none is under such a limit.
+fn refused(t: &Totals<'_>, resource: SiteResource) -> (f64, f64) {
+    let at = resource as usize;
+    let window_s = if t.served.limited_s[at] > 0.0 { t.window_s } else { f64::NAN };
+    (t.served.refused_s[at], window_s)
+}
 
 /// What an output token and a cached input token bear of the dollars, where an input token that has
 /// to be computed bears 1: the ratios of most list prices since 2025.

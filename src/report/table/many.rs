@@ -8,7 +8,7 @@ use crate::report::quantity::plain;
 
 /// Figures of the fleet that variants are compared by. A label that ends in a quantile's name shows
 /// that instead of the mean.
-pub(super) const FLEET: [(&str, &str); 47] = [
+pub(super) const FLEET: [(&str, &str); 49] = [
     ("task_latency_s", "latency"),
     ("task_latency_s", "latency p95"),
     ("task_success_rate", "success"),
@@ -56,6 +56,8 @@ pub(super) const FLEET: [(&str, &str); 47] = [
     ("acceptance_length", "tokens a step"),
     ("availability", "availability"),
     ("replicas", "replicas paid"),
+    ("replicas_without_power", "  no power for"),
+    ("replicas_without_racks", "  no racks for"),
 ];
 
 /// All variants, from their headline to their figures.

@@ -56,7 +56,7 @@ const MONEY: [Label; 17] = [
     ("wasted_rejected_usd_share", "work sent back"),
     ("wasted_failed_task_usd_share", "failed tasks"),
 ];
-const POOL: [Label; 33] = [
+const POOL: [Label; 35] = [
     ("utilization", "busy"),
     ("compute_utilization", "compute"),
     ("hbm_bandwidth_saturation", "HBM bandwidth"),
@@ -85,6 +85,8 @@ const POOL: [Label; 33] = [
     ("acceptance_length", "tokens a step"),
     ("availability", "availability"),
     ("replicas", "replicas paid"),
+    ("replicas_without_power", "  no power for"),
+    ("replicas_without_racks", "  no racks for"),
     ("kv_transfer_s", "KV transfer"),
     ("kv_transfer_wait_s", "  wait for room"),
     ("kv_transfer_mb", "  size"),

@@ -14,11 +14,15 @@ use crate::simulation::series::MOST_BINS;
 pub static SITE: Schema = Schema::new(
     "What the place where all pools stand can give, and what it charges for the highest draw.",
     &[
-        Key::quantity("power_limit", Dimension::Power, "power at the meter that there is at most")
-            .above(0.0)
-            .optional()
-            .example("1 MW"),
-        Key::integer("racks", 1, 1_000_000, "racks that there is room for")
+        Key::quantity(
+            "power_limit",
+            Dimension::Power,
+            "power at the meter that there is at most; autoscalers rent no more than it feeds",
+        )
+        .above(0.0)
+        .optional()
+        .example("1 MW"),
+        Key::integer("racks", 1, 1_000_000, "racks that there is room for; autoscalers rent no more")
             .optional()
             .example("10"),
         Key::quantity(
