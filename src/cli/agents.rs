@@ -11,6 +11,7 @@ use super::failure::{FINE, Failure};
 use super::terminal::{print, remark};
 use crate::foundations::Sources;
 use crate::report::export;
+use crate::report::fitted::FittedProgram;
 use crate::report::likeness::{Likeness, Page, Trait};
 use crate::simulation::World;
 use crate::simulation::call_log::LoggedCall;
@@ -57,8 +58,8 @@ struct Pair {
     file: &'static str,
     /// Only sessions whose names begin so.
     sessions: &'static str,
-    /// Only sessions whose prompts are never longer, tokens.
-    longest: u32,
+    /// Sessions with longer prompts are not asked about contexts, tokens.
+    window: Option<u32>,
     columns: &'static [(&'static str, &'static str)],
     what: &'static str,
     traits: &'static [Trait],
@@ -83,6 +84,7 @@ const SESSIONS: &[Trait] = &[
     Trait::Prompt,
     Trait::Answer,
     Trait::Growth,
+    Trait::ToolTime,
     Trait::ThinkTime,
 ];
 
@@ -92,11 +94,11 @@ const PAIRS: [Pair; 6] = [
         format: Recording::Trie,
         file: "trie/agentic_coding_8k_first2000.jsonl",
         sessions: "",
-        longest: u32::MAX,
+        window: None,
         columns: &[],
-        what: "Applied Compute trie, agentic coding: the first 2,000 of 8,192 tasks. They are \
-               shorter than the others: 18.4 calls on average where all have 21.2, which the \
-               archetype was fitted to.",
+        what: "Applied Compute trie, agentic coding: the first 2,000 of 8,192 tasks. Tasks of similar \
+               length stand together there, and these are shorter: 18.4 calls on average where all \
+               have 21.2. The archetype has the calls and the tool times of all.",
         traits: AGENTS,
         users: 20,
         hours: 6,
@@ -106,11 +108,11 @@ const PAIRS: [Pair; 6] = [
         format: Recording::Columns,
         file: "claude_code_weka/llm_calls.csv.gz",
         sessions: "",
-        longest: 200_000,
+        window: Some(200_000),
         columns: &[("cached", "prefix_hit_blocks64*64")],
-        what: "Claude Code sessions (WEKA kv-cache-tester, Apache-2.0): of about half of 710 those \
-               three in four that stay within 200k tokens, the window for which the archetype cuts \
-               its contexts.",
+        what: "Claude Code sessions (WEKA kv-cache-tester, Apache-2.0), about half of 710. Contexts are \
+               compared with those three in four that stay within 200k tokens, the window for which \
+               the archetype cuts them. Its tasks and think times are those of all 710.",
         traits: SESSIONS,
         users: 40,
         hours: 72,
@@ -120,7 +122,7 @@ const PAIRS: [Pair; 6] = [
         format: Recording::Columns,
         file: "lmcache_agentic/train_shard4_normalized.jsonl",
         sessions: "gaia",
-        longest: u32::MAX,
+        window: None,
         columns: &[],
         what: "GAIA tasks (LMCache agentic traces, MIT); prompts were not recorded.",
         traits: &[Trait::CallsPerSession, Trait::Answer, Trait::ToolTime],
@@ -132,7 +134,7 @@ const PAIRS: [Pair; 6] = [
         format: Recording::Mooncake,
         file: "mooncake/conversation_first5000.jsonl",
         sessions: "",
-        longest: u32::MAX,
+        window: None,
         columns: &[],
         what: "Mooncake conversation trace (Apache-2.0): 5,000 of 12,031 requests, not linked.",
         traits: &[Trait::Prompt, Trait::Answer],
@@ -144,20 +146,20 @@ const PAIRS: [Pair; 6] = [
         format: Recording::RagPulse,
         file: "ragpulse",
         sessions: "",
-        longest: u32::MAX,
+        window: None,
         columns: &[],
-        what: "RAGPulse (MIT): 7,106 requests of a week. The archetype has each request alone: what \
-               came before it is part of its prompt.",
+        what: "RAGPulse (MIT): 7,106 requests of a week. What came before a request is part of its \
+               prompt.",
         traits: &[Trait::TasksPerSession, Trait::Prompt, Trait::Answer, Trait::ThinkTime],
-        users: 100,
-        hours: 2,
+        users: 4,
+        hours: 500,
     },
     Pair {
         archetype: "plain",
         format: Recording::Azure,
         file: "azure2023/AzureLLMInferenceTrace_conv.csv",
         sessions: "",
-        longest: u32::MAX,
+        window: None,
         columns: &[],
         what: "Azure conversations of 2023 (CC BY 4.0): 19,366 requests.",
         traits: &[Trait::Prompt, Trait::Answer],
@@ -180,12 +182,22 @@ pub fn run(arguments: &AgentsArguments) -> Result<u8, Failure> {
         }
         remark(&format!("{} ...\n", pair.archetype));
         let recorded = recorded(pair, &path)?;
-        let generated = generated(pair, arguments.seed)?;
+        let of = |program: &str, name: &str| generated(pair, program, name, arguments.seed);
+        let archetype = of("", pair.archetype)?;
+        let fitted = match FittedProgram::new(&recorded) {
+            Some(fitted) => Some(of(&fitted.program("fitted"), "fitted")?),
+            None => None,
+        };
         if pair.archetype == "coding-interactive" {
-            page.published.extend(facts::hits(&recorded, &generated));
+            page.published.extend(facts::hits(&recorded, &archetype));
         }
-        let likeness = Likeness::new(pair.archetype, pair.what, pair.traits, &recorded, &generated);
-        page.likenesses.push(likeness);
+        page.likenesses.push(Likeness::new(
+            (pair.archetype, pair.what),
+            pair.traits,
+            &recorded,
+            &archetype,
+            fitted.as_ref(),
+        ));
     }
     if page.likenesses.is_empty() {
         let data = arguments.data.display();
@@ -207,10 +219,9 @@ pub fn run(arguments: &AgentsArguments) -> Result<u8, Failure> {
     Ok(FINE)
 }
 
-/// Lets sessions of some names and lengths through.
+/// Lets sessions of some names through.
 struct Chosen<'s> {
     start: &'static str,
-    longest: u32,
     sink: &'s mut dyn Sink,
 }
 
@@ -220,9 +231,7 @@ impl Sink for Chosen<'_> {
     }
 
     fn session(&mut self, session: Session) -> Result<(), TraceError> {
-        let calls = session.actions.iter().filter_map(|action| action.call.as_ref());
-        let fits = calls.map(|call| call.input).max().is_none_or(|most| most <= self.longest);
-        match fits && session.name.starts_with(self.start) {
+        match session.name.starts_with(self.start) {
             true => self.sink.session(session),
             false => Ok(()),
         }
@@ -233,15 +242,16 @@ fn recorded(pair: &Pair, path: &Path) -> Result<Habits, Failure> {
     let columns = pair.columns.iter().map(|&(what, name)| (what.to_owned(), name.to_owned()));
     let options = ImportOptions { columns: columns.collect(), ..ImportOptions::default() };
     let mut habits = Habits::default();
-    let mut chosen = Chosen { start: pair.sessions, longest: pair.longest, sink: &mut habits };
+    habits.window = pair.window;
+    let mut chosen = Chosen { start: pair.sessions, sink: &mut habits };
     import::read(pair.format, &[path.to_owned()], &options, &mut chosen)?;
     Ok(habits)
 }
 
-/// Sessions of an archetype.
-fn generated(pair: &Pair, seed: u64) -> Result<Habits, Failure> {
+/// Sessions of a program: one of the catalog, or the one that is written out.
+fn generated(pair: &Pair, program: &str, name: &str, seed: u64) -> Result<Habits, Failure> {
     let mut habits = Habits::default();
-    for calls in calls_of(pair.archetype, pair.users, pair.hours, seed)? {
+    for calls in calls_of(program, name, pair.users, pair.hours, seed)? {
         for session in export::sessions(&calls) {
             habits.session(session)?;
         }
@@ -249,21 +259,22 @@ fn generated(pair: &Pair, seed: u64) -> Result<Habits, Failure> {
     Ok(habits)
 }
 
-/// Calls of an archetype's sessions on servers that take any context.
+/// Calls of a program's sessions on servers that take any context.
 fn calls_of(
-    archetype: &str,
+    program: &str,
+    name: &str,
     users: u32,
     hours: u32,
     seed: u64,
 ) -> Result<Vec<Vec<LoggedCall>>, Failure> {
     let text = format!(
-        "[run]\nhorizon = \"{hours} h\"\n[agents.a]\nprogram = \"{archetype}\"\nmodel = \"main\"\n\
+        "{program}\n[run]\nhorizon = \"{hours} h\"\n[agents.a]\nprogram = \"{name}\"\nmodel = \"main\"\n\
          arrivals = {{ closed = {{ users = {users}, think_time = \"1 s\" }} }}\n[pools.main]\n\
          model = \"llama-4-maverick\"\naccelerator = \"h200-sxm\"\ntensor_parallel = 8\n\
          replicas = 4\nprecision = {{ weights = \"fp8\", kv = \"fp8\" }}\n"
     );
     let mut sources = Sources::default();
-    let source = sources.add_file(archetype, &text);
+    let source = sources.add_file(name, &text);
     let options = ReadOptions::new(&NoFiles);
     let scenario = match Scenario::read(source, &mut sources, &options) {
         Ok(scenario) => scenario,

@@ -60,6 +60,11 @@ pub struct ImportArguments {
     #[arg(long)]
     pub fit: bool,
 
+    /// Fit laws of contexts to sessions whose prompts stay within so many tokens, as for a model
+    /// with a smaller window
+    #[arg(long, value_name = "TOKENS", requires = "fit", value_parser = clap::value_parser!(u32).range(1..))]
+    pub window: Option<u32>,
+
     /// Say nothing but what went wrong
     #[arg(long, short)]
     pub quiet: bool,
@@ -85,7 +90,11 @@ pub fn run(arguments: &ImportArguments) -> Result<u8, Failure> {
     let agents = Agents::Replay(&trace);
     let text = starter::scenario(&target.name, &agents, &command, &figures);
     put(&target.scenario(), text.as_bytes())?;
-    let fitted = if arguments.fit { Some(fit(&target, &command, &figures)?) } else { None };
+    let fitted = if arguments.fit {
+        Some(fit(&target, arguments.window, &command, &figures)?)
+    } else {
+        None
+    };
     if !arguments.quiet {
         let bytes = arguments.files.iter().map(|path| size(path)).sum::<u64>() as f64;
         let memory = memory.map_or(String::new(), |peak| {
@@ -203,8 +212,14 @@ fn write(
 }
 
 /// Fits laws to the trace that was written, and writes them as a scenario and as a page.
-fn fit(target: &Target, command: &str, figures: &Figures) -> Result<FittedProgram, Failure> {
+fn fit(
+    target: &Target,
+    window: Option<u32>,
+    command: &str,
+    figures: &Figures,
+) -> Result<FittedProgram, Failure> {
     let mut habits = Habits::default();
+    habits.window = window;
     import::read(Format::Tokenfleet, &[target.trace()], &ImportOptions::default(), &mut habits)?;
     let program = FittedProgram::new(&habits).ok_or_else(|| {
         Failure::Usage(

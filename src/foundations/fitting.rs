@@ -4,8 +4,8 @@
 //! no simple form, close to it. They compete on the other half, by the probability that they give
 //! to what was seen there: an observation is known to the grid of its clock or its counter, so the
 //! probability of `x` is `F(x + g/2) - F(x - g/2)`, for counts and for times alike. The winner must
-//! lie within a Kolmogorov-Smirnov distance of 0.05 of the second half, or a table of quantiles of
-//! the first half takes its place.
+//! lie within a Kolmogorov-Smirnov distance of 0.05 of the second half, and have the mean of the
+//! first within 5 %, or a table of quantiles of the first half takes its place.
 //!
 //! ```
 //! use tokenfleet::foundations::fitting::{Fitted, Grid};
@@ -39,6 +39,8 @@ pub enum Grid {
 
 /// The largest distance at which a family still counts as fitting.
 pub const FITS: f64 = 0.05;
+/// How far a family's mean may lie from that of what it was fitted to.
+const MEANS: f64 = 0.05;
 /// Fewer observations in either half are told by a table, whatever fits.
 const FEWEST: usize = 20;
 /// Families are fitted to so many observations at most, spread evenly.
@@ -79,6 +81,10 @@ impl Fitted {
         }
         let step = grid.step(&fit);
         let few = thinned(&fit);
+        let mean = fit.iter().sum::<f64>() / fit.len() as f64;
+        let fits = |found: &Self| {
+            found.ks <= FITS && (found.law.mean() - mean).abs() <= MEANS * mean.abs()
+        };
         let table = Family::table(&fit, grid);
         let mut found: Vec<Self> = estimate::families(&few, grid)
             .into_iter()
@@ -88,7 +94,7 @@ impl Fitted {
         let table = found.pop()?;
         let best = found.into_iter().max_by(|a, b| a.log_likelihood.total_cmp(&b.log_likelihood));
         Some(match best {
-            Some(best) if best.ks <= FITS && few.len().min(judge.len()) >= FEWEST => best,
+            Some(best) if fits(&best) && few.len().min(judge.len()) >= FEWEST => best,
             Some(best) if best.family.is_constant() => best,
             best => Self { rejected: best.map(|best| (best.family, best.ks)), ..table },
         })

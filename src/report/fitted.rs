@@ -2,14 +2,17 @@
 //!
 //! Laws are fitted to the sessions of one half and judged on the other (see
 //! [`fitting`](crate::foundations::fitting)). The program is a loop: a person's message, an answer,
-//! and as often as was recorded a tool and a further answer.
+//! and as often as was recorded a tool and a further answer. A session's first request has a loop of
+//! its own where there are more: it opens the context, and mostly takes more calls than the others. Where
+//! the first results of tools are unlike later ones, a loop of so many steps comes before, which may
+//! end the task.
 
-use std::fmt::Write;
+mod page;
+mod program;
 
-use crate::foundations::fitting::{FITS, Fitted, Grid};
+use crate::foundations::fitting::{Fitted, Grid, distance_of_samples};
 use crate::foundations::statistics::order_statistic;
-use crate::foundations::units::{format_duration, format_number};
-use crate::workload::trace::habits::{Habits, Half};
+use crate::workload::trace::habits::{EARLY, Habits, Half};
 
 /// A quantity with its law.
 #[derive(Clone, Debug)]
@@ -37,10 +40,49 @@ pub struct FittedProgram {
     cut: Option<(f64, f64)>,
     /// When sessions begin, as a scenario writes it; where nobody recorded that, none.
     arrivals: Option<String>,
+    /// Whether each task begins with a new context.
+    new_contexts: bool,
+    /// The first results of tools, where they differ from later ones.
+    reading: Option<Reading>,
     /// Sub-agents, which the program does not have.
     sub_agents: u64,
 }
 
+/// A loop for the first results of tools.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// Probability that a task comes to it.
+    begins: f64,
+    /// Probability that a task goes on behind each step of it.
+    goes_on: f64,
+}
+
+impl Reading {
+    /// Of a half whose first results of tools are unlike later ones.
+    fn of(half: &Half) -> Option<Self> {
+        let sorted = |values: &[f64]| {
+            let mut values = values.to_vec();
+            values.sort_by(f64::total_cmp);
+            Some(values).filter(|values| values.len() >= ENOUGH)
+        };
+        let (early, later) = (sorted(&half.early_growth)?, sorted(&half.growth)?);
+        let tasks = half.first_task_calls.len() as f64;
+        let longer = |than: u32| {
+            let calls =
+                half.first_task_calls.iter().filter(|&&calls| calls > 1.0 + f64::from(than));
+            calls.count() as f64 / tasks
+        };
+        let (begins, through) = (longer(0), longer(EARLY));
+        (distance_of_samples(&early, &later) > UNLIKE && through > 0.0)
+            .then(|| Self { begins, goes_on: libm::pow(through / begins, 1.0 / f64::from(EARLY)) })
+    }
+}
+
+/// First results of tools have a loop of their own where they are so far (Kolmogorov-Smirnov) from
+/// later ones.
+const UNLIKE: f64 = 0.1;
+/// And where there are so many of both.
+const ENOUGH: usize = 50;
 /// Contexts are cut in the program where the recording shows so many cuts.
 const CUTS: usize = 5;
 
@@ -48,30 +90,62 @@ impl FittedProgram {
     /// Fits all laws; `None` where there are too few sessions to halve.
     pub fn new(habits: &Habits) -> Option<Self> {
         let shared = habits.shared_tokens();
-        let message = mean(habits, |half| half.message.clone());
+        let new_contexts = begins_anew(habits);
         let opening = move |half: &Half| {
-            let rest = |input: &f64| (input - f64::from(shared) - message).max(0.0);
-            half.first_input.iter().map(rest).collect()
+            let later = if new_contexts { &half.later_input[..] } else { &[] };
+            let rest = |input: &f64| (input - f64::from(shared)).max(0.0);
+            half.first_input.iter().chain(later).map(rest).collect()
         };
-        let more = |half: &Half| half.calls_per_task.iter().map(|calls| calls - 1.0).collect();
+        let reading = Reading::of(&habits.halves[0]);
+        let further = |calls: &[f64]| calls.iter().map(|calls| calls - 1.0).collect();
+        let first = |half: &Half| match reading {
+            Some(_) => {
+                let left = half.first_task_calls.iter().map(|calls| calls - 1.0 - f64::from(EARLY));
+                left.filter(|&left| left > 0.0).collect()
+            }
+            None => further(&half.first_task_calls),
+        };
+        let later = |half: &Half| further(&half.later_task_calls);
+        let early = |half: &Half| match reading {
+            Some(_) => half.early_growth.clone(),
+            None => Vec::new(),
+        };
+        let growth = |half: &Half| match reading {
+            Some(_) => half.growth.clone(),
+            None => [&half.early_growth[..], &half.growth].concat(),
+        };
+        let message = |half: &Half| match new_contexts {
+            true => Vec::new(),
+            false => half.message.clone(),
+        };
+        let sessions = habits.halves.iter().any(|half| !half.later_task_calls.is_empty());
+        let more = match (reading, sessions) {
+            (Some(_), _) => "calls beyond those of the first tools",
+            (None, true) => "further calls of the first task",
+            (None, false) => "further calls of a task",
+        };
         type Sample<'s> = &'s dyn Fn(&Half) -> Vec<f64>;
-        let quantities: [(&'static str, &'static str, Grid, f64, Sample); 9] = [
+        let quantities: [(&'static str, &'static str, Grid, f64, Sample); 11] = [
             ("first prompt beyond what all share", "opening_tokens", Grid::Count, 0.0, &opening),
             ("tasks of a session", "session.tasks", Grid::Count, 1.0, &|h| {
                 h.tasks_per_session.clone()
             }),
             ("think time", "session.think_time", Grid::Time, 0.0, &|h| h.think_s.clone()),
-            ("tokens of a message", "steps.respond.input", Grid::Count, 0.0, &|h| {
-                h.message.clone()
-            }),
+            ("tokens of a message", "steps.respond.input", Grid::Count, 0.0, &message),
             ("tokens of a first answer", "steps.respond.output", Grid::Count, 1.0, &|h| {
                 h.first_output.clone()
             }),
-            ("further calls of a task", "steps.turns.times", Grid::Count, 0.0, &more),
+            (more, "steps.open-turns.times", Grid::Count, 0.0, &first),
+            ("further calls of a later task", "steps.turns.times", Grid::Count, 0.0, &later),
             ("tool time", "steps.tools.latency", Grid::Time, 0.0, &|h| h.tool_s.clone()),
-            ("context growth after a tool", "steps.tools.result", Grid::Count, 1.0, &|h| {
-                h.growth.clone()
-            }),
+            (
+                "context growth after the first tools",
+                "steps.open-look.result",
+                Grid::Count,
+                1.0,
+                &early,
+            ),
+            ("context growth after a tool", "steps.tools.result", Grid::Count, 1.0, &growth),
             ("tokens of a further answer", "steps.act.output", Grid::Count, 1.0, &|h| {
                 h.later_output.clone()
             }),
@@ -84,20 +158,25 @@ impl FittedProgram {
         let laws: Vec<FittedLaw> = quantities.into_iter().filter_map(law).collect();
         let needed = ["opening_tokens", "steps.respond.output"];
         needed.iter().all(|needed| laws.iter().any(|law| law.place == *needed)).then_some(())?;
-        let cuts = |of: fn(&Half) -> &[f64]| {
+        let cuts = |of: fn(&Half) -> &[f64], p: f64| {
             let mut all: Vec<f64> = habits.halves.iter().flat_map(of).copied().collect();
             all.sort_by(f64::total_cmp);
-            (all.len() >= CUTS).then(|| order_statistic(&all, 0.5)).flatten()
+            (all.len() >= CUTS).then(|| order_statistic(&all, p)).flatten()
         };
         let longest =
             habits.halves.iter().flat_map(|half| &half.input).copied().fold(0.0, f64::max);
-        let from = cuts(|half| &half.cut_from).unwrap_or(longest);
-        let to = cuts(|half| &half.cut_to).unwrap_or(f64::from(shared) + from / 4.0);
+        // Contexts are cut just below a limit, or sooner by hand.
+        let from = cuts(|half| &half.cut_from, 0.9).unwrap_or(longest);
+        let to = cuts(|half| &half.cut_to, 0.5).unwrap_or(f64::from(shared) + from / 4.0);
+        let grows =
+            laws.iter().any(|law| ["steps.respond.input", "steps.act.output"].contains(&law.place));
         Some(Self {
             laws,
             shared,
-            cut: (from > 1.0 && to < from).then_some((from, to)),
+            cut: (grows && from > 1.0 && to < from).then_some((from, to)),
             arrivals: arrivals(&habits.starts),
+            new_contexts,
+            reading,
             sub_agents: habits.sub_agents,
         })
     }
@@ -114,157 +193,12 @@ impl FittedProgram {
     pub fn arrivals(&self) -> Option<&str> {
         self.arrivals.as_deref()
     }
-
-    /// `[programs.NAME]` of a scenario.
-    pub fn program(&self, name: &str) -> String {
-        let mut text = format!("[programs.{name:?}]\n");
-        let mut line = |key: &str, value: Option<String>| {
-            if let Some(value) = value {
-                let _ = writeln!(text, "{key} = {value}");
-            }
-        };
-        if self.shared > 0 {
-            let segment = format!("[{{ name = \"{name}-opening\", tokens = {} }}]", self.shared);
-            line("shared", Some(segment));
-        }
-        line("opening_tokens", self.toml("opening_tokens"));
-        let cut = |(from, to): (f64, f64)| format!("{{ above = {from:.0}, to = {to:.0} }}");
-        line("compaction", self.cut.map(cut));
-        line("session.tasks", self.toml("session.tasks"));
-        line("session.think_time", self.toml("session.think_time"));
-        let section =
-            |text: &mut String, step: &str, kind: &str, keys: &[(&str, Option<String>)]| {
-                let _ = writeln!(text, "\n[programs.{name:?}.steps.{step}]\nkind = {kind:?}");
-                for (key, value) in keys {
-                    if let Some(value) = value {
-                        let _ = writeln!(text, "{key} = {value}");
-                    }
-                }
-            };
-        let quoted = |step: &str| Some(format!("{step:?}"));
-        let loops = self.law("steps.act.output").is_some();
-        let respond = [
-            ("input", self.toml("steps.respond.input")),
-            ("output", self.toml("steps.respond.output")),
-            ("next", if loops { quoted("turns") } else { None }),
-        ];
-        section(&mut text, "respond", "llm", &respond);
-        if loops {
-            let turns = [("times", self.toml("steps.turns.times")), ("body", quoted("tools"))];
-            section(&mut text, "turns", "loop", &turns);
-            let tools = [
-                ("latency", self.toml("steps.tools.latency")),
-                ("result", self.toml("steps.tools.result").or(Some("1".into()))),
-                ("result_includes_output", Some("true".into())),
-                ("next", quoted("act")),
-            ];
-            section(&mut text, "tools", "tool", &tools);
-            let act = [("output", self.toml("steps.act.output")), ("next", quoted("turns"))];
-            section(&mut text, "act", "llm", &act);
-        }
-        text
-    }
-
-    /// One line for each law.
-    pub fn table(&self) -> String {
-        let mut text = String::from("\nfitted to one half of the sessions, judged on the other\n");
-        let _ = writeln!(
-            text,
-            "  {:<36} {:<38} {:>6} {:>9} {:>9}",
-            "", "law", "KS", "mean", "its mean"
-        );
-        for law in &self.laws {
-            let (fitted, value) = (&law.fitted, value(law.grid));
-            let _ = writeln!(
-                text,
-                "  {:<36} {:<38} {:>6.3} {:>9} {:>9}",
-                law.title,
-                fitted.family.name(),
-                fitted.ks,
-                value(fitted.mean),
-                value(fitted.law.mean())
-            );
-        }
-        text
-    }
-
-    /// A page that lays the laws over the data.
-    pub fn page(&self, name: &str, trace: &str) -> String {
-        let mut text = format!("# {name}: laws fitted to a recording\n\n");
-        let _ = writeln!(
-            text,
-            "Each law was fitted to every other session of `{trace}` and is judged on the sessions \
-             between. Families compete by the likelihood of what they did not see; where the best \
-             is further than {FITS} (Kolmogorov-Smirnov) from it, a table of quantiles takes its \
-             place. Curves show the quantiles of the data and of the law, from 5 % to 95 %."
-        );
-        if let Some(arrivals) = &self.arrivals {
-            let _ = writeln!(text, "\nSessions begin as `{arrivals}`.");
-        }
-        if self.sub_agents > 0 {
-            let _ = writeln!(
-                text,
-                "\n{} sub-agents are not part of the program: for the agent above them they are a \
-                 tool that takes as long as they did.",
-                self.sub_agents
-            );
-        }
-        for law in &self.laws {
-            section(&mut text, law);
-        }
-        text
-    }
 }
 
-fn section(text: &mut String, law: &FittedLaw) {
-    let (fitted, value) = (&law.fitted, value(law.grid));
-    let _ = writeln!(text, "\n## {}\n", law.title);
-    let _ = writeln!(text, "`{} = {}`\n", law.place, fitted.family.toml(law.grid, law.least));
-    let _ = write!(
-        text,
-        "{}, KS {:.3}, fitted to {} values and judged on {}.",
-        fitted.family.name(),
-        fitted.ks,
-        fitted.counts.0,
-        fitted.counts.1
-    );
-    if let Some((family, ks)) = &fitted.rejected {
-        let _ = write!(text, " The best family, {}, was {ks:.3} away.", family.name());
-    }
-    let points = [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99];
-    text.push_str("\n\n| | mean | p5 | p25 | p50 | p75 | p90 | p95 | p99 |\n");
-    text.push_str("|---|---|---|---|---|---|---|---|---|\n");
-    let mut row = |what: &str, mean: f64, at: &dyn Fn(f64) -> f64| {
-        let cells: Vec<String> = points.iter().map(|&p| value(at(p))).collect();
-        let _ = writeln!(text, "| {what} | {} | {} |", value(mean), cells.join(" | "));
-    };
-    row("data", fitted.mean, &|p| fitted.observed(p));
-    row("law", fitted.law.mean(), &|p| fitted.law.quantile(p));
-    let steps: Vec<f64> = (1..=19).map(|i| f64::from(i) * 0.05).collect();
-    let series = |at: &dyn Fn(f64) -> f64| {
-        let values: Vec<String> = steps.iter().map(|&p| format!("{:.4}", at(p))).collect();
-        values.join(", ")
-    };
-    let _ = write!(
-        text,
-        "\n```mermaid\nxychart-beta\n    title \"{}: quantiles, data and law\"\n    \
-         x-axis \"share of values below, %\" 5 --> 95\n    line [{}]\n    line [{}]\n```\n",
-        law.title,
-        series(&|p| fitted.observed(p)),
-        series(&|p| fitted.law.quantile(p))
-    );
-}
-
-fn value(grid: Grid) -> fn(f64) -> String {
-    match grid {
-        Grid::Count => format_number,
-        Grid::Time => format_duration,
-    }
-}
-
-fn mean(habits: &Habits, of: fn(&Half) -> Vec<f64>) -> f64 {
-    let all: Vec<f64> = habits.halves.iter().flat_map(of).collect();
-    if all.is_empty() { 0.0 } else { all.iter().sum::<f64>() / all.len() as f64 }
+/// Whether most later requests do not go on with the context before them.
+fn begins_anew(habits: &Habits) -> bool {
+    let sum = |of: fn(&Half) -> u32| habits.halves.iter().map(of).sum::<u32>();
+    2 * sum(|half| half.carried.1) < sum(|half| half.carried.0)
 }
 
 /// When sessions begin: a renewal process of the family whose gaps lie nearest to the recorded.
@@ -346,7 +280,7 @@ mod tests {
         for law in &fitted.laws {
             assert!(law.fitted.ks < 0.11, "{}: {}", law.title, law.fitted.ks);
         }
-        let calls = fitted.law("steps.turns.times").unwrap();
+        let calls = fitted.law("steps.open-turns.times").unwrap();
         // Failures before the first success with probability 0.1.
         assert!((calls.fitted.law.mean() - 9.0).abs() < 1.5, "{:?}", calls.fitted.family);
         let scenario = format!(

@@ -59,12 +59,12 @@ impl Trait {
     fn of(self, half: &Half) -> Vec<f64> {
         match self {
             Self::CallsPerSession => half.calls_per_session.clone(),
-            Self::CallsPerTask => half.calls_per_task.clone(),
+            Self::CallsPerTask => [&half.first_task_calls[..], &half.later_task_calls].concat(),
             Self::TasksPerSession => half.tasks_per_session.clone(),
             Self::FirstPrompt => half.first_input.clone(),
             Self::Prompt => half.input.clone(),
             Self::Answer => [&half.first_output[..], &half.later_output].concat(),
-            Self::Growth => half.growth.clone(),
+            Self::Growth => [&half.early_growth[..], &half.growth].concat(),
             Self::ToolTime => half.tool_s.clone(),
             Self::ThinkTime => half.think_s.clone(),
         }
@@ -92,6 +92,30 @@ pub struct Row {
     pub chance: f64,
     /// Means, recorded and generated.
     pub means: (f64, f64),
+    /// Difference of means that chance alone exceeds in 5 % of cases between so many independent
+    /// values.
+    pub mean_chance: f64,
+    /// Distance and mean of sessions of a program that was fitted to the other half.
+    pub fitted: Option<(f64, f64)>,
+}
+
+impl Row {
+    fn means_verdict(&self) -> &'static str {
+        match (self.means.1 - self.means.0).abs() {
+            difference if difference <= MEANS * self.means.0 => "agree",
+            difference if difference <= self.mean_chance => "chance",
+            _ => "**off**",
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.ks {
+            ks if ks <= ALIKE => "like",
+            ks if ks <= NEAR => "near",
+            ks if ks <= self.chance => "chance",
+            _ => "**off**",
+        }
+    }
 }
 
 /// An archetype held against a recording.
@@ -108,32 +132,37 @@ pub struct Likeness {
 }
 
 impl Likeness {
-    /// Compares generated sessions with every other recorded one.
+    /// Compares sessions of an archetype, and of a program `fitted` to the other half, with every
+    /// other recorded one.
     pub fn new(
-        archetype: &str,
-        recording: &str,
+        (archetype, recording): (&str, &str),
         traits: &[Trait],
         recorded: &Habits,
         generated: &Habits,
+        fitted: Option<&Habits>,
     ) -> Self {
-        let half = &recorded.halves[1];
         let row = |&of: &Trait| {
-            let (mut one, mut other) = (of.of(half), of.of(&generated.halves[0]));
-            other.extend(of.of(&generated.halves[1]));
-            if one.is_empty() || other.is_empty() {
-                return None;
-            }
-            one.sort_by(f64::total_cmp);
-            other.sort_by(f64::total_cmp);
+            let sorted = |halves: &[Half]| {
+                let mut values: Vec<f64> = halves.iter().flat_map(|half| of.of(half)).collect();
+                values.sort_by(f64::total_cmp);
+                Some(values).filter(|values| !values.is_empty())
+            };
+            let one = sorted(&recorded.halves[1..])?;
+            let other = sorted(&generated.halves)?;
+            let fitted = fitted.and_then(|fitted| sorted(&fitted.halves));
             let (n, m) = (one.len() as f64, other.len() as f64);
-            let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+            let (mean, error) = mean_and_error(&one);
+            let (other_mean, other_error) = mean_and_error(&other);
             Some(Row {
                 of,
                 counts: (one.len(), other.len()),
                 ks: distance_of_samples(&one, &other),
                 // Smirnov's limit law at 95 %.
                 chance: 1.358 * libm::sqrt((n + m) / (n * m)),
-                means: (mean(&one), mean(&other)),
+                means: (mean, other_mean),
+                mean_chance: 1.96 * libm::hypot(error, other_error),
+                fitted: fitted
+                    .map(|values| (distance_of_samples(&one, &values), mean_and_error(&values).0)),
             })
         };
         let kept = |halves: &[Half]| {
@@ -148,6 +177,14 @@ impl Likeness {
             kept: kept(&recorded.halves[1..]).zip(kept(&generated.halves)),
         }
     }
+}
+
+/// The mean of some values, and its standard error if they are independent.
+fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
+    (mean, libm::sqrt(square / (n - 1.0).max(1.0) / n))
 }
 
 /// All that is held against recordings and publications.
@@ -172,34 +209,36 @@ impl Page {
          trait by trait: the Kolmogorov-Smirnov distance (KS) of generated values from those of \
          every other recorded session, the distance that chance alone exceeds in 5 % of cases if \
          all values were independent (values of one session are not), and the means. A trait is \
-         like the recording within {ALIKE}, near within {NEAR}; means agree within {:.0} %.",
+         like the recording within {ALIKE}, near within {NEAR}, and as far as chance where the \
+         recording is too small to tell; means agree within {:.0} %, or as far as chance. The last two columns are of a \
+         program that `tokenfleet import --fit` makes of the sessions between: fitted to one half, \
+         simulated, and judged on the other.",
             MEANS * 100.0
         );
         for likeness in likenesses {
             let _ = writeln!(text, "\n## {}\n\n{}\n", likeness.archetype, likeness.recording);
-            text.push_str("| trait | recorded | generated | KS | by chance | | mean recorded | mean generated | | |\n");
-            text.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
+            text.push_str(
+                "| trait | recorded | generated | KS | by chance | | mean recorded | mean generated \
+                 | | | KS, fitted | mean, fitted |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+            );
             for row in &likeness.rows {
-                let change = row.means.1 / row.means.0 - 1.0;
-                let verdict = if row.ks <= ALIKE {
-                    "like"
-                } else if row.ks <= NEAR {
-                    "near"
-                } else {
-                    "**off**"
-                };
-                let means = if change.abs() <= MEANS { "agree" } else { "**off**" };
+                let change = |mean: f64| format!("{:+.1} %", (mean / row.means.0 - 1.0) * 100.0);
+                let fitted = row
+                    .fitted
+                    .map_or("| ".to_owned(), |(ks, mean)| format!("{ks:.3} | {}", change(mean)));
                 let _ = writeln!(
                     text,
-                    "| {} | {} | {} | {:.3} | {:.3} | {verdict} | {} | {} | {:+.1} % | {means} |",
+                    "| {} | {} | {} | {:.3} | {:.3} | {} | {} | {} | {} | {} | {fitted} |",
                     row.of.name(),
                     row.counts.0,
                     row.counts.1,
                     row.ks,
                     row.chance,
+                    row.verdict(),
                     row.of.format(row.means.0),
                     row.of.format(row.means.1),
-                    change * 100.0
+                    change(row.means.1),
+                    row.means_verdict(),
                 );
             }
             if let Some((recorded, generated)) = likeness.kept {

@@ -67,7 +67,7 @@ impl<'p> World<'p> {
     /// The gap is over: acts.
     pub(super) fn perform_recorded(&mut self, actor: Handle) {
         if self.actors[actor].task == Handle::NONE {
-            return self.start_task(actor);
+            return self.start_task(actor, 0);
         }
         let Some((trace, action)) = self.next_action(actor) else { return };
         let Script::Recorded { trace: number, next, end } = self.actors[actor].script else {

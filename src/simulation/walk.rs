@@ -52,10 +52,10 @@ impl World<'_> {
         if let Script::Program(program) = script {
             let program = &plan.programs[program as usize];
             self.actors[actor].stream = Some(self.streams.stream(Purpose::Session, entity));
-            let tasks = self.draw_count(actor, &program.session_tasks);
+            let tasks = self.draw_count(actor, &program.session.tasks);
             self.actors[actor].tasks_left = tasks.max(1);
             self.open_context(actor, program);
-            self.start_task(actor);
+            self.start_task(actor, program.start);
         } else {
             self.actors[actor].tasks_left = u32::MAX;
             self.replay(actor);
@@ -76,7 +76,8 @@ impl World<'_> {
         actor.context.grow(own);
     }
 
-    pub(super) fn start_task(&mut self, actor: Handle) {
+    /// Starts a task of a session; `step` is where, if it has a program.
+    pub(super) fn start_task(&mut self, actor: Handle, step: StepIndex) {
         if !self.accepting {
             cold_path();
             self.end_session(actor);
@@ -112,10 +113,25 @@ impl World<'_> {
                     let key = self.schedule(now + deadline, Event::Deadline { task });
                     self.tasks[task].deadline = key;
                 }
-                self.enter(actor, program.start);
+                self.enter(actor, step);
             }
             Script::Recorded { .. } => self.perform_recorded(actor),
         }
+    }
+
+    /// Starts a later task of a session.
+    fn start_next_task(&mut self, actor: Handle) {
+        let Script::Program(program) = self.actors[actor].script else { return };
+        let plan = self.plan;
+        let program = &plan.programs[program as usize];
+        if program.session.new_contexts {
+            cold_path();
+            let own = self.draw_count(actor, &program.opening_tokens);
+            let found = &mut self.actors[actor];
+            found.forks += 1;
+            found.context.compact(derive(found.entity, found.forks), own);
+        }
+        self.start_task(actor, program.restart);
     }
 
     /// Performs steps until one takes time.
@@ -495,7 +511,7 @@ impl World<'_> {
         }
         if let Script::Program(program) = actor.script {
             let plan = self.plan;
-            let think = self.draw_time(root, &plan.programs[program as usize].think_time_s);
+            let think = self.draw_time(root, &plan.programs[program as usize].session.think_time_s);
             self.wake_after(root, think, OnWake::StartTask);
         } else {
             self.replay(root);
@@ -574,7 +590,7 @@ impl World<'_> {
     /// An actor's wait is over.
     pub(super) fn wake(&mut self, actor: Handle) {
         match self.actors[actor].on_wake {
-            OnWake::StartTask => self.start_task(actor),
+            OnWake::StartTask => self.start_next_task(actor),
             OnWake::Enter(step) => self.enter(actor, step),
             OnWake::ToolsReturned => self.tools_returned(actor),
             OnWake::Attempt => self.attempt(actor),

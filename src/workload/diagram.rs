@@ -77,7 +77,7 @@ pub fn kind_of(kind: &StepKind) -> &'static str {
 /// The steps that a task can come to, in their order.
 pub fn reached(program: &Program, tools: &[Tool]) -> Vec<StepIndex> {
     let mut seen = vec![false; program.steps.len()];
-    let mut open = vec![program.start];
+    let mut open = vec![program.start, program.restart];
     while let Some(step) = open.pop() {
         let Some(first) = seen.get_mut(usize::from(step)) else { continue };
         if !std::mem::replace(first, true) {
@@ -118,7 +118,7 @@ pub fn mermaid(program: &Program, tools: &[Tool]) -> String {
 mod tests {
     use super::*;
     use crate::foundations::Law;
-    use crate::workload::program::{Limits, Step, WaitStep};
+    use crate::workload::program::{Limits, Session, Step, WaitStep};
 
     #[test]
     fn a_chart_shows_what_can_be_reached_and_when() {
@@ -137,11 +137,11 @@ mod tests {
                 step("never", StepKind::End { success: false }),
             ],
             start: 0,
+            restart: 0,
             loops: 1,
             shared: vec![],
             opening_tokens: constant(0.0),
-            session_tasks: constant(1.0),
-            think_time_s: constant(0.0),
+            session: Session::default(),
             pruning: None,
             compaction: None,
             limits: Limits { calls: None, tokens: None, usd: None, deadline: None },

@@ -49,8 +49,8 @@
 //! };
 //! let steps = vec![step("act", StepKind::Llm(call)), step("end", StepKind::End { success: true })];
 //! # let program = Program {
-//! #     name: "agent".into(), steps, start: 0, loops: 0, shared: vec![],
-//! #     opening_tokens: constant(0.0), session_tasks: constant(1.0), think_time_s: constant(0.0),
+//! #     name: "agent".into(), steps, start: 0, restart: 0, loops: 0, shared: vec![],
+//! #     opening_tokens: constant(0.0), session: Session::default(),
 //! #     pruning: None, compaction: None, retry: Default::default(),
 //! #     limits: Limits { calls: None, tokens: None, usd: None, deadline: None },
 //! # };
@@ -74,8 +74,8 @@ use std::fmt;
 
 use super::program::Program;
 use super::tool::Tool;
-use affine::{CALLS, INPUT, NOTHING_BEHIND, Powers, REPORT, Values};
-use chain::Chain;
+use affine::{CALLS, INPUT, NOTHING_BEHIND, Powers, Values};
+use chain::{Chain, Walk};
 use moment::count;
 use step::Local;
 
@@ -236,7 +236,7 @@ impl Solver<'_> {
             let steps = program.steps.len();
             return Err(ExpectationError::TooLarge { program: name(), steps });
         }
-        if program.start as usize >= program.steps.len() {
+        if usize::from(program.start.max(program.restart)) >= program.steps.len() {
             let step = "start".to_owned();
             return Err(ExpectationError::Dangling { program: name(), step, what: "step" });
         }
@@ -247,8 +247,13 @@ impl Solver<'_> {
             locals.push(self.local(program, step, &mut caveats)?);
         }
         self.under_way.pop();
-        let walk = Chain::new(program, &locals)?.walk()?;
-        Ok(sum_up(program, &locals, walk, caveats))
+        let chain = Chain::new(program, &locals)?;
+        let first = chain.walk(program.start)?;
+        let later = match program.restart == program.start {
+            true => None,
+            false => Some(chain.walk(program.restart)?),
+        };
+        Ok(sum_up(program, &locals, first, later, caveats))
     }
 }
 
@@ -270,21 +275,34 @@ fn caveats_of(program: &Program) -> BTreeSet<Caveat> {
     .collect()
 }
 
+/// A session's tasks are one walk from the program's start and, where they start elsewhere, `later`
+/// ones.
 fn sum_up(
     program: &Program,
     locals: &[Local],
-    walk: chain::Walk,
+    first: Walk,
+    later: Option<Walk>,
     caveats: BTreeSet<Caveat>,
 ) -> Solved {
     let shared: f64 = program.shared.iter().map(|part| count(&part.tokens, 0).mean()).sum();
     let opening_tokens = shared + count(&program.opening_tokens, 0).mean();
-    let tasks = count(&program.session_tasks, 1);
+    let tasks = count(&program.session.tasks, 1);
     let session_tasks = tasks.mean();
-    let session = Powers::of(&walk.behind, &tasks);
-    let whole = session.apply(&walk.own, &NOTHING_BEHIND);
-    let single = Powers::once(&walk.behind).apply(&walk.own, &NOTHING_BEHIND);
+    let again = later.as_ref().unwrap_or(&first);
+    let single = |walk: &Walk| Powers::once(&walk.behind).apply(&walk.own, &NOTHING_BEHIND);
+    let (single, other) = (single(&first), single(again));
+    let whole: Values = if program.session.new_contexts {
+        std::array::from_fn(|row| single[row] + (session_tasks - 1.0) * other[row])
+    } else {
+        let others = Powers::all_but_one(&again.behind, &tasks).apply(&again.own, &NOTHING_BEHIND);
+        Powers::once(&first.behind).apply(&first.own, &others)
+    };
+    let visits =
+        |(first, later): (f64, f64)| (first + (session_tasks - 1.0) * later) / session_tasks;
+    let visits: Vec<f64> =
+        first.visits.iter().copied().zip(again.visits.iter().copied()).map(visits).collect();
     let total = |figure: fn(&Local) -> f64| -> f64 {
-        walk.visits.iter().zip(locals).map(|(visits, local)| visits * figure(local)).sum()
+        visits.iter().zip(locals).map(|(visits, local)| visits * figure(local)).sum()
     };
     let task = Expectation {
         success: total(|local| local.success),
@@ -297,11 +315,10 @@ fn sum_up(
         waiting_s: total(|local| local.waiting_s),
         opening_tokens,
         // As the next task's first call would read it.
-        growth_tokens: walk.behind[INPUT][CALLS],
+        growth_tokens: if program.session.new_contexts { 0.0 } else { again.behind[INPUT][CALLS] },
         session_tasks,
-        visits: walk.visits,
+        visits,
         caveats,
     };
-    debug_assert!(single[REPORT] <= task.output_tokens * (1.0 + 1e-9));
     Solved { task, single }
 }

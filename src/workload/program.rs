@@ -238,6 +238,25 @@ pub struct Compaction {
     pub summary_tokens: Option<Law>,
 }
 
+/// The tasks of one user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// How many.
+    pub tasks: Law,
+    /// Time between a task's end and the next task, seconds.
+    pub think_time_s: Law,
+    /// Whether each task begins with a new context behind the shared segments, as at a service that
+    /// writes what it keeps of a conversation into every prompt anew.
+    pub new_contexts: bool,
+}
+
+impl Default for Session {
+    /// A single task.
+    fn default() -> Self {
+        Self { tasks: Law::ONE, think_time_s: Law::ZERO, new_contexts: false }
+    }
+}
+
 /// What a task may use before it is stopped.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
@@ -251,26 +270,26 @@ pub struct Limits {
     pub deadline: Option<SimDuration>,
 }
 
-/// An agent's program. One task walks the graph once; a session is a row of tasks that share their
-/// context, with think time between them.
+/// An agent's program. One task walks the graph once; a session is a row of tasks with think time
+/// between them, which mostly share their context.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     /// Name in the scenario or catalog.
     pub name: String,
     /// The graph.
     pub steps: Vec<Step>,
-    /// Where a task starts.
+    /// Where a session's first task starts.
     pub start: StepIndex,
+    /// Where its later tasks start.
+    pub restart: StepIndex,
     /// Loops in it.
     pub loops: u16,
     /// Shared segments that open a conversation.
     pub shared: Vec<SharedSegment>,
     /// Own tokens behind them at the start of a session (files already read, an earlier summary).
     pub opening_tokens: Law,
-    /// Tasks of a session.
-    pub session_tasks: Law,
-    /// Time between a task's end and the session's next task, seconds.
-    pub think_time_s: Law,
+    /// How a session goes on behind a task.
+    pub session: Session,
     /// Takes old results of tools out of long contexts, if at all.
     pub pruning: Option<Pruning>,
     /// Cuts long contexts, if at all.

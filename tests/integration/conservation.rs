@@ -127,8 +127,8 @@ fn random_plan(seed: u64) -> Plan {
         StepKind::Check(CheckStep { call: check, pass: 0.7, on_fail: 0 }),
         end(),
     ]);
-    main.session_tasks = Law::geometric(0.5).unwrap();
-    main.think_time_s = Law::exponential(20.0).unwrap();
+    main.session.tasks = Law::geometric(0.5).unwrap();
+    main.session.think_time_s = Law::exponential(20.0).unwrap();
     if some(0.5) {
         let summary_tokens = some(0.5).then(|| constant(300.0));
         let to_tokens = constant(500.0);

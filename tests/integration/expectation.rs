@@ -102,7 +102,7 @@ fn lead() -> Program {
         spawn(false, Some(report), 0),
         end(),
     ]);
-    lead.session_tasks = Law::geometric(0.5).unwrap();
+    lead.session.tasks = Law::geometric(0.5).unwrap();
     lead
 }
 
@@ -170,6 +170,17 @@ fn loops_tools_and_checks_have_their_expected_tokens() {
 #[test]
 fn sub_agents_and_sessions_have_their_expected_tokens() {
     compare(&planned(vec![lead(), worker()], 300));
+}
+
+#[test]
+fn later_tasks_start_where_they_are_told() {
+    for new_contexts in [false, true] {
+        let mut worker = worker();
+        worker.restart = 8;
+        worker.session.tasks = Law::geometric(0.4).unwrap();
+        worker.session.new_contexts = new_contexts;
+        compare(&planned(vec![worker], 600));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tokenfleet::simulation::plan::{Behaviour, Bill, Claim, Ending, Plan, Pool, P
 use tokenfleet::simulation::{TrialOutcome, World};
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::program::{
-    Branch, Limits, LlmStep, ModelChoice, Program, Step, StepKind, ToolStep,
+    Branch, Limits, LlmStep, ModelChoice, Program, Session, Step, StepKind, ToolStep,
 };
 use tokenfleet::workload::retry::RetryPolicy;
 use tokenfleet::workload::tool::Tool;
@@ -104,11 +104,11 @@ pub(crate) fn program(steps: Vec<StepKind>) -> Program {
         name: "program".into(),
         steps: steps.into_iter().enumerate().map(name).collect(),
         start: 0,
+        restart: 0,
         loops: 0,
         shared: vec![],
         opening_tokens: constant(0.0),
-        session_tasks: constant(1.0),
-        think_time_s: constant(0.0),
+        session: Session::default(),
         pruning: None,
         compaction: None,
         limits: Limits { calls: None, tokens: None, usd: None, deadline: None },

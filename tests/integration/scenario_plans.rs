@@ -205,7 +205,7 @@ fn a_program_is_the_graph_that_is_written() {
     assert_eq!(limits.deadline, Some(seconds(3600.0)));
     assert_eq!((work.retry.transport_error, work.retry.attempts), (0.03, 4));
     assert_eq!(work.retry.breaker.map(|breaker| breaker.failures), Some(5));
-    assert_eq!(work.session_tasks.is_constant(), Some(2.0));
+    assert_eq!(work.session.tasks.is_constant(), Some(2.0));
     assert_eq!(work.compaction.as_ref().map(|cut| cut.above_tokens), Some(50_000));
     assert_eq!(work.shared[0].variant.maximum(), 5.0);
 
@@ -262,11 +262,11 @@ fn a_program_may_build_on_an_archetype() {
     ));
     let plan = &scenario.variants[0].plan;
     let [long, short, twice] = ["long", "short", "twice"].map(|agent| program_of(plan, agent));
-    assert_eq!(long.session_tasks.is_constant(), Some(9.0));
+    assert_eq!(long.session.tasks.is_constant(), Some(9.0));
     // What is not said is the base's.
-    assert_eq!(long.think_time_s, short.think_time_s);
+    assert_eq!(long.session.think_time_s, short.session.think_time_s);
     assert_eq!(long.shared, short.shared);
-    assert_eq!(short.session_tasks.is_constant(), Some(1.0));
+    assert_eq!(short.session.tasks.is_constant(), Some(1.0));
     let call = |program| match step(program, "answer") {
         StepKind::Llm(call) => (call.input_tokens.clone(), call.output_tokens.clone()),
         other => panic!("{other:?}"),
@@ -275,8 +275,8 @@ fn a_program_may_build_on_an_archetype() {
     assert_eq!(call(long).0, call(short).0);
     assert_eq!(call(twice).0.is_constant(), Some(33.0));
     assert_eq!(
-        (call(twice).1.is_constant(), &twice.session_tasks),
-        (Some(700.0), &long.session_tasks)
+        (call(twice).1.is_constant(), &twice.session.tasks),
+        (Some(700.0), &long.session.tasks)
     );
 }
 

@@ -248,7 +248,7 @@ fn override_settings(
     let path = |key| join_path(agent.path(), key);
     if let Some(node) = merged("session", &SESSION) {
         let section = Section::open(&node, path("session"), &SESSION, around.faults);
-        (program.session_tasks, program.think_time_s) = settings::session(&section);
+        program.session = settings::session(&section);
     }
     if let Some(node) = merged("limits", &LIMITS) {
         let section = Section::open(&node, path("limits"), &LIMITS, around.faults);

@@ -157,21 +157,22 @@ impl<'p, 'v> Builder<'p, 'v> {
         let written = section.sections("steps");
         let names = StepNames::new(written.iter().map(|&(name, _)| name));
         let steps = self.steps(&section, &written, &names);
-        let start = section.optional("start", |section, key| names.named(section, key));
+        let start = |key| section.optional(key, |section, key| names.named(section, key)).flatten();
+        let (start, restart) = (start("start").unwrap_or(0), start("restart"));
         let segments = section.optional("shared", Section::section_list).unwrap_or_default();
         let shared = segments.iter().map(|segment| self.segment(segment)).collect();
         let below = |key| section.optional(key, Section::section);
-        let session = below("session").map(|session| settings::session(&session));
-        let (session_tasks, think_time_s) = session.unwrap_or((constant(1.0), constant(0.0)));
         let program = Program {
             name: self.name.to_owned(),
             steps,
-            start: start.flatten().unwrap_or(0),
+            start,
+            restart: restart.unwrap_or(start),
             loops: self.loops,
             shared,
             opening_tokens: section.law("opening_tokens"),
-            session_tasks,
-            think_time_s,
+            session: below("session")
+                .map(|session| settings::session(&session))
+                .unwrap_or_default(),
             pruning: below("pruning").map(|pruning| settings::pruning(&pruning)),
             compaction: below("compaction").map(|cut| settings::compaction(&cut)),
             limits: below("limits").map_or(settings::UNLIMITED, |limits| settings::limits(&limits)),

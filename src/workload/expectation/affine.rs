@@ -51,9 +51,19 @@ pub(super) struct Powers {
 
 impl Powers {
     pub(super) fn of(map: &Square, number: &Law) -> Self {
+        Self::over(map, probabilities(number))
+    }
+
+    /// As [`Powers::of`], for one repetition fewer.
+    pub(super) fn all_but_one(map: &Square, number: &Law) -> Self {
+        Self::over(map, probabilities(number).skip(1))
+    }
+
+    /// For so many repetitions as `numbers` count up from none, each with its probability.
+    fn over(map: &Square, numbers: impl Iterator<Item = (u32, f64)>) -> Self {
         let mut mean = Self { power: [[0.0; WIDTH]; WIDTH], sum: [[0.0; WIDTH]; WIDTH] };
         let (mut power, mut sum) = (identity(), [[0.0; WIDTH]; WIDTH]);
-        for (_, probability) in probabilities(number) {
+        for (_, probability) in numbers {
             add(&mut mean.power, probability, &power);
             add(&mut mean.sum, probability, &sum);
             add(&mut sum, 1.0, &power);

@@ -62,7 +62,8 @@ impl<'p> Chain<'p> {
         }
         let everywhere = |step: StepIndex| locals[step as usize].ways.iter().map(|way| way.to);
         let endless = |&step: &StepIndex| !ends[step as usize];
-        match chain.reach(program.start, everywhere).into_iter().find(endless) {
+        let starts = [program.start, program.restart];
+        match starts.into_iter().flat_map(|start| chain.reach(start, everywhere)).find(endless) {
             Some(step) => Err(ExpectationError::NoEnd {
                 program: program.name.clone(),
                 step: chain.name(step),
@@ -71,9 +72,11 @@ impl<'p> Chain<'p> {
         }
     }
 
-    /// A whole task.
-    pub(super) fn walk(mut self) -> Result<Walk, ExpectationError> {
-        let Part { visits, own, end, .. } = self.part(self.program.start, None)?;
+    /// A whole task from a step on.
+    pub(super) fn walk(&self, start: StepIndex) -> Result<Walk, ExpectationError> {
+        let passes = vec![None; self.locals.len()];
+        let mut chain = Self { passes, open: Vec::new(), ..*self };
+        let Part { visits, own, end, .. } = chain.part(start, None)?;
         Ok(Walk { visits, own, behind: end })
     }
 

@@ -77,10 +77,10 @@ fn program(steps: Vec<StepKind>) -> Program {
         loops: steps.len() as u16,
         steps: steps.into_iter().enumerate().map(named).collect(),
         start: 0,
+        restart: 0,
         shared: vec![],
         opening_tokens: constant(0.0),
-        session_tasks: constant(1.0),
-        think_time_s: constant(0.0),
+        session: Session::default(),
         pruning: None,
         compaction: None,
         limits: Limits { calls: None, tokens: None, usd: None, deadline: None },
@@ -200,13 +200,37 @@ fn a_loop_can_be_left_early_and_then_bounds_the_attempts() {
 #[test]
 fn a_session_is_a_loop_of_tasks() {
     let mut chat = program(vec![llm(10.0, 5.0, to(1)), END]);
-    chat.session_tasks = one_or_three();
+    chat.session.tasks = one_or_three();
     chat.opening_tokens = constant(100.0);
     let task = expect(&[chat], 0, &[]).unwrap();
     // A session of 1: 110. One of 3: 110 + 125 + 140. Two tasks on average.
     close(task.session_tasks, 2.0);
     close(task.input_tokens, (110.0 + 375.0) / 2.0 / 2.0);
     close(task.llm_calls, 1.0);
+}
+
+#[test]
+fn later_tasks_can_start_elsewhere() {
+    let mut chat = program(vec![llm(0.0, 5.0, to(2)), llm(10.0, 5.0, to(2)), END]);
+    chat.restart = 1;
+    chat.session.tasks = one_or_three();
+    chat.opening_tokens = constant(100.0);
+    let task = expect(&[chat], 0, &[]).unwrap();
+    // A session of 1: 100. One of 3: 100 + 115 + 130. Two tasks on average.
+    close(task.input_tokens, (100.0 + 345.0) / 2.0 / 2.0);
+    close(task.growth_tokens, 15.0);
+    assert_eq!(task.visits, [0.5, 0.5, 1.0]);
+}
+
+#[test]
+fn each_task_can_have_a_context_of_its_own() {
+    let mut chat = program(vec![llm(10.0, 5.0, to(1)), llm(20.0, 7.0, to(2)), END]);
+    chat.session.tasks = one_or_three();
+    chat.session.new_contexts = true;
+    chat.opening_tokens = constant(100.0);
+    let task = expect(&[chat], 0, &[]).unwrap();
+    close(task.input_tokens, 110.0 + 135.0);
+    close(task.growth_tokens, 0.0);
 }
 
 #[test]
@@ -295,7 +319,7 @@ fn forked_sub_agents_read_the_context_of_their_parent() {
     let fork = SpawnStep { fork_context: true, report_tokens, ..spawn(2.0, to(2)) };
     let mut parent = program(vec![llm(10.0, 5.0, to(1)), StepKind::Spawn(fork), END]);
     parent.opening_tokens = constant(1000.0);
-    parent.session_tasks = constant(2.0);
+    parent.session.tasks = constant(2.0);
     let mut child = program(vec![llm(2.0, 20.0, to(1)), llm(0.0, 20.0, to(2)), END]);
     child.opening_tokens = constant(777.0);
     let task = expect(&[parent, child], 0, &[]).unwrap();

@@ -12,6 +12,8 @@ use super::{Gap, TraceError};
 const DROP: f64 = 0.2;
 /// A pause that a provider's prompt cache outlives, seconds: five minutes is what most promise.
 pub const SOON_S: f64 = 300.0;
+/// So many results of tools are told apart from later ones: an agent first reads, and reads much.
+pub const EARLY: u32 = 4;
 /// Leading texts or blocks of so many sessions are looked at for what all share.
 const LOOKED_AT: usize = 512;
 
@@ -22,8 +24,10 @@ pub struct Half {
     pub calls_per_session: Vec<f64>,
     /// Requests of people in a session.
     pub tasks_per_session: Vec<f64>,
-    /// Calls of a request.
-    pub calls_per_task: Vec<f64>,
+    /// Calls of each session's first request: what comes later is mostly shorter.
+    pub first_task_calls: Vec<f64>,
+    /// Calls of the others.
+    pub later_task_calls: Vec<f64>,
     /// Tokens of a session's first prompt.
     pub first_input: Vec<f64>,
     /// Tokens of every prompt.
@@ -34,8 +38,15 @@ pub struct Half {
     pub later_output: Vec<f64>,
     /// What a message of a person adds to the context, less the answer before, tokens.
     pub message: Vec<f64>,
-    /// What a tool's result adds to the context, the answer before included, tokens.
+    /// What the first [`EARLY`] results of tools add to a session's context, the answers before them
+    /// included, tokens.
+    pub early_growth: Vec<f64>,
+    /// What later ones add.
     pub growth: Vec<f64>,
+    /// Tokens of later requests' first prompts.
+    pub later_input: Vec<f64>,
+    /// How many of those there are whose texts are known, and how many begin with the prompt before.
+    pub carried: (u32, u32),
     /// Pauses for tools, seconds.
     pub tool_s: Vec<f64>,
     /// Pauses of people, seconds.
@@ -53,6 +64,9 @@ pub struct Half {
 /// Collects samples of sessions.
 #[derive(Clone, Debug, Default)]
 pub struct Habits {
+    /// Sessions with longer prompts tell nothing about contexts, tokens; any do where this is not
+    /// given.
+    pub window: Option<u32>,
     /// Sessions of even and of odd places.
     pub halves: [Half; 2],
     /// Starts of sessions, seconds.
@@ -67,6 +81,7 @@ pub struct Habits {
 }
 
 /// A call of a session's own thread with what came before it.
+#[derive(Clone, Copy)]
 struct Turn<'a> {
     call: &'a Call,
     gap: Gap,
@@ -75,24 +90,24 @@ struct Turn<'a> {
 }
 
 impl Half {
-    fn add(&mut self, session: &Session, block_size: u32) -> u64 {
+    /// Takes a session in; contexts of one that is longer than `window` stay out. Its sub-agents.
+    fn add(&mut self, session: &Session, block_size: u32, window: u32) -> u64 {
         let (turns, sub_agents) = turns(session);
-        let mut before: Option<&Call> = None;
+        self.behaviour(&turns);
+        if turns.iter().all(|turn| turn.call.input <= window) {
+            self.contexts(&turns, block_size);
+        }
+        sub_agents
+    }
+
+    fn behaviour(&mut self, turns: &[Turn]) {
         let (mut tasks, mut of_task) = (0_u32, 0_u32);
-        for (place, turn) in turns.iter().enumerate() {
-            let Turn { call, gap, task, pause_s } = *turn;
+        for &Turn { call, gap, task, pause_s } in turns {
             if task {
+                self.end_task(tasks, of_task);
                 tasks += 1;
-                if of_task > 0 {
-                    self.calls_per_task.push(f64::from(of_task));
-                }
                 of_task = 0;
             }
-            self.input.push(f64::from(call.input));
-            self.tokens.0 += f64::from(call.input);
-            let kept = f64::from(kept(call, before, block_size));
-            self.tokens.1 += kept;
-            self.kept_soon += if pause_s <= SOON_S { kept } else { 0.0 };
             let output = if of_task == 0 { &mut self.first_output } else { &mut self.later_output };
             output.push(f64::from(call.output));
             of_task += 1;
@@ -101,6 +116,30 @@ impl Half {
                 Gap::Tool => self.tool_s.push(pause_s),
                 Gap::None => {}
             }
+        }
+        if !turns.is_empty() {
+            self.end_task(tasks, of_task);
+            self.calls_per_session.push(turns.len() as f64);
+            self.tasks_per_session.push(f64::from(tasks.max(1)));
+        }
+    }
+
+    fn contexts(&mut self, turns: &[Turn], block_size: u32) {
+        let mut before: Option<&Call> = None;
+        let (mut tasks, mut results) = (0_u32, 0_u32);
+        for (place, &Turn { call, gap, task, pause_s }) in turns.iter().enumerate() {
+            tasks += u32::from(task);
+            self.input.push(f64::from(call.input));
+            self.tokens.0 += f64::from(call.input);
+            let kept = f64::from(kept(call, before, block_size));
+            self.tokens.1 += kept;
+            self.kept_soon += if pause_s <= SOON_S { kept } else { 0.0 };
+            if let Some(before) = before.filter(|_| task) {
+                self.later_input.push(f64::from(call.input));
+                let whole = (1.0 - DROP) * f64::from(before.input) - f64::from(block_size);
+                self.carried.0 += u32::from(kept > 0.0);
+                self.carried.1 += u32::from(kept > 0.0 && kept >= whole);
+            }
             let next = turns.get(place + 1).map(|turn| turn.call.input);
             let last = before.map_or(0, |call| call.input);
             let goes_back = next.is_some_and(|next| next >= last);
@@ -108,18 +147,22 @@ impl Half {
             if u64::from(call.input) * 2 < u64::from(last) && goes_back {
                 continue;
             }
-            self.grow(call, before, gap);
+            results += u32::from(gap == Gap::Tool);
+            self.grow(call, before, gap, tasks <= 1 && results <= EARLY);
             before = Some(call);
         }
-        if !turns.is_empty() {
-            self.calls_per_task.push(f64::from(of_task));
-            self.calls_per_session.push(turns.len() as f64);
-            self.tasks_per_session.push(f64::from(tasks.max(1)));
-        }
-        sub_agents
     }
 
-    fn grow(&mut self, call: &Call, before: Option<&Call>, gap: Gap) {
+    /// Counts the calls of a session's latest request, `tasks` of which have begun so far.
+    fn end_task(&mut self, tasks: u32, calls: u32) {
+        if calls > 0 {
+            let of =
+                if tasks > 1 { &mut self.later_task_calls } else { &mut self.first_task_calls };
+            of.push(f64::from(calls));
+        }
+    }
+
+    fn grow(&mut self, call: &Call, before: Option<&Call>, gap: Gap, early: bool) {
         let input = f64::from(call.input);
         let Some(before) = before else { return self.first_input.push(input) };
         let (last, answer) = (f64::from(before.input), f64::from(before.output));
@@ -129,7 +172,8 @@ impl Half {
         } else if gap == Gap::Human {
             self.message.push((input - last - answer).max(1.0));
         } else {
-            self.growth.push((input - last).max(1.0));
+            let of = if early { &mut self.early_growth } else { &mut self.growth };
+            of.push((input - last).max(1.0));
         }
     }
 }
@@ -211,7 +255,8 @@ impl Sink for Habits {
         let half = (self.sessions % 2) as usize;
         self.sessions += 1;
         let block_size = session.block_size.unwrap_or(self.block_size);
-        self.sub_agents += self.halves[half].add(&session, block_size);
+        self.sub_agents +=
+            self.halves[half].add(&session, block_size, self.window.unwrap_or(u32::MAX));
         self.starts.extend(session.start_s);
         let opening = session.actions.first().and_then(|action| action.call.as_ref());
         if let Some(call) = opening.filter(|_| self.openings.len() < LOOKED_AT)
@@ -256,10 +301,14 @@ mod tests {
         let half = &habits.halves[0];
         assert_eq!(half.calls_per_session, [5.0]);
         assert_eq!(
-            (&half.tasks_per_session[..], &half.calls_per_task[..]),
-            (&[2.0][..], &[3.0, 2.0][..])
+            (&half.first_task_calls[..], &half.later_task_calls[..]),
+            (&[3.0][..], &[2.0][..])
         );
-        assert_eq!((&half.first_input[..], &half.growth[..]), (&[1000.0][..], &[300.0][..]));
+        assert_eq!(
+            (&half.tasks_per_session[..], &half.later_input[..]),
+            (&[2.0][..], &[1500.0][..])
+        );
+        assert_eq!((&half.first_input[..], &half.early_growth[..]), (&[1000.0][..], &[300.0][..]));
         // What the person said is what came beyond the prompt and the answer before.
         assert_eq!(half.message, [190.0]);
         assert_eq!((&half.cut_from[..], &half.cut_to[..]), (&[1500.0][..], &[400.0][..]));

@@ -18,7 +18,9 @@ pub(super) fn check(
     written: &[(&str, Section)],
 ) {
     let graph = Graph::of(program);
-    let reached = graph.reach(program.start, None);
+    let later = graph.reach(program.restart, None);
+    let first = graph.reach(program.start, None).into_iter();
+    let reached: Vec<bool> = first.zip(later).map(|(first, later)| first || later).collect();
     let report = |step: usize, fault: Fault| {
         let section = written.get(step).map_or(section, |(_, step)| step);
         section.report(fault.at(section.origin().place(section.path())));

@@ -20,6 +20,9 @@ pub static PROGRAM: Schema = Schema::new(
         Key::name("start", "step", "where a task starts; by default at the first step")
             .optional()
             .example("think"),
+        Key::name("restart", "step", "where later tasks of a session start, if not there")
+            .optional()
+            .example("respond"),
         Key::section_list("shared", &SHARED).optional(),
         Key::law("opening_tokens", Dimension::Tokens, "own tokens behind them in a new session")
             .at_least(0.0)

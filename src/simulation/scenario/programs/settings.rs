@@ -1,10 +1,10 @@
 //! What a program allows a task, how it retries, and how its sessions go on: `limits`, `retry`,
 //! `session` and `compaction`. An agent may override the first three.
 
-use crate::foundations::{Dimension, Law, SimDuration};
+use crate::foundations::{Dimension, SimDuration};
 use crate::simulation::scenario::reader::{Key, Schema, Section};
 use crate::simulation::scenario::run::time;
-use crate::workload::program::{Compaction, Limits, Pruning};
+use crate::workload::program::{Compaction, Limits, Pruning, Session};
 use crate::workload::retry::{BreakerPolicy, RetryPolicy};
 
 /// Keys of `limits`.
@@ -87,12 +87,18 @@ pub static BREAKER: Schema = Schema::new(
 
 /// Keys of `session`.
 pub static SESSION: Schema = Schema::new(
-    "Tasks of one user that share their context.",
+    "Tasks of one user.",
     &[
         Key::law("tasks", Dimension::Number, "tasks of a session").at_least(0.0).default("1"),
         Key::law("think_time", Dimension::Time, "time from a task's end to the next task")
             .at_least(0.0)
             .default("0 s"),
+        Key::choice(
+            "context",
+            &["kept", "new"],
+            "whether the next task goes on with the context of the one before, or with a new one",
+        )
+        .default("kept"),
     ],
 );
 
@@ -170,9 +176,12 @@ pub(in crate::simulation::scenario) fn retry(section: &Section) -> RetryPolicy {
     policy
 }
 
-/// Tasks of a session and the think time between them, seconds.
-pub(in crate::simulation::scenario) fn session(section: &Section) -> (Law, Law) {
-    (section.law("tasks"), section.law("think_time"))
+pub(in crate::simulation::scenario) fn session(section: &Section) -> Session {
+    Session {
+        tasks: section.law("tasks"),
+        think_time_s: section.law("think_time"),
+        new_contexts: section.choice("context", &[("kept", false), ("new", true)]),
+    }
 }
 
 pub(in crate::simulation::scenario) fn pruning(section: &Section) -> Pruning {
