@@ -26,6 +26,7 @@ mod routing;
 mod scaling;
 pub mod scenario;
 pub mod series;
+mod session;
 mod slab;
 pub mod task_sample;
 mod tiers;
