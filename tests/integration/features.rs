@@ -295,7 +295,9 @@ fn kv_tiers() {
     assert!(tiers("slow-store")[2].recomputed_tokens > tiers("slow-store")[2].hit_tokens / 10);
     assert_eq!(tiers("slow-store-always")[2].recomputed_tokens, 0);
     assert!(computed("slow-store-always") < computed("slow-store"));
-    assert!(tiers("offload")[0].hit_tokens > tiers("host")[0].hit_tokens);
+    // What goes down as a person begins to think is there as often as what goes when it must.
+    let found = tiers("offload")[0].hit_tokens as f64 / tiers("host")[0].hit_tokens as f64;
+    assert!((0.8..1.25).contains(&found), "{found}");
 }
 
 /// What causes in vain cost of all that was charged.
