@@ -111,6 +111,9 @@ pub fn mermaid(program: &Program, tools: &[Tool]) -> String {
             let _ = writeln!(chart, "  s{index} -->{label} s{to}");
         }
     }
+    if program.restart != program.start {
+        let _ = writeln!(chart, "  later([\"later tasks\"]) --> s{}", program.restart);
+    }
     chart
 }
 
@@ -137,7 +140,7 @@ mod tests {
                 step("never", StepKind::End { success: false }),
             ],
             start: 0,
-            restart: 0,
+            restart: 1,
             loops: 1,
             shared: vec![],
             opening_tokens: constant(0.0),
@@ -156,7 +159,8 @@ mod tests {
              \x20 s1{\"again<br/>loop\"}\n\
              \x20 s1 -->|3 times| s0\n\
              \x20 s1 -->|then| s2\n\
-             \x20 s2([\"end<br/>success\"])\n"
+             \x20 s2([\"end<br/>success\"])\n\
+             \x20 later([\"later tasks\"]) --> s1\n"
         );
     }
 }

@@ -46,6 +46,13 @@ pub(super) fn page(agent: &Agent, catalog: &Catalog) -> Page {
     page.fact(text("aliases", "also"), agent.aliases.join(", "));
     if let Ok(read) = Archetype::read(&agent.key, catalog) {
         let program = read.program();
+        if program.restart != program.start {
+            let step = &program.steps[usize::from(program.restart)].name;
+            page.fact(text("restart", "later tasks start"), format!("at {step}"));
+        }
+        if program.session.new_contexts {
+            page.fact(text("contexts", "contexts"), "new for each task of a session");
+        }
         let task = expected(&read);
         match &task {
             Ok(task) => facts(&mut page, task),
