@@ -229,9 +229,11 @@ fn fit(
         )
     })?;
     let name = format!("{}-fit", target.name);
+    let window = window.map_or(String::new(), |tokens| format!(" --window {tokens}"));
+    let command = format!("{command} --fit{window}");
     let text = program.program(&name);
     let agents = Agents::Program(&text, program.arrivals());
-    let text = starter::scenario(&name, &agents, &format!("{command} --fit"), figures);
+    let text = starter::scenario(&name, &agents, &command, figures);
     put(&target.folder.join(format!("{name}.toml")), text.as_bytes())?;
     let page = program.page(&target.name, &target.trace_file());
     put(&target.folder.join(format!("{name}.md")), page.as_bytes())?;

@@ -3,9 +3,9 @@
 //! Laws are fitted to the sessions of one half and judged on the other (see
 //! [`fitting`](crate::foundations::fitting)). The program is a loop: a person's message, an answer,
 //! and as often as was recorded a tool and a further answer. A session's first request has a loop of
-//! its own where there are more: it opens the context, and mostly takes more calls than the others. Where
-//! the first results of tools are unlike later ones, a loop of so many steps comes before, which may
-//! end the task.
+//! its own where there are more: it opens the context, and mostly takes more calls than the others.
+//! Where the first results of tools are unlike later ones, a loop of so many steps comes before, which
+//! may end the task.
 
 mod page;
 mod program;
@@ -58,22 +58,23 @@ struct Reading {
 }
 
 impl Reading {
-    /// Of a half whose first results of tools are unlike later ones.
-    fn of(half: &Half) -> Option<Self> {
+    /// Of the first half, if its first results of tools are unlike later ones, and the other half can
+    /// judge what comes behind them.
+    fn of([half, judge]: &[Half; 2]) -> Option<Self> {
         let sorted = |values: &[f64]| {
             let mut values = values.to_vec();
             values.sort_by(f64::total_cmp);
             Some(values).filter(|values| values.len() >= ENOUGH)
         };
         let (early, later) = (sorted(&half.early_growth)?, sorted(&half.growth)?);
-        let tasks = half.first_task_calls.len() as f64;
-        let longer = |than: u32| {
-            let calls =
-                half.first_task_calls.iter().filter(|&&calls| calls > 1.0 + f64::from(than));
-            calls.count() as f64 / tasks
+        let longer = |half: &Half, than: u32| {
+            let calls = &half.first_task_calls;
+            let longer = calls.iter().filter(|&&calls| calls > 1.0 + f64::from(than)).count();
+            longer as f64 / calls.len() as f64
         };
-        let (begins, through) = (longer(0), longer(EARLY));
-        (distance_of_samples(&early, &later) > UNLIKE && through > 0.0)
+        let (begins, through) = (longer(half, 0), longer(half, EARLY));
+        let judged = longer(judge, EARLY) > 0.0 && !judge.early_growth.is_empty();
+        (distance_of_samples(&early, &later) > UNLIKE && through > 0.0 && judged)
             .then(|| Self { begins, goes_on: libm::pow(through / begins, 1.0 / f64::from(EARLY)) })
     }
 }
@@ -96,16 +97,21 @@ impl FittedProgram {
             let rest = |input: &f64| (input - f64::from(shared)).max(0.0);
             half.first_input.iter().chain(later).map(rest).collect()
         };
-        let reading = Reading::of(&habits.halves[0]);
+        let reading = Reading::of(&habits.halves);
         let further = |calls: &[f64]| calls.iter().map(|calls| calls - 1.0).collect();
-        let first = |half: &Half| match reading {
-            Some(_) => {
+        let first = |half: &Half| match (reading, new_contexts) {
+            (Some(_), _) => {
                 let left = half.first_task_calls.iter().map(|calls| calls - 1.0 - f64::from(EARLY));
                 left.filter(|&left| left > 0.0).collect()
             }
-            None => further(&half.first_task_calls),
+            // All tasks are first ones.
+            (None, true) => further(&[&half.first_task_calls[..], &half.later_task_calls].concat()),
+            (None, false) => further(&half.first_task_calls),
         };
-        let later = |half: &Half| further(&half.later_task_calls);
+        let later = |half: &Half| match new_contexts {
+            true => Vec::new(),
+            false => further(&half.later_task_calls),
+        };
         let early = |half: &Half| match reading {
             Some(_) => half.early_growth.clone(),
             None => Vec::new(),
@@ -118,7 +124,8 @@ impl FittedProgram {
             true => Vec::new(),
             false => half.message.clone(),
         };
-        let sessions = habits.halves.iter().any(|half| !half.later_task_calls.is_empty());
+        let sessions =
+            !new_contexts && habits.halves.iter().any(|half| !half.later_task_calls.is_empty());
         let more = match (reading, sessions) {
             (Some(_), _) => "calls beyond those of the first tools",
             (None, true) => "further calls of the first task",

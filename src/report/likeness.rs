@@ -210,9 +210,9 @@ impl Page {
          every other recorded session, the distance that chance alone exceeds in 5 % of cases if \
          all values were independent (values of one session are not), and the means. A trait is \
          like the recording within {ALIKE}, near within {NEAR}, and as far as chance where the \
-         recording is too small to tell; means agree within {:.0} %, or as far as chance. The last two columns are of a \
-         program that `tokenfleet import --fit` makes of the sessions between: fitted to one half, \
-         simulated, and judged on the other.",
+         recording is too small to tell; means agree within {:.0} %, or as far as chance. The last \
+         two columns are of a program that `tokenfleet import --fit` makes of the sessions between: \
+         fitted to one half, simulated, and judged on the other.",
             MEANS * 100.0
         );
         for likeness in likenesses {

@@ -116,9 +116,7 @@ impl World<'_> {
         if program.session.new_contexts {
             cold_path();
             let own = self.draw_count(actor, &program.opening_tokens);
-            let found = &mut self.actors[actor];
-            found.forks += 1;
-            found.context.compact(derive(found.entity, found.forks), own);
+            self.replace_own(actor, own);
         }
         self.start_task(actor, program.restart);
     }

@@ -43,16 +43,21 @@ impl World<'_> {
         }
     }
 
+    /// Puts `own` tokens of new content in the place of all behind the shared start of a context.
+    pub(super) fn replace_own(&mut self, actor: Handle, own: u32) {
+        let found = &mut self.actors[actor];
+        found.forks += 1;
+        found.context.compact(derive(found.entity, found.forks), own);
+        found.results.clear();
+    }
+
     /// Replaces a context by a shorter one.
     #[cold]
     pub(super) fn compact(&mut self, actor: Handle, program: &Program) {
         if let Some(cut) = &program.compaction {
             let to = self.draw_count(actor, &cut.to_tokens);
-            let found = &mut self.actors[actor];
-            found.forks += 1;
-            let own = to.saturating_sub(found.context.shared_tokens()).max(1);
-            found.context.compact(derive(found.entity, found.forks), own);
-            found.results.clear();
+            let own = to.saturating_sub(self.actors[actor].context.shared_tokens()).max(1);
+            self.replace_own(actor, own);
             let (population, counted) = self.whose(actor);
             self.tally(population).compactions += u64::from(counted);
         }

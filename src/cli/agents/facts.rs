@@ -217,6 +217,6 @@ fn mean_or_distribution(seed: u64) -> Result<Published, Failure> {
         published: (0.10, 0.20),
         found: more.mean - 1.0,
         half_width: more.interval.map(|interval| interval.half_width()),
-        how: "32 coding agents on a server of four H100; with 16 half as much and less",
+        how: "32 coding agents on a server of four H100; with 16 a third of it",
     })
 }
