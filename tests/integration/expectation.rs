@@ -7,8 +7,8 @@ use tokenfleet::simulation::plan::Plan;
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::expectation::expect;
 use tokenfleet::workload::program::{
-    Branch, CheckStep, Join, LlmStep, LoopStep, ModelChoice, Program, SharedSegment, SpawnStep,
-    StepIndex, StepKind, ToolStep, WaitStep,
+    Branch, CheckStep, Join, LlmStep, LoopStep, ModelChoice, Program, Pruning, SharedSegment,
+    SpawnStep, StepIndex, StepKind, ToolStep, WaitStep,
 };
 use tokenfleet::workload::tool::Tool;
 
@@ -181,6 +181,31 @@ fn later_tasks_start_where_they_are_told() {
         worker.session.new_contexts = new_contexts;
         compare(&planned(vec![worker], 600));
     }
+}
+
+/// What was pruned in one task's context is nothing to the next one's.
+#[test]
+fn a_new_context_has_no_old_results() {
+    let per_task = |tasks: f64| {
+        let StepKind::Tool(tool) = tool(to(0)) else { unreachable!() };
+        let mut agent = program(vec![
+            repeat(constant(6.0), 1, 3, 0),
+            call(constant(10.0), constant(5.0), to(2)),
+            StepKind::Tool(tool),
+            end(),
+        ]);
+        agent.loops = 1;
+        agent.pruning = Some(Pruning { above_tokens: 200, keep: 1 });
+        agent.session.tasks = constant(tasks);
+        agent.session.new_contexts = true;
+        agent.opening_tokens = constant(100.0);
+        let mut plan = planned(vec![agent], 60);
+        plan.tools[0].result_tokens = constant(50.0);
+        let tally = run(&plan, 0).agents.swap_remove(0);
+        assert!(tally.pruned_tokens > 0);
+        tally.input_tokens as f64 / tally.started as f64
+    };
+    assert_eq!(per_task(1.0), per_task(3.0));
 }
 
 #[test]
