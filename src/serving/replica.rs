@@ -23,7 +23,7 @@ use super::scheduling::{Scheduling, Shares};
 use super::sequence::{Chunk, Phase, Sequence, alive};
 use super::step_table::StepTable;
 use super::usage::{Progression, SHARE_BITS, Usage};
-use crate::foundations::{SimDuration, SimTime};
+use crate::foundations::{Histogram, SimDuration, SimTime};
 use crate::performance::{HostProfile, Speculation, StepModel};
 
 mod account;
@@ -258,7 +258,7 @@ impl Replica {
         (self.done, self.stall, self.taken_up) = (0, 0, 0);
         (self.admissions, self.share_per_token, self.own_tokens) = (0, 0, 0);
         self.token_ps_rest = 0;
-        self.usage.clear();
+        self.usage = Usage::default();
         self.gaps.clear();
         (self.clock, self.before) = (SimTime::ZERO, Account::default());
     }
@@ -498,7 +498,20 @@ impl Replica {
                     Activity::Leap { start, run, fixed, host, bytes, steps: steps - done };
             }
         }
-        self.count_gaps();
+    }
+
+    /// Whether gaps between tokens wait to be counted in some number.
+    #[inline(always)]
+    pub fn has_gaps(&self) -> bool {
+        self.gaps.len() >= GAPS
+    }
+
+    /// Counts the gaps between tokens that are not counted yet, ps.
+    #[inline(never)]
+    pub fn count_gaps(&mut self, into: &mut Histogram) {
+        for [first, growth, steps, requests] in self.gaps.drain(..) {
+            into.record_progression(first, growth, steps, requests);
+        }
     }
 
     /// Ends the present, settled leap after at most so many steps.

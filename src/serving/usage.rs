@@ -6,8 +6,6 @@
 
 use std::hint::cold_path;
 
-use crate::foundations::histogram::Histogram;
-
 /// Fixed-point fraction bits of the time a token is charged.
 pub(super) const SHARE_BITS: u32 = 20;
 
@@ -137,7 +135,7 @@ impl Counters {
 }
 
 /// Running sums of one replica since the start of the trial.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Time in steps, ps.
     pub busy_ps: u64,
@@ -171,8 +169,6 @@ pub struct Usage {
     pub counters: Counters,
     /// Time charged to requests, in ps x 2^20.
     pub charged: u128,
-    /// Gaps between tokens, ps.
-    pub inter_token: Histogram,
 }
 
 impl Usage {
@@ -199,14 +195,6 @@ impl Usage {
         self.preemptions += other.preemptions;
         self.counters.add(&other.counters);
         self.charged += other.charged;
-        self.inter_token.merge(&other.inter_token);
-    }
-
-    /// Forgets everything, keeping memory.
-    pub fn clear(&mut self) {
-        let mut inter_token = std::mem::take(&mut self.inter_token);
-        inter_token.reset();
-        *self = Self { inter_token, ..Self::default() };
     }
 }
 

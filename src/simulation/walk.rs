@@ -217,7 +217,7 @@ impl World<'_> {
         let spent = self.now.since(self.actors[actor].tools_since).as_us();
         let (population, counted) = self.whose(actor);
         if counted {
-            self.tally(population).tool_time.record(spent);
+            self.record_tools(population, spent);
         }
         if self.log.is_some() {
             self.log_tools(actor, step.tool);

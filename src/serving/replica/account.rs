@@ -2,7 +2,7 @@
 
 use super::{Replica, ReplicaSpec};
 use crate::serving::sequence::Phase;
-use crate::serving::usage::SHARE_BITS;
+use crate::serving::usage::{SHARE_BITS, Usage};
 
 /// What a replica has in hand; for checking that nothing was lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Replica {
     pub fn start_measuring(&mut self) {
         self.before.busy_ps += u128::from(self.usage.busy_ps);
         self.before.charged_ps += u128::from(self.usage.charged_ps());
-        self.usage.clear();
+        self.usage = Usage::default();
         self.gaps.clear();
     }
 

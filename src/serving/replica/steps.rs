@@ -2,7 +2,7 @@
 
 use std::hint::cold_path;
 
-use super::{Activity, FULL_SPEED, GAPS, Gaps, Replica, ReplicaSpec};
+use super::{Activity, FULL_SPEED, Replica, ReplicaSpec};
 use crate::foundations::random::uniform;
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::batch::TOKEN_BITS;
@@ -88,24 +88,9 @@ impl Replica {
             flops + u128::from(steps) * u128::from(size) * u128::from(spec.request_flops());
         usage.bytes += traffic + u128::from(steps) * u128::from(bytes);
         let first_gap = run.base + std::mem::take(&mut self.stall);
-        self.keep_gaps([first_gap, run.slope, steps, size]);
+        self.gaps.push([first_gap, run.slope, steps, size]);
         self.done += steps;
         self.share_per_token += per_token * u128::from(steps);
-    }
-
-    #[inline(always)]
-    fn keep_gaps(&mut self, gaps: Gaps) {
-        self.gaps.push(gaps);
-        if self.gaps.len() == GAPS {
-            self.count_gaps();
-        }
-    }
-
-    #[inline(never)]
-    pub(super) fn count_gaps(&mut self) {
-        for [first, growth, steps, requests] in self.gaps.drain(..) {
-            self.usage.inter_token.record_progression(first, growth, steps, requests);
-        }
     }
 
     /// KV tokens of running requests over the next steps, x time.
@@ -213,7 +198,7 @@ impl Replica {
             let (flops, traffic) = self.batch.attention_work(model, 1);
             usage.flops += flops + u128::from(size) * u128::from(spec.request_flops());
             usage.bytes += traffic;
-            self.keep_gaps([length, 0, 1, size]);
+            self.gaps.push([length, 0, 1, size]);
             self.share_per_token += per_token;
             self.usage.output_tokens += self.advance_batch(spec, 1);
         } else if present > 0 {
