@@ -67,10 +67,14 @@ impl Progression {
             (libm::sqrt(half * half + 2.0 * slope * gap_ps) - half) / slope
         };
         let mut steps = (guess as u64).min(limit);
-        while steps > 0 && self.elapsed(steps) > gap {
+        let (mut end, gap) = (self.sum(steps), u128::from(gap));
+        let step = |at: u64| u128::from(self.base) + u128::from(self.slope) * u128::from(at);
+        while end > gap && steps > 0 {
             steps -= 1;
+            end -= step(steps);
         }
-        while steps < limit && self.elapsed(steps + 1) <= gap {
+        while steps < limit && end + step(steps) <= gap {
+            end += step(steps);
             steps += 1;
         }
         steps

@@ -35,11 +35,12 @@ impl Replica {
             .batch
             .undisturbed(blocks, |slot, ticket| alive(sequences, slot, ticket))
             .clamp(1, longest);
+        let plain = table.decode(&spec.model, size);
         let gpu = match &spec.speculation {
-            None => table.gpu(&spec.model, size, size),
+            None => plain.gpu,
             Some(some) => table.speculated(&spec.model, some, size, 0, 0),
         };
-        let host = self.slowed(spec.model.host_ps(size));
+        let host = self.slowed(plain.host_ps);
         let attention = self.batch.attention(&spec.model);
         // What slowness adds to attention is shared like all else.
         let fixed = self.slowed(gpu.ps + attention.base) - attention.base + host;
@@ -162,7 +163,7 @@ impl Replica {
         // Without a captured graph the host may be slower than the device; it runs beside it.
         let gpu_ps = self.slowed(gpu.ps + attention_ps + delay_ps);
         let host_ps = self.slowed(model.prefill_host_ps(beside * spec.width() + new));
-        let length = gpu_ps.max(host_ps) + self.slowed(model.host_ps(beside));
+        let length = gpu_ps.max(host_ps) + self.slowed(table.decode(model, beside).host_ps);
         Activity::Mixed { start: now, length, gpu_ps, attention_ps, bytes: gpu.bytes, decoding }
     }
 
@@ -182,8 +183,6 @@ impl Replica {
         let size = if decoding { present } else { 0 };
         let new: u64 = self.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
         let per_token = share_of(length - attention_ps, size + new);
-        let prefill_flops: u128 =
-            self.chunks.iter().map(|chunk| u128::from(chunk.attention.flops)).sum();
         let kv_token_ps = self.kv_token_ps(Progression { base: length, slope: 0 }, 1);
         self.done += 1;
         let usage = &mut self.usage;
@@ -192,7 +191,7 @@ impl Replica {
         usage.batch_ps += u128::from(present) * u128::from(length);
         usage.kv_token_ps += kv_token_ps;
         usage.prefill_tokens += new;
-        usage.flops += prefill_flops + u128::from(new) * u128::from(model.prompt_token_flops());
+        usage.flops += u128::from(new) * u128::from(model.prompt_token_flops());
         usage.bytes += u128::from(bytes);
         if decoding {
             let (flops, traffic) = self.batch.attention_work(model, 1);
@@ -206,6 +205,7 @@ impl Replica {
         }
         let mut chunks = std::mem::take(&mut self.chunks);
         for Chunk { slot, tokens, attention } in chunks.drain(..) {
+            self.usage.flops += u128::from(attention.flops);
             let sequence = &mut self.sequences[slot as usize];
             sequence.computed += tokens;
             sequence.share +=
@@ -215,8 +215,13 @@ impl Replica {
             }
         }
         self.chunks = chunks;
+        // Prompts are taken in turn, so those that are through stand in front.
         let sequences = &self.sequences;
-        self.prefilling.retain(|&slot| sequences[slot as usize].phase == Phase::Prefill);
+        let computes = |&slot: &u32| sequences[slot as usize].phase == Phase::Prefill;
+        while self.prefilling.front().is_some_and(|slot| !computes(slot)) {
+            self.prefilling.pop_front();
+        }
+        debug_assert!(self.prefilling.iter().all(computes), "a prompt was overtaken");
     }
 
     /// The prompt is computed and gives one token; the rest is decoded.
