@@ -105,6 +105,8 @@ pub(super) struct Actor {
     /// tokens.
     pub(super) results: Vec<(u32, u32)>,
     pub(super) tools_since: SimTime,
+    /// From when to when its latest answer was written, reasoning left out.
+    pub(super) wrote: (SimTime, SimTime),
     pub(super) task: Handle,
     pub(super) tasks_left: u32,
     pub(super) on_wake: OnWake,
@@ -138,6 +140,7 @@ impl Default for Actor {
             tool_failed: false,
             results: Vec::new(),
             tools_since: SimTime::ZERO,
+            wrote: (SimTime::ZERO, SimTime::ZERO),
             task: Handle::NONE,
             tasks_left: 0,
             on_wake: OnWake::StartTask,
@@ -162,6 +165,7 @@ impl Actor {
         (self.last_joined, self.last_output, self.awaited, self.round) = (0, 0, 0, 0);
         (self.tool_failed, self.compacted) = (false, false);
         (self.tools_since, self.wake) = (SimTime::ZERO, EventKey::NONE);
+        self.wrote = (SimTime::ZERO, SimTime::ZERO);
         (self.parent, self.task) = (Handle::NONE, Handle::NONE);
         (self.tasks_left, self.on_wake) = (0, OnWake::StartTask);
     }

@@ -111,6 +111,9 @@ pub struct ToolStep {
     pub tool: u16,
     /// Calls made in parallel; the step ends when all have returned.
     pub parallel: Law,
+    /// Whether each call begins as soon as it is written, while the answer that asks for them goes
+    /// on: the k-th of n when k/n of the answer is there, reasoning left out.
+    pub streamed: bool,
     /// Whether the result's tokens count the preceding output too, as measured context growth does.
     pub result_includes_output: bool,
     /// Where it leads.

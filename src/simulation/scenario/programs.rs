@@ -291,6 +291,11 @@ impl<'p, 'v> Builder<'p, 'v> {
         found.cloned().map_or(0, |(name, tool)| self.own_tool(&name, tool))
     }
 
+    /// The tool at a place, if there is one.
+    pub(super) fn tool_at(&self, place: u16) -> Option<&Tool> {
+        self.programs.tools.get(usize::from(place))
+    }
+
     /// Adds a tool of the program's own, once.
     pub(super) fn own_tool(&mut self, name: &str, tool: Tool) -> u16 {
         let key = (self.name.to_owned(), name.to_owned());

@@ -44,6 +44,7 @@ fn tool_step(next: Branch) -> ToolStep {
     ToolStep {
         tool: 0,
         parallel: constant(1.0),
+        streamed: false,
         result_includes_output: false,
         next,
         on_error: None,
