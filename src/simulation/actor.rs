@@ -85,6 +85,8 @@ pub(super) struct Actor {
     pub(super) entity: u64,
     pub(super) stream: Option<Stream>,
     pub(super) context: Context,
+    /// Variants of the segments that open its context, where those may change.
+    pub(super) variants: SmallVec<[u32; 2]>,
     /// By loop of the program: times left, plus one while it runs.
     pub(super) loops: SmallVec<[u32; 4]>,
     pub(super) parent: Handle,
@@ -128,6 +130,7 @@ impl Default for Actor {
             entity: 0,
             stream: None,
             context: Context::default(),
+            variants: SmallVec::new(),
             loops: SmallVec::new(),
             parent: Handle::NONE,
             children: SmallVec::new(),
@@ -157,6 +160,7 @@ impl Actor {
     pub(super) fn renew(&mut self) {
         (self.stream, self.answered_at) = (None, u16::MAX);
         self.context.clear();
+        self.variants.clear();
         self.loops.clear();
         self.children.clear();
         self.results.clear();

@@ -219,6 +219,8 @@ pub struct SharedSegment {
     pub tokens: Law,
     /// Which variant a conversation gets (its rank from 1); constant 1 where there is just one.
     pub variant: Law,
+    /// Part of a session's later tasks that draw their variant anew.
+    pub redrawn: f64,
 }
 
 /// Takes old results of tools out of a context that has grown too long.
@@ -301,4 +303,11 @@ pub struct Program {
     pub limits: Limits,
     /// What happens when a call fails.
     pub retry: RetryPolicy,
+}
+
+impl Program {
+    /// Whether what opens a session's contexts may be another text for a later task.
+    pub fn redraws(&self) -> bool {
+        self.shared.iter().any(|segment| segment.redrawn > 0.0)
+    }
 }
