@@ -2,6 +2,7 @@
 
 pub mod calendar;
 mod chacha;
+pub mod clusters;
 pub mod distribution;
 pub mod error;
 pub mod fitting;

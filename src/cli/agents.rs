@@ -1,24 +1,26 @@
 //! `tokenfleet agents`: archetypes held against recorded agents and published figures, as a page.
 
 mod facts;
+mod tables;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use self::tables::Tables;
 use super::failure::{FINE, Failure};
 use super::terminal::{print, remark};
 use crate::foundations::Sources;
 use crate::report::export;
 use crate::report::fitted::FittedProgram;
-use crate::report::likeness::{Likeness, Page, Trait};
+use crate::report::likeness::{Likeness, Page, Sides, Trait};
 use crate::simulation::World;
 use crate::simulation::call_log::LoggedCall;
 use crate::simulation::scenario::files::NoFiles;
 use crate::simulation::scenario::{ReadOptions, Scenario, Variant};
 use crate::workload::trace::TraceError;
-use crate::workload::trace::habits::Habits;
+use crate::workload::trace::habits::{Habits, Half};
 use crate::workload::trace::import::{self, Format as Recording, ImportOptions};
 use crate::workload::trace::recording::{Header, Session, Sink};
 
@@ -63,6 +65,9 @@ struct Pair {
     columns: &'static [(&'static str, &'static str)],
     what: &'static str,
     traits: &'static [Trait],
+    /// What is published of all that the recording is a part of: names of tables of quantiles, and
+    /// what is to be added to their values.
+    tables: &'static [(Trait, &'static str, f64)],
     /// Users and simulated hours; enough for several hundred sessions.
     users: u32,
     hours: u32,
@@ -97,9 +102,15 @@ const PAIRS: [Pair; 6] = [
         window: None,
         columns: &[],
         what: "Applied Compute trie, agentic coding: the first 2,000 of 8,192 tasks. Tasks of similar \
-               length stand together there, and these are shorter: 18.4 calls on average where all \
-               have 21.2. The archetype has the calls and the tool times of all.",
+               length stand together there, and these are shorter. The archetype has the calls and \
+               the tool times of all.",
         traits: AGENTS,
+        // A task makes one call more than it uses tools.
+        tables: &[
+            (Trait::CallsPerSession, "trie_coding.tool_turns", 1.0),
+            (Trait::FirstPrompt, "trie_coding.initial_prompt_tokens", 0.0),
+            (Trait::ToolTime, "trie_coding.tool_latency_s", 0.0),
+        ],
         users: 20,
         hours: 6,
     },
@@ -114,6 +125,14 @@ const PAIRS: [Pair; 6] = [
                compared with those three in four that stay within 200k tokens, the window for which \
                the archetype cuts them. Its tasks and think times are those of all 710.",
         traits: SESSIONS,
+        tables: &[
+            (Trait::TasksPerSession, "claude_code.user_requests_per_session", 0.0),
+            (Trait::CallsPerTask, "claude_code.llm_calls_per_user_request", 0.0),
+            (Trait::CallsPerSession, "claude_code.llm_calls_per_session", 0.0),
+            (Trait::Answer, "claude_code.output_tokens", 0.0),
+            (Trait::ToolTime, "claude_code.think_s.after_tool", 0.0),
+            (Trait::ThinkTime, "claude_code.think_s.after_user", 0.0),
+        ],
         users: 40,
         hours: 72,
     },
@@ -126,6 +145,10 @@ const PAIRS: [Pair; 6] = [
         columns: &[],
         what: "GAIA tasks (LMCache agentic traces, MIT); prompts were not recorded.",
         traits: &[Trait::CallsPerSession, Trait::Answer, Trait::ToolTime],
+        tables: &[
+            (Trait::CallsPerSession, "lmcache.gaia.llm_calls_per_session", 0.0),
+            (Trait::Answer, "lmcache.gaia.output_tokens", 0.0),
+        ],
         users: 20,
         hours: 6,
     },
@@ -138,6 +161,10 @@ const PAIRS: [Pair; 6] = [
         columns: &[],
         what: "Mooncake conversation trace (Apache-2.0): 5,000 of 12,031 requests, not linked.",
         traits: &[Trait::Prompt, Trait::Answer],
+        tables: &[
+            (Trait::Prompt, "mooncake.conversation.input_tokens", 0.0),
+            (Trait::Answer, "mooncake.conversation.output_tokens", 0.0),
+        ],
         users: 100,
         hours: 2,
     },
@@ -151,6 +178,7 @@ const PAIRS: [Pair; 6] = [
         what: "RAGPulse (MIT): 7,106 requests of a week. What came before a request is part of its \
                prompt.",
         traits: &[Trait::TasksPerSession, Trait::Prompt, Trait::Answer, Trait::ThinkTime],
+        tables: &[],
         users: 4,
         hours: 500,
     },
@@ -163,6 +191,7 @@ const PAIRS: [Pair; 6] = [
         columns: &[],
         what: "Azure conversations of 2023 (CC BY 4.0): 19,366 requests.",
         traits: &[Trait::Prompt, Trait::Answer],
+        tables: &[],
         users: 20,
         hours: 2,
     },
@@ -174,6 +203,7 @@ const PAIRS: [Pair; 6] = [
 /// Recordings that are not what they should be, and whatever keeps the page from being written.
 pub fn run(arguments: &AgentsArguments) -> Result<u8, Failure> {
     let mut page = Page::default();
+    let published = Tables::read(&arguments.data)?;
     for pair in &PAIRS {
         let path = arguments.data.join(pair.file);
         if !path.exists() {
@@ -184,19 +214,19 @@ pub fn run(arguments: &AgentsArguments) -> Result<u8, Failure> {
         let recorded = recorded(pair, &path)?;
         let of = |program: &str, name: &str| generated(pair, program, name, arguments.seed);
         let archetype = of("", pair.archetype)?;
-        let fitted = match FittedProgram::new(&recorded) {
+        let fitted = match FittedProgram::new(&recorded.together) {
             Some(fitted) => Some(of(&fitted.program("fitted"), "fitted")?),
             None => None,
         };
         if pair.archetype == "coding-interactive" {
-            page.published.extend(facts::hits(&recorded, &archetype));
+            page.published.extend(facts::hits(&recorded.apart, &archetype));
         }
         page.likenesses.push(Likeness::new(
             (pair.archetype, pair.what),
             pair.traits,
-            &recorded,
-            &archetype,
-            fitted.as_ref(),
+            Sides { recorded: &recorded.apart, generated: &archetype, fitted: fitted.as_deref() },
+            &published.of(pair),
+            arguments.seed,
         ));
     }
     if page.likenesses.is_empty() {
@@ -219,44 +249,42 @@ pub fn run(arguments: &AgentsArguments) -> Result<u8, Failure> {
     Ok(FINE)
 }
 
-/// Lets sessions of some names through.
-struct Chosen<'s> {
+/// Recorded sessions whose names begin in some way: what they do together, and each alone.
+#[derive(Default)]
+struct Recorded {
     start: &'static str,
-    sink: &'s mut dyn Sink,
+    together: Habits,
+    apart: Vec<Half>,
 }
 
-impl Sink for Chosen<'_> {
+impl Sink for Recorded {
     fn begin(&mut self, header: &Header) -> Result<(), TraceError> {
-        self.sink.begin(header)
+        self.together.begin(header)
     }
 
     fn session(&mut self, session: Session) -> Result<(), TraceError> {
-        match session.name.starts_with(self.start) {
-            true => self.sink.session(session),
-            false => Ok(()),
+        if !session.name.starts_with(self.start) {
+            return Ok(());
         }
+        self.apart.push(self.together.of(&session));
+        self.together.session(session)
     }
 }
 
-fn recorded(pair: &Pair, path: &Path) -> Result<Habits, Failure> {
+fn recorded(pair: &Pair, path: &Path) -> Result<Recorded, Failure> {
     let columns = pair.columns.iter().map(|&(what, name)| (what.to_owned(), name.to_owned()));
     let options = ImportOptions { columns: columns.collect(), ..ImportOptions::default() };
-    let mut habits = Habits::default();
-    habits.window = pair.window;
-    let mut chosen = Chosen { start: pair.sessions, sink: &mut habits };
-    import::read(pair.format, &[path.to_owned()], &options, &mut chosen)?;
-    Ok(habits)
+    let mut recorded = Recorded { start: pair.sessions, ..Recorded::default() };
+    recorded.together.window = pair.window;
+    import::read(pair.format, &[path.to_owned()], &options, &mut recorded)?;
+    Ok(recorded)
 }
 
 /// Sessions of a program: one of the catalog, or the one that is written out.
-fn generated(pair: &Pair, program: &str, name: &str, seed: u64) -> Result<Habits, Failure> {
-    let mut habits = Habits::default();
-    for calls in calls_of(program, name, pair.users, pair.hours, seed)? {
-        for session in export::sessions(&calls) {
-            habits.session(session)?;
-        }
-    }
-    Ok(habits)
+fn generated(pair: &Pair, program: &str, name: &str, seed: u64) -> Result<Vec<Half>, Failure> {
+    let calls = calls_of(program, name, pair.users, pair.hours, seed)?;
+    let sessions = calls.iter().flat_map(|calls| export::sessions(calls));
+    Ok(sessions.map(|session| Habits::default().of(&session)).collect())
 }
 
 /// Calls of a program's sessions on servers that take any context.

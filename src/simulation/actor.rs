@@ -85,6 +85,8 @@ pub(super) struct Actor {
     pub(super) entity: u64,
     pub(super) stream: Option<Stream>,
     pub(super) context: Context,
+    /// Variants of the segments that open its context, where those may change.
+    pub(super) variants: SmallVec<[u32; 2]>,
     /// By loop of the program: times left, plus one while it runs.
     pub(super) loops: SmallVec<[u32; 4]>,
     pub(super) parent: Handle,
@@ -105,6 +107,8 @@ pub(super) struct Actor {
     /// tokens.
     pub(super) results: Vec<(u32, u32)>,
     pub(super) tools_since: SimTime,
+    /// From when to when its latest answer was written, reasoning left out.
+    pub(super) wrote: (SimTime, SimTime),
     pub(super) task: Handle,
     pub(super) tasks_left: u32,
     pub(super) on_wake: OnWake,
@@ -126,6 +130,7 @@ impl Default for Actor {
             entity: 0,
             stream: None,
             context: Context::default(),
+            variants: SmallVec::new(),
             loops: SmallVec::new(),
             parent: Handle::NONE,
             children: SmallVec::new(),
@@ -138,6 +143,7 @@ impl Default for Actor {
             tool_failed: false,
             results: Vec::new(),
             tools_since: SimTime::ZERO,
+            wrote: (SimTime::ZERO, SimTime::ZERO),
             task: Handle::NONE,
             tasks_left: 0,
             on_wake: OnWake::StartTask,
@@ -154,6 +160,7 @@ impl Actor {
     pub(super) fn renew(&mut self) {
         (self.stream, self.answered_at) = (None, u16::MAX);
         self.context.clear();
+        self.variants.clear();
         self.loops.clear();
         self.children.clear();
         self.results.clear();
@@ -162,6 +169,7 @@ impl Actor {
         (self.last_joined, self.last_output, self.awaited, self.round) = (0, 0, 0, 0);
         (self.tool_failed, self.compacted) = (false, false);
         (self.tools_since, self.wake) = (SimTime::ZERO, EventKey::NONE);
+        self.wrote = (SimTime::ZERO, SimTime::ZERO);
         (self.parent, self.task) = (Handle::NONE, Handle::NONE);
         (self.tasks_left, self.on_wake) = (0, OnWake::StartTask);
     }

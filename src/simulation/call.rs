@@ -505,6 +505,7 @@ impl World<'_> {
             self.log_call(actor, place, server, &call, finished, pico);
         }
         self.actors[actor].answered_at = place;
+        self.actors[actor].wrote = (visible_from(&call, finished), self.now);
         let tail = self.actors[actor].context.pieces().last().map(|piece| piece.key);
         self.take_answer(actor, call.joins, finished.produced);
         self.go_on(actor, call.reason);
@@ -553,6 +554,16 @@ impl World<'_> {
         };
         self.enter(actor, next);
     }
+}
+
+/// When the part of an answer that comes behind its reasoning begins: tokens come evenly.
+fn visible_from(call: &Call, answer: &Finished) -> SimTime {
+    let first = answer.first_token.unwrap_or(answer.finished);
+    if call.reasoning == 0 {
+        return first;
+    }
+    let reasoning = f64::from(call.reasoning) / f64::from(answer.produced.max(1));
+    first + SimDuration(whole(answer.finished.since(first).0 as f64 * reasoning))
 }
 
 /// The open places but the one `at`, if that is one of them and not the only one.

@@ -1,6 +1,7 @@
 //! Sessions, and the tasks that they are made of: how each begins and ends.
 
 use std::hint::cold_path;
+use std::mem::replace;
 
 use super::actor::{OnWake, Script};
 use super::cause::Cause;
@@ -8,7 +9,7 @@ use super::event::{Event, Handle};
 use super::world::World;
 use crate::foundations::SimDuration;
 use crate::foundations::random::{Purpose, derive};
-use crate::workload::program::{Program, StepIndex};
+use crate::workload::program::{Program, SharedSegment, StepIndex};
 
 impl World<'_> {
     /// A new session: its actor, its context, its first task.
@@ -54,15 +55,47 @@ impl World<'_> {
     #[inline(always)]
     pub(super) fn open_context(&mut self, actor: Handle, program: &Program) {
         for segment in &program.shared {
-            let variant = u64::from(self.draw_count(actor, &segment.variant));
-            let identity = derive(segment.identity, variant);
-            let tokens = self.drawn_once(identity, &segment.tokens);
+            let variant = self.draw_count(actor, &segment.variant);
+            let (identity, tokens) = self.text_of(segment, variant);
             self.actors[actor].context.append_shared(identity, tokens);
+            if program.redraws() {
+                cold_path();
+                self.actors[actor].variants.push(variant);
+            }
         }
         let own = self.draw_count(actor, &program.opening_tokens);
         let actor = &mut self.actors[actor];
         actor.context.open(actor.entity);
         actor.context.grow(own);
+    }
+
+    /// Identity and tokens of a segment's variant.
+    #[inline(always)]
+    fn text_of(&self, segment: &SharedSegment, variant: u32) -> (u64, u32) {
+        let identity = derive(segment.identity, u64::from(variant));
+        (identity, self.drawn_once(identity, &segment.tokens))
+    }
+
+    /// Draws anew what opens a context, for those of a session's tasks where it is another text.
+    #[cold]
+    fn redraw_shared(&mut self, actor: Handle, program: &Program) {
+        let mut changed = false;
+        for (at, segment) in program.shared.iter().enumerate() {
+            if segment.redrawn > 0.0 && self.chance(actor, segment.redrawn) {
+                let variant = self.draw_count(actor, &segment.variant);
+                changed |= variant != replace(&mut self.actors[actor].variants[at], variant);
+            }
+        }
+        if changed {
+            let variants = self.actors[actor].variants.iter();
+            let texts = program.shared.iter().zip(variants);
+            let texts: Vec<_> = texts.map(|(text, &variant)| self.text_of(text, variant)).collect();
+            let actor = &mut self.actors[actor];
+            let before = actor.context.shared_tokens();
+            actor.context.reopen(&texts);
+            let now = actor.context.shared_tokens();
+            actor.results.iter_mut().for_each(|(start, _)| *start = *start - before + now);
+        }
     }
 
     /// Starts a task of a session; `step` is where, if it has a program.
@@ -117,6 +150,9 @@ impl World<'_> {
             cold_path();
             let own = self.draw_count(actor, &program.opening_tokens);
             self.replace_own(actor, own);
+        }
+        if program.redraws() {
+            self.redraw_shared(actor, program);
         }
         self.start_task(actor, program.restart);
     }

@@ -112,11 +112,13 @@ impl World<'_> {
         let plan = self.plan;
         let tool = &plan.tools[step.tool as usize];
         let calls = self.draw_count(actor, &step.parallel);
+        let ahead =
+            if step.streamed { self.written_for(actor) / u64::from(calls.max(1)) } else { 0 };
         self.actors[actor].tools_since = self.now;
         self.actors[actor].round += 1;
         self.actors[actor].tool_failed = false;
         let (mut tokens, mut longest) = (0u32, SimDuration::ZERO);
-        for _ in 0..calls {
+        for behind in (0..calls).rev() {
             let mut time = self.draw_time(actor, &tool.latency_s);
             let mut result = self.draw_count(actor, &tool.result_tokens);
             let mut failed = tool.failure > 0.0 && self.chance(actor, tool.failure);
@@ -137,7 +139,8 @@ impl World<'_> {
                 self.actors[actor].awaited += 1;
                 self.use_slot(step.tool, actor, time);
             }
-            longest = longest.max(time);
+            let under_way = ahead * u64::from(behind);
+            longest = longest.max(SimDuration(time.0.saturating_sub(under_way)));
         }
         let task = self.actors[actor].task;
         self.tasks[task].tool_calls += calls;
@@ -154,6 +157,13 @@ impl World<'_> {
         }
         self.wake_after(actor, longest, OnWake::ToolsReturned);
         None
+    }
+
+    /// For how long the answer that has just come was written, picoseconds; nothing where other things
+    /// have happened since.
+    fn written_for(&self, actor: Handle) -> u64 {
+        let (from, until) = self.actors[actor].wrote;
+        if until == self.now { until.since(from).0 } else { 0 }
     }
 
     /// Puts a tool's result into the context.

@@ -118,6 +118,21 @@ impl Context {
         self.push(identity, tokens);
     }
 
+    /// Puts other segments, by identity and tokens, in the place of the shared start. What stands behind
+    /// them is new content, for all before it has changed.
+    pub fn reopen(&mut self, segments: &[(u64, u32)]) {
+        let mut end = self.shared_tokens();
+        let own: SmallVec<[Piece; 4]> = self.pieces.drain(self.shared as usize..).collect();
+        self.clear();
+        for &(identity, tokens) in segments {
+            self.append_shared(identity, tokens);
+        }
+        for piece in own {
+            self.push(piece.key, piece.end - end);
+            end = piece.end;
+        }
+    }
+
     /// Becomes a copy of `other` that goes on by itself.
     pub fn fork(&mut self, other: &Self, identity: u64) {
         self.pieces.clone_from(&other.pieces);
@@ -167,6 +182,28 @@ mod tests {
         assert_eq!(context.pieces()[..2], [before[0], Piece { end: 400, ..before[1] }]);
         assert_eq!(context.pieces().len(), 3);
         assert_ne!(context.pieces()[2].key, before[2].key);
+    }
+
+    #[test]
+    fn another_start_makes_all_behind_it_new() {
+        let open = |start: u64| {
+            let mut context = Context::default();
+            context.append_shared(start, 100);
+            context.append_shared(2, 50);
+            context.open(7);
+            context.grow(30);
+            context
+        };
+        let (mut one, other) = (open(1), open(3));
+        let old = one.clone();
+        one.reopen(&[(3, 120), (2, 50)]);
+        let ends: Vec<u32> = one.pieces().iter().map(|piece| piece.end).collect();
+        assert_eq!((&ends[..], one.shared_tokens()), (&[120, 170, 200][..], 170));
+        // What others share is found again, what is the conversation's own nowhere.
+        assert_eq!(one.pieces()[1].key, other.pieces()[1].key);
+        assert!(![old.pieces()[2].key, other.pieces()[2].key].contains(&one.pieces()[2].key));
+        one.grow(5);
+        assert_eq!((one.tokens(), one.pieces().len()), (205, 3));
     }
 
     #[test]

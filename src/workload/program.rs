@@ -111,6 +111,9 @@ pub struct ToolStep {
     pub tool: u16,
     /// Calls made in parallel; the step ends when all have returned.
     pub parallel: Law,
+    /// Whether each call begins as soon as it is written, while the answer that asks for them goes
+    /// on: the k-th of n when k/n of the answer is there, reasoning left out.
+    pub streamed: bool,
     /// Whether the result's tokens count the preceding output too, as measured context growth does.
     pub result_includes_output: bool,
     /// Where it leads.
@@ -216,6 +219,8 @@ pub struct SharedSegment {
     pub tokens: Law,
     /// Which variant a conversation gets (its rank from 1); constant 1 where there is just one.
     pub variant: Law,
+    /// Part of a session's later tasks that draw their variant anew.
+    pub redrawn: f64,
 }
 
 /// Takes old results of tools out of a context that has grown too long.
@@ -298,4 +303,11 @@ pub struct Program {
     pub limits: Limits,
     /// What happens when a call fails.
     pub retry: RetryPolicy,
+}
+
+impl Program {
+    /// Whether what opens a session's contexts may be another text for a later task.
+    pub fn redraws(&self) -> bool {
+        self.shared.iter().any(|segment| segment.redrawn > 0.0)
+    }
 }

@@ -15,8 +15,12 @@ fn agents() -> Plan {
     let again = Branch { cumulative: vec![(0.8, 1), (1.0, 2)] };
     let mut program =
         program(vec![call(constant(20.0), output, again), tool(Branch::always(0)), end()]);
-    program.shared =
-        vec![SharedSegment { identity: 5, tokens: constant(500.0), variant: constant(1.0) }];
+    program.shared = vec![SharedSegment {
+        identity: 5,
+        tokens: constant(500.0),
+        variant: constant(1.0),
+        redrawn: 0.0,
+    }];
     let replica = ReplicaSpec { prefix_cache: true, kv_blocks: 2_000, ..server(0.02, 0.0005, 16) };
     let mut plan = plan(program, pool(replica, 2), Arrivals::poisson(1.0).unwrap(), 2_000);
     plan.tools = vec![Tool {

@@ -75,7 +75,7 @@ fn worker() -> Program {
     ]);
     worker.loops = 2;
     let (tokens, variant) = (constant(300.0), constant(1.0));
-    worker.shared = vec![SharedSegment { identity: 1, tokens, variant }];
+    worker.shared = vec![SharedSegment { identity: 1, tokens, variant, redrawn: 0.0 }];
     worker.opening_tokens = Law::exponential(500.0).unwrap();
     worker
 }
@@ -206,6 +206,33 @@ fn a_new_context_has_no_old_results() {
         tally.input_tokens as f64 / tally.started as f64
     };
     assert_eq!(per_task(1.0), per_task(3.0));
+}
+
+/// A system prompt that no other session has, another one for three later tasks in ten, before tools
+/// that all share: a later task finds what its session has computed unless that is so, and the first
+/// nothing.
+#[test]
+fn another_system_prompt_makes_all_behind_it_new() {
+    for new_contexts in [true, false] {
+        let mut agent = program(vec![call(constant(16.0), constant(16.0), to(1)), end()]);
+        let segment = |identity, tokens, variant, redrawn| SharedSegment {
+            identity,
+            tokens: constant(tokens),
+            variant,
+            redrawn,
+        };
+        let unique = Law::uniform(1.0, 4e9).unwrap().rounded();
+        agent.shared = vec![segment(1, 1024.0, unique, 0.3), segment(2, 512.0, constant(1.0), 0.0)];
+        agent.session.tasks = constant(11.0);
+        agent.session.new_contexts = new_contexts;
+        let mut plan = planned(vec![agent], 11_000);
+        plan.pools[0].replica.prefix_cache = true;
+        let found = run(&plan, 0).agents.swap_remove(0);
+        // A kept context grows by 32 tokens with each task; its last block is not full.
+        let kept = if new_contexts { 1536.0 } else { 1536.0 + 32.0 * 5.5 - 16.0 };
+        let per_later_task = found.cached_tokens as f64 / 10_000.0;
+        assert!((per_later_task / (0.7 * kept) - 1.0).abs() < 0.02, "{per_later_task} {kept}");
+    }
 }
 
 #[test]

@@ -86,6 +86,7 @@ pub(crate) fn tool(next: Branch) -> StepKind {
     StepKind::Tool(ToolStep {
         tool: 0,
         parallel: constant(1.0),
+        streamed: false,
         result_includes_output: false,
         next,
         on_error: None,

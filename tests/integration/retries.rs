@@ -9,7 +9,9 @@ use tokenfleet::simulation::plan::Stop;
 use tokenfleet::simulation::waste::Waste;
 use tokenfleet::workload::arrival::Arrivals;
 use tokenfleet::workload::expectation::expect;
-use tokenfleet::workload::program::{Branch, CheckStep, Pruning, StepKind, ToolStep, WaitStep};
+use tokenfleet::workload::program::{
+    Branch, CheckStep, LlmStep, Pruning, StepKind, ToolStep, WaitStep,
+};
 use tokenfleet::workload::retry::RetryPolicy;
 
 use crate::endpoints::endpoint;
@@ -136,6 +138,36 @@ fn work_that_a_check_finds_wrong_is_told_apart() {
     assert!((share - 0.5).abs() < 0.015, "{share}");
 }
 
+/// Two calls begin when half and all of an answer is written, which takes a second; both take a uniform
+/// time of up to a second. The wait behind the answer is at most `t` with probability `t (t + 1/2)` below
+/// half a second and `t` above, 25/48 s on average, where two calls behind it take 2/3 s. Of an answer
+/// whose first half is reasoning, the calls begin when three quarters and all of it are written: `t (t +
+/// 1/4)` up to 3/4, `t` above, 73/128 s.
+#[test]
+fn calls_begin_while_the_answer_is_written() {
+    let arrivals = Arrivals::poisson(1.0).unwrap();
+    let mean_wait_s = |streamed, reasoning| {
+        let StepKind::Llm(ask) = call(constant(10.0), constant(11.0), Branch::always(1)) else {
+            unreachable!()
+        };
+        let ask = LlmStep { reasoning_share: constant(reasoning), ..ask };
+        let StepKind::Tool(two) = tool(Branch::always(2)) else { unreachable!() };
+        let two = ToolStep { parallel: constant(2.0), streamed, ..two };
+        let steps = vec![StepKind::Llm(ask), StepKind::Tool(two), end()];
+        let mut plan = tool_plan(Law::uniform(0.0, 1.0).unwrap(), 1, arrivals.clone(), 40_000);
+        plan.tools[0].slots = None;
+        plan.programs[0] = program(steps);
+        plan.pools[0] = pool(server(0.1, 0.0, 1000), 1);
+        run(&plan, 0).agents[0].tool_time.histogram.mean() / 1e6
+    };
+    for (streamed, reasoning, expected) in
+        [(false, 0.0, 2.0 / 3.0), (true, 0.0, 25.0 / 48.0), (true, 0.5, 73.0 / 128.0)]
+    {
+        let mean = mean_wait_s(streamed, reasoning);
+        assert!((mean / expected - 1.0).abs() < 0.015, "{mean} for {expected}");
+    }
+}
+
 /// A tool of exponential latency is given up after its mean: a part 1/e of the calls, and a call takes
 /// 1 - 1/e of the mean.
 #[test]
@@ -159,6 +191,7 @@ fn a_tool_that_takes_too_long_is_given_up() {
     let two = StepKind::Tool(ToolStep {
         tool: 0,
         parallel: constant(2.0),
+        streamed: false,
         result_includes_output: false,
         next: Branch::always(1),
         on_error: Some(2),

@@ -403,6 +403,11 @@ fn graphs_that_make_no_sense_are_refused() {
         (format!("a = {{ {llm}, latency = '1 s' }}"), "unknown key `latency`", "kind = \"tool\""),
         ("a = { kind = 'tool' }".to_owned(), "one of the keys `tool`, `latency` is needed", ""),
         ("a = { kind = 'tool', tool = 'x' }".to_owned(), "unknown tool `x`", "none is defined"),
+        (
+            "a = { kind = 'tool', latency = '1 s', slots = 2, streamed = true }".to_owned(),
+            "a tool with `slots` can't be `streamed`",
+            "leave one of the two out",
+        ),
     ] {
         let text = program(&steps);
         let found = read(&text).map(|_| ()).expect_err(&steps);

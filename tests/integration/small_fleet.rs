@@ -18,7 +18,8 @@ fn about(median: f64, sigma: f64) -> Law {
 fn behind(mut program: Program, name: &str, shared_tokens: f64) -> Program {
     let tokens = constant(shared_tokens);
     program.name = name.into();
-    program.shared = vec![SharedSegment { identity: 1, tokens, variant: constant(1.0) }];
+    program.shared =
+        vec![SharedSegment { identity: 1, tokens, variant: constant(1.0), redrawn: 0.0 }];
     program
 }
 

@@ -141,6 +141,7 @@ impl VllmRun {
             identity: 1,
             tokens: Law::constant((self.measured_prompt_len_mean - 1.0).max(1.0))?.rounded(),
             variant: Law::uniform(0.5, users + 0.5)?.rounded().clamped(1.0, users)?,
+            redrawn: 0.0,
         })
     }
 }

@@ -217,15 +217,15 @@ impl<'p, 'v> Builder<'p, 'v> {
         let name = segment.text("name");
         let tokens = segment.law("tokens");
         self.check_shared_text(segment, "segment", name, &tokens);
-        let variant = segment.optional("variants", |segment, key| {
+        let variants = segment.optional("variants", |segment, key| {
             let section = segment.section(key);
             let (count, exponent) = (section.integer("count"), section.quantity("exponent"));
-            Law::zipf(count, exponent)
-                .map_err(|error| section.report(section.fault("count", error.to_string())))
-                .ok()
+            let law = Law::zipf(count, exponent)
+                .map_err(|error| section.report(section.fault("count", error.to_string())));
+            (law.unwrap_or(Law::ONE), section.quantity("redrawn"))
         });
-        let variant = variant.flatten().unwrap_or(constant(1.0));
-        SharedSegment { identity: identity("segment", name), tokens, variant }
+        let (variant, redrawn) = variants.unwrap_or((Law::ONE, 0.0));
+        SharedSegment { identity: identity("segment", name), tokens, variant, redrawn }
     }
 
     /// Reports a shared text that has other tokens elsewhere.
@@ -289,6 +289,11 @@ impl<'p, 'v> Builder<'p, 'v> {
         }
         let found = self.tools.iter().find(|(own, _)| own == name);
         found.cloned().map_or(0, |(name, tool)| self.own_tool(&name, tool))
+    }
+
+    /// The tool at a place, if there is one.
+    pub(super) fn tool_at(&self, place: u16) -> Option<&Tool> {
+        self.programs.tools.get(usize::from(place))
     }
 
     /// Adds a tool of the program's own, once.

@@ -44,6 +44,7 @@ fn tool_step(next: Branch) -> ToolStep {
     ToolStep {
         tool: 0,
         parallel: constant(1.0),
+        streamed: false,
         result_includes_output: false,
         next,
         on_error: None,
@@ -117,8 +118,12 @@ fn one_call_reads_what_stands_before_it() {
     let mut plain = program(vec![llm(70.0, 30.0, to(1)), END]);
     plain.opening_tokens = constant(1000.0);
     let identity = 7;
-    plain.shared =
-        vec![SharedSegment { identity, tokens: constant(500.0), variant: constant(1.0) }];
+    plain.shared = vec![SharedSegment {
+        identity,
+        tokens: constant(500.0),
+        variant: constant(1.0),
+        redrawn: 0.0,
+    }];
     let task = expect(&[plain], 0, &[]).unwrap();
     close(task.input_tokens, 1570.0);
     close(task.opening_tokens, 1500.0);

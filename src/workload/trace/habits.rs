@@ -218,6 +218,14 @@ fn duration_s(session: &Session) -> f64 {
 }
 
 impl Habits {
+    /// Samples of one session alone.
+    pub fn of(&self, session: &Session) -> Half {
+        let mut half = Half::default();
+        let block_size = session.block_size.unwrap_or(self.block_size);
+        half.add(session, block_size, self.window.unwrap_or(u32::MAX));
+        half
+    }
+
     /// Tokens that open every prompt: what nine of ten sessions begin with alike.
     pub fn shared_tokens(&self) -> u32 {
         let usual = self.openings.len() / 10;

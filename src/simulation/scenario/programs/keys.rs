@@ -57,5 +57,12 @@ pub static VARIANTS: Schema = Schema::new(
         Key::quantity("exponent", Dimension::Number, "rank i is used like i^-exponent")
             .between(0.0, 10.0)
             .default("1"),
+        Key::quantity(
+            "redrawn",
+            Dimension::Fraction,
+            "part of a session's later tasks that draw theirs anew: all behind it is new then",
+        )
+        .between(0.0, 1.0)
+        .default("0 %"),
     ],
 );

@@ -210,9 +210,17 @@ fn tool(name: &str, step: &Section, names: &StepNames, program: &mut Builder) ->
         Some(_) => program.own_tool(name, tools::read(name, step)),
         None => 0,
     };
+    let streamed = step.boolean("streamed");
+    if streamed && program.tool_at(tool).is_some_and(|tool| tool.slots.is_some()) {
+        let message = "a tool with `slots` can't be `streamed`";
+        let help =
+            "how long its calls queue is known only when the answer is; leave one of the two out";
+        step.report(step.fault("streamed", message).help(help));
+    }
     ToolStep {
         tool,
         parallel: step.law("parallel"),
+        streamed,
         result_includes_output: step.boolean("result_includes_output"),
         next: names.next(step),
         on_error: step.has("on_error").then(|| names.named(step, "on_error")).flatten(),

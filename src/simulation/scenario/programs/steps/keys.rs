@@ -87,6 +87,11 @@ static TOOL: Schema = Schema::new(
             .at_least(0.0)
             .default("1"),
         Key::boolean(
+            "streamed",
+            "whether each call begins as soon as it is written, before the answer that asks for it ends",
+        )
+        .default("false"),
+        Key::boolean(
             "result_includes_output",
             "whether the result counts the output before it too, as measured growth does",
         )
