@@ -23,7 +23,7 @@ use super::scheduling::{Scheduling, Shares};
 use super::sequence::{Chunk, Phase, Sequence, alive};
 use super::step_table::StepTable;
 use super::usage::{Progression, SHARE_BITS, Usage};
-use crate::foundations::{Histogram, SimDuration, SimTime};
+use crate::foundations::{SimDuration, SimTime};
 use crate::performance::{HostProfile, Speculation, StepModel};
 
 mod account;
@@ -504,20 +504,6 @@ impl Replica {
                 self.activity =
                     Activity::Leap { start, run, fixed, host, bytes, steps: steps - done };
             }
-        }
-    }
-
-    /// Whether gaps between tokens wait to be counted in some number.
-    #[inline(always)]
-    pub fn has_gaps(&self) -> bool {
-        self.gaps.len() >= GAPS
-    }
-
-    /// Counts the gaps between tokens that are not counted yet, ps.
-    #[inline(never)]
-    pub fn count_gaps(&mut self, into: &mut Histogram) {
-        for [first, growth, steps, requests] in self.gaps.drain(..) {
-            into.record_progression(first, growth, steps, requests);
         }
     }
 

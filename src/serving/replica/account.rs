@@ -1,6 +1,7 @@
-//! What a replica has in hand, and what it has been paid for.
+//! What a replica has in hand, what it has been paid for, and the gaps between its tokens.
 
-use super::{Replica, ReplicaSpec};
+use super::{GAPS, Replica, ReplicaSpec};
+use crate::foundations::Histogram;
 use crate::serving::sequence::Phase;
 use crate::serving::usage::{SHARE_BITS, Usage};
 
@@ -22,6 +23,20 @@ impl Replica {
         self.before.charged_ps += u128::from(self.usage.charged_ps());
         self.usage = Usage::default();
         self.gaps.clear();
+    }
+
+    /// Whether gaps between tokens wait to be counted in some number.
+    #[inline(always)]
+    pub fn has_gaps(&self) -> bool {
+        self.gaps.len() >= GAPS
+    }
+
+    /// Counts the gaps between tokens that are not counted yet, ps.
+    #[inline(never)]
+    pub fn count_gaps(&mut self, into: &mut Histogram) {
+        for [first, growth, steps, requests] in self.gaps.drain(..) {
+            into.record_progression(first, growth, steps, requests);
+        }
     }
 
     /// What it has in hand, as of the last settled boundary.
