@@ -255,10 +255,16 @@ fn size(path: &Path) -> u64 {
     own.map_or(inside, |metadata| metadata.len())
 }
 
-/// What was typed, for the scenario's first line.
+/// What was typed and tells in what is written, for the scenario's first line.
 fn command(arguments: &ImportArguments, format: Format) -> String {
+    let ImportArguments { block_size, longest_call, span, seed, column, .. } = arguments;
     let mut words = vec!["tokenfleet import".to_owned(), format.name().to_owned()];
     words.extend(arguments.files.iter().map(|path| path.display().to_string()));
+    words.extend(block_size.map(|tokens| format!("--block-size {tokens}")));
+    words.extend(longest_call.map(|tokens| format!("--longest-call {tokens}")));
+    words.extend(span.map(|span| format!("--span {span}")));
+    words.extend((*seed != 1).then(|| format!("--seed {seed}")));
+    words.extend(column.iter().map(|pair| format!("--column '{pair}'")));
     words.extend(["--out".to_owned(), arguments.out.display().to_string()]);
     words.join(" ")
 }

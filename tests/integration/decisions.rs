@@ -172,6 +172,8 @@ fn an_autoscaler_is_bound_by_the_power_of_its_site() {
         fs::write(dir.path().join("test.toml"), text).unwrap();
         let ran = tokenfleet(dir.path(), &["run", "test.toml", "--format", "json"]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let warned = ran.stderr.contains("no room for more than 2 of these replicas");
+        assert_eq!(warned, site.contains("4 kW"), "{}", ran.stderr);
         serde_json::from_str::<Value>(&ran.stdout).unwrap()["variants"][0].clone()
     };
     let told = |found: &Value| {

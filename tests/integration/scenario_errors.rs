@@ -453,7 +453,10 @@ fn recorded_agents_need_their_file() {
 }
 
 /// Warnings that a shipped scenario is there to earn: its file, and a part of what is said.
-const MEANT: [(&str, &str); 1] = [("kernel-patch-week.toml", "all replicas are rebooted at once")];
+const MEANT: [(&str, &str); 2] = [
+    ("kernel-patch-week.toml", "all replicas are rebooted at once"),
+    ("features/autoscaling.toml", "no room for more than 1 of these replicas"),
+];
 
 #[test]
 fn shipped_scenarios_are_sound() {

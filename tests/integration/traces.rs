@@ -152,10 +152,13 @@ fn agents_are_held_against_what_was_published() {
         let row = published.iter().find(|row| row["what"].as_str().unwrap().starts_with(what));
         row.unwrap_or_else(|| panic!("{what}"))["found"].as_f64().unwrap()
     };
-    // Two searches one after the other take at most twice the time of two at once.
-    assert!((1.4..2.0).contains(&found("HotpotQA: LLMCompiler faster")));
-    assert!((3.0..4.0).contains(&found("movie recommendation: LLMCompiler faster")));
-    assert!((2.0..2.6).contains(&found("ParallelQA: LLMCompiler faster")));
+    for (what, published) in [
+        ("HotpotQA: LLMCompiler faster", 1.80),
+        ("movie recommendation: LLMCompiler faster", 3.74),
+        ("ParallelQA: LLMCompiler faster", 2.15),
+    ] {
+        assert!((found(what) / published - 1.0).abs() < 0.1, "{what} by {}", found(what));
+    }
     assert!((6.0..7.4).contains(&found("movie recommendation: LLMCompiler cheaper")));
     assert!((0.1..0.2).contains(&found("throughput of mean agents")));
     assert!((found("calls of a tree search") / 71.0 - 1.0).abs() < 0.05);

@@ -1,5 +1,7 @@
 //! What others published of agents, found again: in simulations, in closed form, in recordings.
 
+use std::fmt::Display;
+
 use super::calls_of;
 use crate::catalog::Catalog;
 use crate::cli::failure::Failure;
@@ -8,6 +10,7 @@ use crate::foundations::interval::Estimate;
 use crate::report::published::{Form, Published};
 use crate::simulation::call_log::LoggedCall;
 use crate::simulation::outcome::TrialOutcome;
+use crate::simulation::plan::Behaviour;
 use crate::simulation::scenario::files::NoFiles;
 use crate::simulation::scenario::{Archetype, ReadOptions, Scenario};
 use crate::simulation::{Plan, World};
@@ -129,11 +132,31 @@ fn plan_or_react(seed: u64) -> Result<Vec<Published>, Failure> {
     Ok(all)
 }
 
+fn unknown(name: &str, fault: &dyn Display) -> Failure {
+    Failure::Internal(format!("`{name}`: {fault}"))
+}
+
 fn expected(name: &str) -> Result<Expectation, Failure> {
-    let unknown = |fault: &dyn std::fmt::Display| Failure::Internal(format!("`{name}`: {fault}"));
     let Archetype { programs, program, tools } =
-        Archetype::read(name, &Catalog::embedded()).map_err(|fault| unknown(&fault))?;
-    expect(&programs, program, &tools).map_err(|fault| unknown(&fault))
+        Archetype::read(name, &Catalog::embedded()).map_err(|fault| unknown(name, &fault))?;
+    expect(&programs, program, &tools).map_err(|fault| unknown(name, &fault))
+}
+
+/// Tokens of a session, each counted as often as it is read.
+fn processed(expected: &Expectation) -> f64 {
+    (expected.input_tokens + expected.output_tokens) * expected.session_tasks
+}
+
+/// Such tokens of a simple question and of a comparison, as the source of the archetype has them done.
+fn by_effort() -> Result<Vec<f64>, Failure> {
+    let tokens = |plan: &Plan| {
+        let Behaviour::Program(program) = plan.populations[0].behaviour else {
+            return Ok(f64::NAN);
+        };
+        let expected = expect(&plan.programs, program, &plan.tools);
+        expected.map(|found| processed(&found)).map_err(|fault| unknown("research", &fault))
+    };
+    plans("research", include_str!("research.toml"))?.iter().map(tokens).collect()
 }
 
 fn tree_search() -> Result<Published, Failure> {
@@ -160,10 +183,7 @@ fn distinct_tokens(calls: &[LoggedCall]) -> f64 {
 }
 
 fn against_chat(seed: u64) -> Result<Vec<Published>, Failure> {
-    let processed = |name: &str| -> Result<f64, Failure> {
-        let expected = expected(name)?;
-        Ok((expected.input_tokens + expected.output_tokens) * expected.session_tasks)
-    };
+    let all_of = |name: &str| expected(name).map(|expected| processed(&expected));
     let distinct = |name| -> Result<f64, Failure> {
         Ok(distinct_tokens(&calls_of("", name, 20, 2, seed)?.concat()))
     };
@@ -176,25 +196,32 @@ fn against_chat(seed: u64) -> Result<Vec<Published>, Failure> {
         half_width: None,
         how,
     };
-    let (chat, chat_once) = (processed("chat")?, distinct("chat")?);
+    let (chat, chat_once) = (all_of("chat")?, distinct("chat")?);
+    let by_effort = by_effort()?;
     Ok(vec![
         row(
             "an agent's tokens over a chat's",
             4.0,
-            processed("react")? / chat,
+            all_of("react")? / chat,
             "react over a whole chat session, tokens read again with each call counted",
         ),
         row(
             "multi-agent research, tokens over a chat's",
             15.0,
-            processed("deep-research")? / chat,
-            "so counted; 7 sub-agents of the measured 480 k tokens each are assumed",
+            all_of("deep-research")? / chat,
+            "so counted; the archetype's 7 sub-agents are assumed, the 480 k tokens of each are measured",
         ),
         row(
             "the same, each token counted once",
             15.0,
             distinct("deep-research")? / chat_once,
             "what contexts hold at their end; what the source counts, and whose chats, it does not say",
+        ),
+        row(
+            "multi-agent research by that source's rule of effort",
+            15.0,
+            by_effort.iter().sum::<f64>() / by_effort.len() as f64 / chat,
+            "half simple questions, 1 sub-agent of 6 tool calls, and half comparisons, 3 of 12: halves are assumed",
         ),
     ])
 }

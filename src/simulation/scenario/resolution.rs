@@ -123,7 +123,9 @@ impl<'a> Shared<'a> {
 
         let place = root.optional("site", Section::section);
         let sections: Vec<&Section> = written.iter().map(|(_, section)| section).collect();
-        let room = place.as_ref().map(|site| site::room(site, &sections, &mut pools, &catalog));
+        let warnings = &mut reading.warnings;
+        let room =
+            place.as_ref().map(|site| site::room(site, &sections, &mut pools, &catalog, warnings));
         let (power_limit_w, racks) = room.unwrap_or_default();
         let demand = place.as_ref().and_then(|place| {
             let owners = sections.iter().copied().zip(&pools);

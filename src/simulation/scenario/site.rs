@@ -63,6 +63,7 @@ pub(super) fn room(
     sections: &[&Section],
     pools: &mut [Option<Pool>],
     catalog: &Catalog,
+    warnings: &mut Faults,
 ) -> (Option<f64>, Option<Racks>) {
     let power_w = site.optional("power_limit", Section::quantity);
     let count = site.optional("racks", Section::integer::<u32>);
@@ -101,7 +102,49 @@ pub(super) fn room(
             pool.replicas = pool.replicas.saturating_mul(times);
         }
     }
+    if times >= 1.0 {
+        check_autoscalers(sections, pools, power_w, racks.as_ref(), warnings);
+    }
     (power_w, racks)
+}
+
+/// Warns of autoscalers that may ask for more replicas than the site has room for.
+fn check_autoscalers(
+    sections: &[&Section],
+    pools: &[Option<Pool>],
+    power_w: Option<f64>,
+    racks: Option<&Racks>,
+    warnings: &mut Faults,
+) {
+    for (place, section) in sections.iter().enumerate() {
+        let by_power = power_w.map(|limit| powered(limit, pools, place));
+        let by_racks = racks.map(|racks| racked(racks, pools, place));
+        let Some(fit) = by_power.into_iter().chain(by_racks).min() else { return };
+        let scaling = pools[place].as_ref().and_then(Pool::autoscale);
+        if scaling.is_some_and(|scaling| u64::from(scaling.most) > fit) {
+            let message = format!("the site has no room for more than {fit} of these replicas");
+            let help = format!("no more are rented: give `max = {fit}`, or the site more room");
+            warnings.push(section.section("autoscale").fault("max", message).help(help));
+        }
+    }
+}
+
+/// How many replicas of one pool the power of the site feeds beside the others.
+fn powered(limit: f64, pools: &[Option<Pool>], place: usize) -> u64 {
+    let each = pools.iter().enumerate();
+    let others = each.filter(|&(other, _)| other != place).filter_map(|(_, pool)| pool.as_ref());
+    let left = limit - others.map(Pool::watts).sum::<f64>();
+    let own = pools[place].as_ref().map_or(0.0, |pool| pool.watts() / f64::from(pool.replicas));
+    libm::floor((left / own).max(0.0) + 1e-9) as u64
+}
+
+/// How many replicas of one pool its racks hold beside the others.
+fn racked(racks: &Racks, pools: &[Option<Pool>], place: usize) -> u64 {
+    let each = pools.iter().flatten().enumerate();
+    let others = each.filter(|&(other, _)| other != place);
+    let filled: u64 = others.map(|(at, pool)| racks.filled(at, pool, pool.replicas)).sum();
+    let gpus = u64::from(racks.limit).saturating_sub(filled) * u64::from(racks.gpus[place]);
+    gpus / pools[place].as_ref().map_or(1, |pool| u64::from(pool.gpus.max(1)))
 }
 
 /// How many times the fleet fits into the power of its site; what does not is reported.
@@ -119,12 +162,10 @@ fn within_power(site: &Section, limit: f64, pools: &[Option<Pool>]) -> f64 {
         let message =
             format!("the fleet draws {} at full load, its site has {}", show(watts), show(limit));
         let fault = site.fault("power_limit", message).unfit();
-        let fit = |pool: &Pool| {
-            let others = watts - pool.watts();
-            let count = (limit - others) / (pool.watts() / f64::from(pool.replicas));
-            format!("{} replicas of `{}` would fit", libm::floor(count.max(0.0)), pool.name)
+        let fit = |(place, pool): (usize, &Pool)| {
+            format!("{} replicas of `{}` would fit", powered(limit, pools, place), pool.name)
         };
-        site.report(all().map(fit).fold(fault, Fault::help));
+        site.report(all().enumerate().map(fit).fold(fault, Fault::help));
     }
     times
 }
@@ -142,9 +183,7 @@ fn within_racks(site: &Section, racks: &Racks, pools: &[Option<Pool>]) -> f64 {
         let message = format!("the fleet fills {needed} racks, its site has {limit}");
         let fault = site.fault("racks", message).unfit();
         let fit = |(place, pool): (usize, &Pool)| {
-            let others = needed - racks.filled(place, pool, pool.replicas);
-            let gpus = limit.saturating_sub(others) * u64::from(racks.gpus[place]);
-            format!("{} replicas of `{}` would fit", gpus / u64::from(pool.gpus), pool.name)
+            format!("{} replicas of `{}` would fit", racked(racks, pools, place), pool.name)
         };
         site.report(each().map(fit).fold(fault, Fault::help));
         return 0.0;
