@@ -78,7 +78,7 @@ impl Digest {
         let (mut steps, mut leaps) = (0, 0);
         let mut fleet = Evidence::default();
         for pool in &outcome.pools {
-            fleet.gaps.merge(&pool.usage.inter_token);
+            fleet.gaps.merge(&pool.inter_token);
             steps += pool.usage.steps;
             leaps += pool.usage.leaps;
         }
@@ -103,7 +103,7 @@ impl Digest {
             .collect();
         for ((pool, served), peak_w) in outcome.pools.into_iter().zip(served).zip(peaks_w) {
             parts.push((served, Scope::Pool, peak_w));
-            evidence.push(Evidence { gaps: pool.usage.inter_token, ..Evidence::default() });
+            evidence.push(Evidence { gaps: pool.inter_token, ..Evidence::default() });
         }
         for served in hosted {
             parts.push((served, Scope::Endpoint, f64::NAN));

@@ -45,8 +45,11 @@ struct Entry {
 }
 
 impl Entry {
-    fn before(&self, other: &Self) -> bool {
-        (self.time, self.sequence) < (other.time, other.sequence)
+    /// Its place in the order of events, in one number: compared without a branch that a processor
+    /// would have to guess.
+    #[inline]
+    fn order(&self) -> u128 {
+        u128::from(self.time.0) << 64 | u128::from(self.sequence)
     }
 }
 
@@ -183,7 +186,7 @@ impl<E> Calendar<E> {
         let entry = self.heap[position];
         while position > 0 {
             let parent = (position - 1) / ARITY;
-            if !entry.before(&self.heap[parent]) {
+            if self.heap[parent].order() < entry.order() {
                 break;
             }
             self.place(position, self.heap[parent]);
@@ -200,13 +203,12 @@ impl<E> Calendar<E> {
             if first >= end {
                 break;
             }
-            let mut least = first;
-            for child in first + 1..end {
-                if self.heap[child].before(&self.heap[least]) {
-                    least = child;
-                }
+            let (mut least, mut order) = (first, self.heap[first].order());
+            for (child, entry) in (first..end).zip(&self.heap[first..end]).skip(1) {
+                let other = entry.order();
+                (least, order) = if other < order { (child, other) } else { (least, order) };
             }
-            if !self.heap[least].before(&entry) {
+            if entry.order() < order {
                 break;
             }
             self.place(position, self.heap[least]);

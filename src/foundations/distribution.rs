@@ -105,7 +105,7 @@ pub enum Law {
     /// Ranks with a power-law popularity.
     Zipf(Zipf),
     /// A table of measured quantiles.
-    Empirical(Empirical),
+    Empirical(Arc<Empirical>),
     /// One of several laws, by weight.
     Mixture(Arc<Mixture>),
     /// A law given that it falls inside bounds.

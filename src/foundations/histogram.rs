@@ -139,7 +139,11 @@ impl Histogram {
         };
         // n (first + last) is even: one factor is, or both ends have the same parity.
         let sum = u128::from(n) * (u128::from(first) + u128::from(last)) / 2;
-        self.cover(first, last, sum.saturating_mul(u128::from(weight)));
+        let sum = match u64::try_from(sum) {
+            Ok(sum) => u128::from(sum) * u128::from(weight),
+            Err(_) => sum.saturating_mul(u128::from(weight)),
+        };
+        self.cover(first, last, sum);
         let (mut value, mut left) = (first, n);
         loop {
             let room = bounds(place(value)).1 - value;

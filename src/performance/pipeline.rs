@@ -72,7 +72,11 @@ impl Passage {
     /// Attention of one prompt while all of them pass: its part of the step's time. What it works stays
     /// the same.
     #[must_use]
+    #[inline]
     pub fn attention(self, whole: PrefillCost) -> PrefillCost {
+        if self.rounds == self.parts {
+            return whole;
+        }
         let ps = u128::from(whole.ps) * u128::from(self.rounds) / u128::from(self.parts);
         PrefillCost { ps: ps as u64, ..whole }
     }

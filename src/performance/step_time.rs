@@ -300,6 +300,7 @@ impl StepModel {
     /// Least time of the kernels of a step with so many new tokens, prompt tokens among them, ps:
     /// the host launches them one by one instead of replaying a captured graph.
     #[must_use]
+    #[inline]
     pub fn prefill_host_ps(&self, tokens: u32) -> u64 {
         let measured = self.measured.as_ref().and_then(|m| m.busy_s(f64::from(tokens)));
         if let Some(seconds) = measured {

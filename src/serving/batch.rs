@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::cold_path;
+use std::ops::Range;
 
 use super::usage::{Progression, triangle};
 use crate::performance::{StepModel, WindowCost};
@@ -191,7 +192,12 @@ impl DecodeBatch {
         }
         let block = self.phases.len() as u64;
         let (cycles, rest) = (steps / block, (steps % block) as usize);
-        let part: u64 = (0..rest).map(|ahead| self.blocks_in_step(ahead)).sum();
+        let sum = |steps: Range<usize>| steps.map(|ahead| self.blocks_in_step(ahead)).sum::<u64>();
+        // In a whole cycle each request takes one, so the fewer steps tell of the others, too.
+        let part = match 2 * rest <= block as usize {
+            true => sum(0..rest),
+            false => self.size - sum(rest..block as usize),
+        };
         cycles * self.size + part
     }
 
@@ -245,7 +251,11 @@ impl DecodeBatch {
             let (slot, ticket) = due.request();
             !alive(slot, ticket)
         };
-        while self.ends.peek().is_some_and(|Reverse(end)| gone(end)) {
+        // Each request in the batch has one end, so none is left of those that went unless there are
+        // more of them.
+        while self.ends.len() as u64 > self.size
+            && self.ends.peek().is_some_and(|Reverse(end)| gone(end))
+        {
             self.ends.pop();
         }
         let until = |due: &Reverse<Due>| due.0.step() - self.steps;

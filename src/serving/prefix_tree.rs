@@ -145,7 +145,10 @@ impl PrefixTree {
         if found.node == NONE {
             return NONE;
         }
-        let leaf = self.split(found.node, found.blocks);
+        let leaf = match found.blocks >= self.nodes[found.node as usize].end {
+            true => found.node,
+            false => self.split(found.node, found.blocks),
+        };
         let mut index = leaf;
         while index != NONE {
             let node = &mut self.nodes[index as usize];
@@ -282,14 +285,11 @@ impl PrefixTree {
         freed
     }
 
-    /// Cuts `index` at block `at` and returns the node that ends there. The tail keeps its index,
-    /// so that requests standing on it need not know.
+    /// Cuts `index` at block `at` inside it and returns the node that ends there. The tail keeps its
+    /// index, so that requests standing on it need not know.
     fn split(&mut self, index: u32, at: u32) -> u32 {
         let node = &self.nodes[index as usize];
-        if at >= node.end {
-            return index;
-        }
-        debug_assert!(at > node.start);
+        debug_assert!(node.start < at && at < node.end);
         let head = Node {
             key: node.key,
             parent: node.parent,

@@ -104,6 +104,9 @@ impl ReplicaSpec {
     }
 }
 
+/// The first look at a request that nobody has reckoned yet.
+const NOT_KNOWN: u64 = 0;
+
 /// [`Replica::set_slowness`] of a server that is well.
 pub const FULL_SPEED: u64 = 1024;
 
@@ -147,8 +150,8 @@ pub struct Replica {
     turns: Vec<u32>,
     /// Blocks that were fetched for requests in the queue or are on their way.
     ahead: u64,
-    /// Requests that are still in the front end, in the order of their arrival in the queue.
-    arriving: VecDeque<u32>,
+    /// Requests that are still in the front end, and when each leaves it for the queue.
+    arriving: VecDeque<(SimTime, u32)>,
     /// Where tenants share fairly: what each was served.
     shares: Shares,
     /// When the front end is through with the requests it has.
@@ -258,7 +261,7 @@ impl Replica {
         (self.done, self.stall, self.taken_up) = (0, 0, 0);
         (self.admissions, self.share_per_token, self.own_tokens) = (0, 0, 0);
         self.token_ps_rest = 0;
-        self.usage.clear();
+        self.usage = Usage::default();
         self.gaps.clear();
         (self.clock, self.before) = (SimTime::ZERO, Account::default());
     }
@@ -344,7 +347,7 @@ impl Replica {
     pub fn submit(&mut self, spec: &ReplicaSpec, request: Request<'_>, now: SimTime) -> RequestId {
         let arrives = self.through_front_end(spec, &request, now);
         let id = self.enter(request, arrives);
-        self.arriving.push_back(id.slot);
+        self.arriving.push_back((arrives, id.slot));
         if self.arriving.len() == 1 {
             self.heed_arrival(spec);
         }
@@ -372,11 +375,11 @@ impl Replica {
     /// When the next request leaves the front end.
     #[inline(always)]
     fn next_arrival(&self) -> Option<SimTime> {
-        self.arriving.front().map(|&slot| self.sequences[slot as usize].submitted)
+        self.arriving.front().map(|&(at, _)| at)
     }
 
     /// Cuts the present leap where the scheduler looks at the next request from the front end, if it
-    /// could admit it then.
+    /// could admit it then. When that is, the request remembers, until something else is begun.
     #[inline(always)]
     fn heed_arrival(&mut self, spec: &ReplicaSpec) {
         // Where prompts are held back, one more may be what they wait for.
@@ -385,30 +388,31 @@ impl Replica {
             || spec.scheduling.overtakes();
         let room = self.running.len() < spec.batch_limit as usize || spec.scheduling.preempts();
         let admissible = heeded && room;
-        if admissible
-            && let Some(at) = self.next_arrival()
-            && let Activity::Leap { start, run, steps, .. } = self.activity
-        {
+        let Some(&(at, slot)) = self.arriving.front() else { return };
+        let mut look = NOT_KNOWN;
+        if admissible && let Activity::Leap { start, run, steps, .. } = self.activity {
             let passed = run.completed(at.since(start).0, steps);
-            let look = self.next_look(&spec.host, passed);
+            look = self.next_look(&spec.host, passed);
             self.cut(look - self.done);
         }
+        self.sequences[slot as usize].ready = look;
     }
 
     /// Takes requests that have left the front end before `now` into the queue, or, where the server
     /// is idle, those that leave it now, too: a boundary comes before what arrives at its instant.
     #[inline(always)]
     fn receive(&mut self, spec: &ReplicaSpec, now: SimTime) {
-        while let Some(at) = self.next_arrival()
-            && (at < now || at == now && self.is_idle())
-            && let Some(slot) = self.arriving.pop_front()
-        {
-            let passed = match self.activity {
-                Activity::Leap { start, run, steps, .. } => run.completed(at.since(start).0, steps),
-                _ => 0,
+        let idle = self.is_idle();
+        let due = |&mut (at, _): &mut (SimTime, u32)| at < now || at == now && idle;
+        while let Some((at, slot)) = self.arriving.pop_front_if(due) {
+            let ready = match (self.sequences[slot as usize].ready, self.activity) {
+                (NOT_KNOWN, Activity::Leap { start, run, steps, .. }) => {
+                    self.next_look(&spec.host, run.completed(at.since(start).0, steps))
+                }
+                (NOT_KNOWN, _) => self.next_look(&spec.host, 0),
+                (known, _) => known,
             };
             self.book_time(at);
-            let ready = self.next_look(&spec.host, passed);
             let sequence = &mut self.sequences[slot as usize];
             (sequence.phase, sequence.ready) = (Phase::Waiting, ready);
             self.fetching += usize::from(sequence.fetching);
@@ -431,8 +435,11 @@ impl Replica {
             return self.done;
         }
         let next = self.done + passed + 1 + u64::from(host.lookahead_steps);
-        let every = if self.batch.size > 0 { u64::from(host.poll_steps.max(1)) } else { 1 };
-        next.next_multiple_of(every)
+        match host.poll_steps {
+            0 | 1 => next,
+            every if self.batch.size > 0 => next.next_multiple_of(u64::from(every)),
+            _ => next,
+        }
     }
 
     /// Takes a request back from a settled server; it leaves at the next boundary, as [`Finished`]
@@ -444,7 +451,7 @@ impl Replica {
             return false;
         }
         if sequence.phase == Phase::Arriving {
-            self.arriving.retain(|&slot| slot != id.slot);
+            self.arriving.retain(|&(_, slot)| slot != id.slot);
             self.used_fetched(id.slot);
             self.vacate(id.slot);
             return true;
@@ -498,7 +505,6 @@ impl Replica {
                     Activity::Leap { start, run, fixed, host, bytes, steps: steps - done };
             }
         }
-        self.count_gaps();
     }
 
     /// Ends the present, settled leap after at most so many steps.
@@ -537,9 +543,17 @@ impl Replica {
                 self.leave(spec, slot, now, finished);
             }
         }
+        if !self.called.is_empty() {
+            self.answer_calls(spec, now, finished);
+        }
+        self.begin(spec, table, empty, now);
+    }
+
+    /// Requests that were cancelled leave, and those whose keys and values came decode.
+    #[cold]
+    fn answer_calls(&mut self, spec: &ReplicaSpec, now: SimTime, finished: &mut Vec<Finished>) {
         let mut called = std::mem::take(&mut self.called);
         for slot in called.drain(..) {
-            cold_path();
             let Sequence { phase, cancelled, .. } = self.sequences[slot as usize];
             if phase != Phase::Gone && cancelled {
                 self.leave(spec, slot, now, finished);
@@ -548,7 +562,6 @@ impl Replica {
             }
         }
         self.called = called;
-        self.begin(spec, table, empty, now);
     }
 
     /// A request is gone: its name means nothing from now on.

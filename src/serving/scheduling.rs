@@ -36,12 +36,12 @@ pub enum Scheduling {
 impl Scheduling {
     /// Whether a request can be taken up before one that came earlier.
     pub(super) fn overtakes(self) -> bool {
-        self != Self::Fcfs
+        !matches!(self, Self::Fcfs)
     }
 
     /// Whether it takes places away.
     pub(super) fn preempts(self) -> bool {
-        self == Self::Priority { preemption: true }
+        matches!(self, Self::Priority { preemption: true })
     }
 
     /// What the queue is sorted by, the least first; equal ones stay in order of arrival.

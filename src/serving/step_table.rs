@@ -11,11 +11,20 @@ const LONGEST_KNOWN: u32 = 1 << 15;
 /// costs a load.
 #[derive(Clone, Debug, Default)]
 pub struct StepTable {
+    decodes: Vec<DecodeCost>,
     tokens: Vec<StepCost>,
     head: Vec<StepCost>,
     draft_tokens: Vec<StepCost>,
     draft_head: Vec<StepCost>,
     prompts: Vec<PrefillCost>,
+}
+
+/// A step of so many decodes and nothing else, attention aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct DecodeCost {
+    pub(super) gpu: StepCost,
+    /// Host time, ps.
+    pub(super) host_ps: u64,
 }
 
 /// What `compute` says of `index`. What takes nothing counts as not computed yet.
@@ -35,14 +44,28 @@ where
     table[at]
 }
 
+/// GPU time of layers and head together.
+fn sum(body: StepCost, head: StepCost) -> StepCost {
+    StepCost { ps: (body.ps + head.ps).max(1), bytes: body.bytes + head.bytes }
+}
+
 impl StepTable {
+    /// A step of `requests` decodes, without drafts.
+    #[inline(always)]
+    pub(super) fn decode(&mut self, model: &StepModel, requests: u32) -> DecodeCost {
+        lookup(&mut self.decodes, requests, |n| DecodeCost {
+            gpu: sum(model.tokens(n), model.head(n)),
+            host_ps: model.host_ps(n),
+        })
+    }
+
     /// GPU time of a step, attention aside: `tokens` new ones, of which `emitting` requests sample
     /// from.
     #[inline(always)]
     pub(super) fn gpu(&mut self, model: &StepModel, tokens: u32, emitting: u32) -> StepCost {
         let body = lookup(&mut self.tokens, tokens, |n| model.tokens(n));
         let head = lookup(&mut self.head, emitting, |n| model.head(n));
-        StepCost { ps: (body.ps + head.ps).max(1), bytes: body.bytes + head.bytes }
+        sum(body, head)
     }
 
     /// Attention of `new` prompt tokens behind `cached` ones. Most often none are.
@@ -70,7 +93,7 @@ impl StepTable {
     ) -> StepCost {
         let body = model.mixed(decoding, new, passage);
         let head = lookup(&mut self.head, emitting, |n| model.head(n));
-        StepCost { ps: (body.ps + head.ps).max(1), bytes: body.bytes + head.bytes }
+        sum(body, head)
     }
 
     /// The same where `decoding` requests have drafts to verify, beside `new` prompt tokens of

@@ -6,8 +6,6 @@
 
 use std::hint::cold_path;
 
-use crate::foundations::histogram::Histogram;
-
 /// Fixed-point fraction bits of the time a token is charged.
 pub(super) const SHARE_BITS: u32 = 20;
 
@@ -69,10 +67,14 @@ impl Progression {
             (libm::sqrt(half * half + 2.0 * slope * gap_ps) - half) / slope
         };
         let mut steps = (guess as u64).min(limit);
-        while steps > 0 && self.elapsed(steps) > gap {
+        let (mut end, gap) = (self.sum(steps), u128::from(gap));
+        let step = |at: u64| u128::from(self.base) + u128::from(self.slope) * u128::from(at);
+        while end > gap && steps > 0 {
             steps -= 1;
+            end -= step(steps);
         }
-        while steps < limit && self.elapsed(steps + 1) <= gap {
+        while steps < limit && end + step(steps) <= gap {
+            end += step(steps);
             steps += 1;
         }
         steps
@@ -137,7 +139,7 @@ impl Counters {
 }
 
 /// Running sums of one replica since the start of the trial.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Time in steps, ps.
     pub busy_ps: u64,
@@ -171,8 +173,6 @@ pub struct Usage {
     pub counters: Counters,
     /// Time charged to requests, in ps x 2^20.
     pub charged: u128,
-    /// Gaps between tokens, ps.
-    pub inter_token: Histogram,
 }
 
 impl Usage {
@@ -199,14 +199,6 @@ impl Usage {
         self.preemptions += other.preemptions;
         self.counters.add(&other.counters);
         self.charged += other.charged;
-        self.inter_token.merge(&other.inter_token);
-    }
-
-    /// Forgets everything, keeping memory.
-    pub fn clear(&mut self) {
-        let mut inter_token = std::mem::take(&mut self.inter_token);
-        inter_token.reset();
-        *self = Self { inter_token, ..Self::default() };
     }
 }
 

@@ -16,67 +16,54 @@ pub(super) struct Boundary {
     pub(super) wakes: bool,
 }
 
-impl Boundary {
-    const NEVER: Self = Self { at: SimTime::MAX, wakes: true };
+/// A server's boundary and its place in the fleet in one number, which orders them.
+type Key = u128;
+
+/// No boundary, from here on.
+const NEVER: Key = key(Boundary { at: SimTime::MAX, wakes: true }, 0);
+
+#[inline(always)]
+const fn key(Boundary { at, wakes }: Boundary, server: usize) -> Key {
+    (at.0 as Key) << 64 | (wakes as Key) << 32 | server as Key
 }
 
 /// See the module's page.
 #[derive(Clone, Debug)]
 pub(super) struct Boundaries {
-    servers: Vec<Boundary>,
-    /// Of each match the winner, the final first; the matches below `m` are `2 m` and `2 m + 1`,
-    /// and behind the last match come the servers.
-    winners: Vec<u32>,
+    servers: usize,
+    /// The first of each match, the final at 1. Match `m` is between `2 m` and `2 m + 1`; behind the
+    /// last match come the servers themselves.
+    firsts: Vec<Key>,
 }
 
 impl Boundaries {
     /// Boundaries of so many servers, none of them set.
     pub(super) fn new(servers: usize) -> Self {
-        let mut new = Self { servers: vec![Boundary::NEVER; servers], winners: vec![0; servers] };
-        new.clear();
-        new
+        Self { servers, firsts: vec![NEVER; 2 * servers.max(1)] }
     }
 
     /// Forgets them all.
     pub(super) fn clear(&mut self) {
-        self.servers.fill(Boundary::NEVER);
-        for game in (1..self.servers.len()).rev() {
-            self.play(game);
-        }
+        self.firsts.fill(NEVER);
     }
 
     /// The first boundary, and whose it is.
     #[inline(always)]
     pub(super) fn first(&self) -> Option<(Boundary, usize)> {
-        let winner = match self.servers.len() {
-            0 | 1 => 0,
-            _ => self.winners[1] as usize,
-        };
-        let boundary = *self.servers.get(winner)?;
-        (boundary != Boundary::NEVER).then_some((boundary, winner))
+        let first = self.firsts[1];
+        let boundary = Boundary { at: SimTime((first >> 64) as u64), wakes: first >> 32 & 1 == 1 };
+        (first < NEVER).then_some((boundary, first as u32 as usize))
     }
 
     /// Sets or takes away the boundary of a server.
     #[inline(always)]
     pub(super) fn set(&mut self, server: usize, boundary: Option<Boundary>) {
-        let boundary = boundary.unwrap_or(Boundary::NEVER);
-        if std::mem::replace(&mut self.servers[server], boundary) == boundary {
-            return;
-        }
-        let mut game = (server + self.servers.len()) / 2;
-        while game > 0 {
-            self.play(game);
+        let mut first = boundary.map_or(NEVER, |boundary| key(boundary, server));
+        let mut game = self.servers + server;
+        while std::mem::replace(&mut self.firsts[game], first) != first && game > 1 {
+            first = first.min(self.firsts[game ^ 1]);
             game /= 2;
         }
-    }
-
-    #[inline(always)]
-    fn play(&mut self, game: usize) {
-        let count = self.servers.len();
-        let player = |at: usize| if at < count { self.winners[at] } else { (at - count) as u32 };
-        let (one, other) = (player(2 * game), player(2 * game + 1));
-        let key = |player: u32| (self.servers[player as usize], player);
-        self.winners[game] = if key(one) < key(other) { one } else { other };
     }
 }
 

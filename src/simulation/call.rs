@@ -240,6 +240,7 @@ impl World<'_> {
     }
 
     /// Sends the actor's call on its way to a pool.
+    #[inline(always)]
     pub(super) fn send(&mut self, actor: Handle, index: u16) {
         let (population, counted) = self.whose(actor);
         let found = &mut self.actors[actor];
@@ -524,6 +525,7 @@ impl World<'_> {
     }
 
     /// The answer is there: what the program does with it.
+    #[inline(always)]
     pub(super) fn go_on(&mut self, actor: Handle, reason: CallReason) {
         let Script::Program(program) = self.actors[actor].script else {
             return self.replay(actor);

@@ -7,7 +7,7 @@ use super::series::Series;
 use super::task_sample::TaskSample;
 use super::waste::{Waste, Wasted};
 use crate::foundations::SimTime;
-use crate::foundations::histogram::{MOST_COUNTED, MOST_SUMMED};
+use crate::foundations::histogram::{Histogram, MOST_COUNTED, MOST_SUMMED};
 use crate::serving::Usage;
 use crate::serving::endpoint::EndpointUsage;
 use crate::serving::link::LinkUsage;
@@ -201,6 +201,12 @@ impl AgentTally {
         kept.count([&mut self.call_latency, &mut self.queue_time, &mut self.ttft, &mut self.tpot]);
     }
 
+    /// Counts how long tool steps took.
+    #[inline(never)]
+    pub(super) fn count_tools(&mut self, kept: &mut Kept<1>) {
+        kept.count([&mut self.tool_time]);
+    }
+
     /// Counts what was observed of tasks: the figures of a row are in this order.
     #[inline(never)]
     pub(super) fn count_tasks(&mut self, kept: &mut Kept<TASK_FIGURES>) {
@@ -234,6 +240,8 @@ impl AgentTally {
 pub struct PoolTally {
     /// Sums over its replicas.
     pub usage: Usage,
+    /// Gaps between tokens, ps.
+    pub inter_token: Histogram,
     /// What tiers behind its memories did, the nearest first.
     pub tiers: [TierUsage; Level::COUNT],
     /// Calls that were answered.

@@ -303,6 +303,7 @@ impl Plan {
     }
 
     /// The longest context that the backend at a place takes.
+    #[inline]
     pub fn max_context(&self, place: u16) -> u32 {
         match self.backend(place) {
             Backend::Pool(pool) => {

@@ -1,4 +1,4 @@
-//! What is counted of a call that was answered and of a task that is over.
+//! What is counted of a call that was answered, of a tool step and of a task that is over.
 
 use super::actor::Call;
 use super::cause::Cause;
@@ -43,6 +43,14 @@ impl World<'_> {
         ]);
         if full {
             tally.count_calls(kept);
+        }
+    }
+
+    /// Counts a tool step that took so long, us.
+    pub(super) fn record_tools(&mut self, population: u16, spent: u64) {
+        let kept = &mut self.counters[usize::from(population)].tools_kept;
+        if kept.is_full_with([spent]) {
+            self.outcome.agents[usize::from(population)].count_tools(kept);
         }
     }
 

@@ -27,6 +27,7 @@ impl PoolState {
 impl World<'_> {
     /// What answers a call to the backend at a place; nothing where the pool there has too many
     /// requests already and no endpoint to send them on to.
+    #[inline(always)]
     pub(super) fn choose_backend(&mut self, actor: Handle, place: u16) -> Option<Backend> {
         let plan = self.plan;
         let place = match (plan.backend(place), &plan.geography) {

@@ -210,6 +210,7 @@ impl World<'_> {
     }
 
     /// Whether a call to a pool finds nobody, and need not wait for anybody.
+    #[inline]
     pub(super) fn turns_away(&self, pool: u16) -> bool {
         if let Some(side) = self.plan.pools[usize::from(pool)].prefill
             && self.turns_away(side.pool)

@@ -223,11 +223,12 @@ impl World<'_> {
         }
     }
 
+    #[inline(always)]
     fn behind_tools(&mut self, actor: Handle, step: &ToolStep) -> StepIndex {
         let spent = self.now.since(self.actors[actor].tools_since).as_us();
         let (population, counted) = self.whose(actor);
         if counted {
-            self.tally(population).tool_time.record(spent);
+            self.record_tools(population, spent);
         }
         if self.log.is_some() {
             self.log_tools(actor, step.tool);
@@ -421,10 +422,12 @@ impl World<'_> {
         }
     }
 
+    #[inline]
     pub(super) fn chance(&mut self, actor: Handle, probability: f64) -> bool {
         self.actors[actor].stream.as_mut().is_some_and(|stream| stream.uniform() < probability)
     }
 
+    #[inline]
     pub(super) fn choose(&mut self, actor: Handle, branch: &Branch) -> StepIndex {
         match (branch.certain(), &mut self.actors[actor].stream) {
             (Some(only), _) => only,

@@ -26,7 +26,7 @@ use super::slab::Slab;
 use super::timeouts::Timeouts;
 use crate::foundations::random::{Purpose, Streams, derive};
 use crate::foundations::time::PS_PER_S;
-use crate::foundations::{Calendar, EventKey, SimDuration, SimTime};
+use crate::foundations::{Calendar, EventKey, Histogram, SimDuration, SimTime};
 use crate::serving::endpoint::EndpointUsage;
 use crate::serving::step_table::StepTable;
 use crate::serving::{Endpoint, Finished, Replica, Router};
@@ -57,6 +57,8 @@ pub(super) struct PoolState {
     attended: bool,
     /// Mean time in service of late, ps; only where requests may overflow.
     pub(super) service_ps: f64,
+    /// Gaps between tokens, ps: of all replicas at once, so that few buckets are in use.
+    inter_token: Histogram,
     /// Usage up to the last sample, to take the next difference from.
     sampled: PoolBin,
 }
@@ -69,9 +71,10 @@ pub(super) struct PopulationState {
     pub(super) calls: CallMemory,
     /// Answers that its cache keeps.
     pub(super) answers: Answers,
-    /// What was observed of its latest calls and tasks and is not counted yet.
+    /// What was observed of its latest calls, tasks and tool steps and is not counted yet.
     pub(super) calls_kept: Kept<CALL_FIGURES>,
     pub(super) tasks_kept: Kept<TASK_FIGURES>,
+    pub(super) tools_kept: Kept<1>,
     /// The client behind the arrival that is due.
     client: u32,
 }
@@ -158,6 +161,7 @@ impl<'p> World<'p> {
                 tiers: None,
                 attended: false,
                 service_ps: 0.0,
+                inter_token: Histogram::default(),
                 sampled: PoolBin::default(),
             });
         }
@@ -289,6 +293,7 @@ impl<'p> World<'p> {
             (state.charged_pico, state.accrued_pico, state.calls) = (0, 0, 0);
             (state.fleet, state.service_ps) = (None, 0.0);
             state.tiers = PoolTiers::of(pool);
+            state.inter_token.reset();
             state.sampled = PoolBin::default();
             let prefills =
                 |other: &Pool| other.prefill.is_some_and(|p| usize::from(p.pool) == index);
@@ -371,8 +376,11 @@ impl<'p> World<'p> {
         let pool = self.pool_of_replica[index];
         let spec = &plan.pools[pool as usize].replica;
         let mut finished = std::mem::take(&mut self.finished);
-        let table = &mut self.pools[pool as usize].table;
-        self.replicas[index].step(spec, table, self.now, &mut finished);
+        let (state, replica) = (&mut self.pools[pool as usize], &mut self.replicas[index]);
+        replica.step(spec, &mut state.table, self.now, &mut finished);
+        if replica.has_gaps() {
+            replica.count_gaps(&mut state.inter_token);
+        }
         self.log_boundary(index);
         self.follow(index);
         if self.pools[pool as usize].attended {
@@ -415,6 +423,7 @@ impl<'p> World<'p> {
             let mut sum = PoolBin::default();
             for replica in &mut self.replicas[state.replicas.clone()] {
                 replica.settle(&plan.pools[index].replica, self.now);
+                replica.count_gaps(&mut state.inter_token);
                 sum.add(replica.usage());
             }
             if let Some(fleet) = &mut state.fleet {
@@ -448,6 +457,7 @@ impl<'p> World<'p> {
             let accrued_pico = self.accrued_pico(index);
             let state = &mut self.pools[index];
             (state.charged_pico, state.accrued_pico, state.calls) = (0, accrued_pico, 0);
+            state.inter_token.reset();
             state.sampled = PoolBin::default();
             state.fleet.iter_mut().for_each(|fleet| fleet.start_measuring());
             state.tiers.iter_mut().for_each(|tiers| tiers.start_measuring(self.now));
@@ -482,6 +492,7 @@ impl<'p> World<'p> {
                 tally.usage.add(replica.usage());
                 tally.evicted_blocks += replica.kv().evicted_blocks();
             }
+            tally.inter_token.merge(&self.pools[index].inter_token);
             if let Some(tiers) = &mut self.pools[index].tiers {
                 tally.tiers = tiers.usage(self.now);
             }
@@ -564,6 +575,7 @@ impl<'p> World<'p> {
         for (state, tally) in self.counters.iter_mut().zip(&mut self.outcome.agents) {
             tally.count_calls(&mut state.calls_kept);
             tally.count_tasks(&mut state.tasks_kept);
+            tally.count_tools(&mut state.tools_kept);
         }
         let empty = TrialOutcome::empty(self.plan, 0);
         std::mem::replace(&mut self.outcome, empty)

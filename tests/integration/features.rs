@@ -228,7 +228,7 @@ fn response_cache() {
 #[test]
 fn disaggregation() {
     let found = outcomes("disaggregation", &["run.horizon=\"12 min\""]);
-    let gap = |name: &str| found[name].pools[0].usage.inter_token.quantile(0.99) as f64 / 1e12;
+    let gap = |name: &str| found[name].pools[0].inter_token.quantile(0.99) as f64 / 1e12;
     assert!(gap("base") > 0.3 && gap("split") < 0.027, "{} {}", gap("base"), gap("split"));
     let later = ttft_s(&found["split"], 0.5) - ttft_s(&found["base"], 0.5);
     assert!((0.03..0.3).contains(&later), "{later}");

@@ -8,7 +8,7 @@ mod workload;
 
 use std::collections::VecDeque;
 
-use tokenfleet::foundations::SimTime;
+use tokenfleet::foundations::{Histogram, SimTime};
 use tokenfleet::serving::step_table::StepTable;
 use tokenfleet::serving::usage::Counter;
 use tokenfleet::serving::{Finished, Replica, ReplicaSpec, Request, Stage};
@@ -59,6 +59,12 @@ fn serve(spec: &ReplicaSpec, jobs: &[Job]) -> (Replica, Vec<Finished>) {
     (server, finished)
 }
 
+fn gaps(server: &mut Replica) -> Histogram {
+    let mut gaps = Histogram::default();
+    server.count_gaps(&mut gaps);
+    gaps
+}
+
 #[test]
 fn leaps_give_the_bits_of_single_steps() {
     let mut displacements = 0;
@@ -66,17 +72,21 @@ fn leaps_give_the_bits_of_single_steps() {
     for seed in 0..3_000 {
         let (spec, jobs) = random_case(seed);
         let reference = serve_by_reference(&spec, &jobs);
-        let (server, finished) = serve(&spec, &jobs);
+        let (mut server, finished) = serve(&spec, &jobs);
         let pairs = finished.iter().zip(&reference.finished);
         if let Some((ours, theirs)) = pairs.into_iter().find(|(ours, theirs)| ours != theirs) {
             panic!("workload {seed}: {ours:#?}\nby single steps: {theirs:#?}");
         }
         assert_eq!(finished.len(), reference.finished.len(), "requests of workload {seed}");
-        let usage = server.usage();
+        let usage = *server.usage();
         assert_eq!(usage.busy_ps, reference.busy_ps, "time in steps of workload {seed}");
         assert_eq!(usage.batch_ps, reference.batch_ps, "batch of workload {seed}");
         assert_eq!(usage.kv_token_ps, reference.kv_token_ps >> 20, "memory of workload {seed}");
-        assert_eq!(usage.inter_token.count(), reference.gaps.len() as u64);
+        let theirs = reference.gaps.iter().fold(Histogram::default(), |mut all, &gap| {
+            all.record(gap);
+            all
+        });
+        assert_eq!(gaps(&mut server), theirs, "gaps of workload {seed}");
         assert_eq!(server.kv().available(), reference.kv.available());
         assert_eq!(server.kv().evicted_blocks(), reference.kv.evicted_blocks());
         assert!(server.kv().is_conserved(0), "blocks of workload {seed}");
@@ -100,11 +110,12 @@ fn cutting_every_leap_changes_nothing() {
     for seed in 0..500 {
         let (spec, jobs) = random_case(seed);
         let single = ReplicaSpec { longest_leap: 1, ..spec.clone() };
-        let (leaping, fast) = serve(&spec, &jobs);
-        let (stepping, slow) = serve(&single, &jobs);
+        let (mut leaping, fast) = serve(&spec, &jobs);
+        let (mut stepping, slow) = serve(&single, &jobs);
         assert!(fast == slow, "requests of workload {seed}");
-        let mut usage = leaping.usage().clone();
+        let mut usage = *leaping.usage();
         usage.leaps = stepping.usage().leaps;
         assert!(&usage == stepping.usage(), "usage of workload {seed}");
+        assert_eq!(gaps(&mut leaping), gaps(&mut stepping), "gaps of workload {seed}");
     }
 }

@@ -1,7 +1,7 @@
 //! Outcomes of trials that never ran, for tests of what is made of outcomes: they stay the same
 //! when the simulation learns something.
 
-use tokenfleet::foundations::{Law, Purpose, SimDuration, SimTime, Stream, Streams};
+use tokenfleet::foundations::{Histogram, Law, Purpose, SimDuration, SimTime, Stream, Streams};
 use tokenfleet::serving::Usage;
 use tokenfleet::simulation::observations::Observations;
 use tokenfleet::simulation::outcome::{AgentTally, Conservation, PoolTally};
@@ -120,7 +120,7 @@ pub(crate) fn outcome(plan: &Plan, trial: u64, queue: u64) -> TrialOutcome {
     let charged: u128 = agents.iter().map(|agent| agent.charged_pico).sum();
     let (started, finished) = (sum(|agent| agent.started), sum(|agent| agent.finished_in_window));
     let pool = |pool: &tokenfleet::simulation::plan::Pool| {
-        let mut usage = Usage {
+        let usage = Usage {
             busy_ps: (972 * S) as u64,
             gpu_ps: (864 * S) as u64,
             steps: 80_000,
@@ -136,12 +136,14 @@ pub(crate) fn outcome(plan: &Plan, trial: u64, queue: u64) -> TrialOutcome {
             preemptions: queue,
             ..Usage::default()
         };
+        let mut inter_token = Histogram::default();
         for gap in 0..2_000 {
-            usage.inter_token.record_n(11_000_000_000 + gap * 1_500_000, 40 - gap / 50);
+            inter_token.record_n(11_000_000_000 + gap * 1_500_000, 40 - gap / 50);
         }
         let spent = pool.usd_per_replica_h * f64::from(pool.replicas) * WINDOW_S / 3600.0;
         PoolTally {
             usage,
+            inter_token,
             calls: sum(|agent| agent.calls),
             spent_pico: (spent * 1e12) as u128,
             charged_pico: charged,

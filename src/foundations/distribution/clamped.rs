@@ -57,7 +57,12 @@ impl Distribution for Clamped {
 
     #[inline]
     fn draw(&self, u: f64) -> f64 {
-        self.law.draw(u).clamp(self.low, self.high)
+        // Tokens are drawn most often, by rounded laws between bounds.
+        let drawn = match &self.law {
+            Law::Rounded(law) => law.draw(u),
+            law => law.draw(u),
+        };
+        drawn.clamp(self.low, self.high)
     }
 
     fn inverts(&self) -> bool {

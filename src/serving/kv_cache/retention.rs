@@ -1,6 +1,7 @@
 //! What a memory does about context that nobody stands on where lower tiers stand behind it: it tells
 //! what it forgets and what was computed, pins and gives up, and takes in what was fetched.
 
+use std::hint::cold_path;
 use std::ops::Range;
 
 use super::KvCache;
@@ -141,10 +142,12 @@ impl KvCache {
     }
 
     /// Tells that the first `computed` tokens of a context are here or were.
+    #[inline(always)]
     pub fn tell_computed(&mut self, pieces: &[Piece], computed: u32) {
         let Some(retained) = self.retained.as_mut().filter(|some| some.rules.tells_computed) else {
             return;
         };
+        cold_path();
         let first = retained.moved.len();
         let mut start = 0;
         for (at, piece) in pieces.iter().enumerate() {

@@ -1,8 +1,9 @@
-//! What a replica has in hand, and what it has been paid for.
+//! What a replica has in hand, what it has been paid for, and the gaps between its tokens.
 
-use super::{Replica, ReplicaSpec};
+use super::{GAPS, Replica, ReplicaSpec};
+use crate::foundations::Histogram;
 use crate::serving::sequence::Phase;
-use crate::serving::usage::SHARE_BITS;
+use crate::serving::usage::{SHARE_BITS, Usage};
 
 /// What a replica has in hand; for checking that nothing was lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +21,22 @@ impl Replica {
     pub fn start_measuring(&mut self) {
         self.before.busy_ps += u128::from(self.usage.busy_ps);
         self.before.charged_ps += u128::from(self.usage.charged_ps());
-        self.usage.clear();
+        self.usage = Usage::default();
         self.gaps.clear();
+    }
+
+    /// Whether gaps between tokens wait to be counted in some number.
+    #[inline(always)]
+    pub fn has_gaps(&self) -> bool {
+        self.gaps.len() >= GAPS
+    }
+
+    /// Counts the gaps between tokens that are not counted yet, ps.
+    #[inline(never)]
+    pub fn count_gaps(&mut self, into: &mut Histogram) {
+        for [first, growth, steps, requests] in self.gaps.drain(..) {
+            into.record_progression(first, growth, steps, requests);
+        }
     }
 
     /// What it has in hand, as of the last settled boundary.

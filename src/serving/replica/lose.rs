@@ -13,7 +13,7 @@ impl Replica {
         self.settle(spec, now);
         self.activity = Activity::Idle;
         self.chunks.clear();
-        while let Some(slot) = self.arriving.pop_front() {
+        while let Some((_, slot)) = self.arriving.pop_front() {
             let sequence = &mut self.sequences[slot as usize];
             sequence.phase = Phase::Waiting;
             self.fetching += usize::from(sequence.fetching);

@@ -117,11 +117,11 @@ impl Replica {
         /// Share of the token budget that is enough to go ahead, as TensorRT-LLM's scripts set it.
         const ENOUGH: f64 = 0.9;
         let wait = u64::from(spec.host.batch_wait_steps);
-        let Some((_, first)) = self.first_there() else { return 0 };
         if wait == 0 || self.batch.size == 0 || spec.scheduling.overtakes() {
             return 0;
         }
         cold_path();
+        let Some((_, first)) = self.first_there() else { return 0 };
         let prompts = self.waiting.iter().map(|&slot| &self.sequences[slot as usize]);
         let prompts = prompts.filter(|sequence| !sequence.fetching);
         let ready = prompts.take_while(|sequence| sequence.ready <= self.done);

@@ -2,7 +2,7 @@
 
 use std::hint::cold_path;
 
-use super::{Activity, FULL_SPEED, GAPS, Gaps, Replica, ReplicaSpec};
+use super::{Activity, FULL_SPEED, Replica, ReplicaSpec};
 use crate::foundations::random::uniform;
 use crate::foundations::{SimDuration, SimTime};
 use crate::serving::batch::TOKEN_BITS;
@@ -35,11 +35,12 @@ impl Replica {
             .batch
             .undisturbed(blocks, |slot, ticket| alive(sequences, slot, ticket))
             .clamp(1, longest);
+        let plain = table.decode(&spec.model, size);
         let gpu = match &spec.speculation {
-            None => table.gpu(&spec.model, size, size),
+            None => plain.gpu,
             Some(some) => table.speculated(&spec.model, some, size, 0, 0),
         };
-        let host = self.slowed(spec.model.host_ps(size));
+        let host = self.slowed(plain.host_ps);
         let attention = self.batch.attention(&spec.model);
         // What slowness adds to attention is shared like all else.
         let fixed = self.slowed(gpu.ps + attention.base) - attention.base + host;
@@ -88,24 +89,9 @@ impl Replica {
             flops + u128::from(steps) * u128::from(size) * u128::from(spec.request_flops());
         usage.bytes += traffic + u128::from(steps) * u128::from(bytes);
         let first_gap = run.base + std::mem::take(&mut self.stall);
-        self.keep_gaps([first_gap, run.slope, steps, size]);
+        self.gaps.push([first_gap, run.slope, steps, size]);
         self.done += steps;
         self.share_per_token += per_token * u128::from(steps);
-    }
-
-    #[inline(always)]
-    fn keep_gaps(&mut self, gaps: Gaps) {
-        self.gaps.push(gaps);
-        if self.gaps.len() == GAPS {
-            self.count_gaps();
-        }
-    }
-
-    #[inline(never)]
-    pub(super) fn count_gaps(&mut self) {
-        for [first, growth, steps, requests] in self.gaps.drain(..) {
-            self.usage.inter_token.record_progression(first, growth, steps, requests);
-        }
     }
 
     /// KV tokens of running requests over the next steps, x time.
@@ -177,7 +163,7 @@ impl Replica {
         // Without a captured graph the host may be slower than the device; it runs beside it.
         let gpu_ps = self.slowed(gpu.ps + attention_ps + delay_ps);
         let host_ps = self.slowed(model.prefill_host_ps(beside * spec.width() + new));
-        let length = gpu_ps.max(host_ps) + self.slowed(model.host_ps(beside));
+        let length = gpu_ps.max(host_ps) + self.slowed(table.decode(model, beside).host_ps);
         Activity::Mixed { start: now, length, gpu_ps, attention_ps, bytes: gpu.bytes, decoding }
     }
 
@@ -197,8 +183,6 @@ impl Replica {
         let size = if decoding { present } else { 0 };
         let new: u64 = self.chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
         let per_token = share_of(length - attention_ps, size + new);
-        let prefill_flops: u128 =
-            self.chunks.iter().map(|chunk| u128::from(chunk.attention.flops)).sum();
         let kv_token_ps = self.kv_token_ps(Progression { base: length, slope: 0 }, 1);
         self.done += 1;
         let usage = &mut self.usage;
@@ -207,13 +191,13 @@ impl Replica {
         usage.batch_ps += u128::from(present) * u128::from(length);
         usage.kv_token_ps += kv_token_ps;
         usage.prefill_tokens += new;
-        usage.flops += prefill_flops + u128::from(new) * u128::from(model.prompt_token_flops());
+        usage.flops += u128::from(new) * u128::from(model.prompt_token_flops());
         usage.bytes += u128::from(bytes);
         if decoding {
             let (flops, traffic) = self.batch.attention_work(model, 1);
             usage.flops += flops + u128::from(size) * u128::from(spec.request_flops());
             usage.bytes += traffic;
-            self.keep_gaps([length, 0, 1, size]);
+            self.gaps.push([length, 0, 1, size]);
             self.share_per_token += per_token;
             self.usage.output_tokens += self.advance_batch(spec, 1);
         } else if present > 0 {
@@ -221,6 +205,7 @@ impl Replica {
         }
         let mut chunks = std::mem::take(&mut self.chunks);
         for Chunk { slot, tokens, attention } in chunks.drain(..) {
+            self.usage.flops += u128::from(attention.flops);
             let sequence = &mut self.sequences[slot as usize];
             sequence.computed += tokens;
             sequence.share +=
@@ -230,8 +215,13 @@ impl Replica {
             }
         }
         self.chunks = chunks;
+        // Prompts are taken in turn, so those that are through stand in front.
         let sequences = &self.sequences;
-        self.prefilling.retain(|&slot| sequences[slot as usize].phase == Phase::Prefill);
+        let computes = |&slot: &u32| sequences[slot as usize].phase == Phase::Prefill;
+        while self.prefilling.front().is_some_and(|slot| !computes(slot)) {
+            self.prefilling.pop_front();
+        }
+        debug_assert!(self.prefilling.iter().all(computes), "a prompt was overtaken");
     }
 
     /// The prompt is computed and gives one token; the rest is decoded.

@@ -106,6 +106,8 @@ pub(super) struct Reference {
     pub(super) batch_ps: u128,
     pub(super) kv_token_ps: u128,
     pub(super) gaps: Vec<u64>,
+    /// Time that those who decode have been held up by steps of prompts alone.
+    stall: u64,
 }
 
 impl Reference {
@@ -133,6 +135,7 @@ impl Reference {
             batch_ps: 0,
             kv_token_ps: 0,
             gaps: Vec::new(),
+            stall: 0,
         }
     }
 
@@ -354,7 +357,8 @@ impl Reference {
         self.kv_token_ps += u128::from((tokens << 20) + beyond) * u128::from(self.step_ps);
         self.done += 1;
         if self.with_batch {
-            self.gaps.extend((0..decoding).map(|_| self.step_ps));
+            let gap = self.step_ps + std::mem::take(&mut self.stall);
+            self.gaps.extend((0..decoding).map(|_| gap));
             self.kv.take(self.blocks_for_decoding());
             for sequence in self.running.iter_mut().filter(|s| s.decoding) {
                 if self.spec.speculation.is_some() {
@@ -367,6 +371,8 @@ impl Reference {
                 sequence.stored += 1;
                 sequence.produced += 1;
             }
+        } else if decoding > 0 {
+            self.stall += self.step_ps;
         }
         let chunks = std::mem::take(&mut self.chunks);
         for (tag, tokens) in chunks {
