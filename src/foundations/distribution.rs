@@ -250,6 +250,7 @@ impl Law {
             Self::Lognormal(_) | Self::Exponential(_) | Self::Gamma(_) => return None,
             Self::Truncated(law) if law.is_proper() => return None,
             Self::Clamped(law) => return law.only(),
+            Self::Empirical(law) => return law.only(),
             _ => {}
         }
         let (low, high) = self.support();

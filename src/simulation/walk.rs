@@ -4,9 +4,9 @@ use super::actor::{Actor, OnWake, Script};
 use super::cause::Cause;
 use super::event::{Event, Handle};
 use super::world::{Errand, World};
+use crate::foundations::SimDuration;
 use crate::foundations::distribution::Law;
 use crate::foundations::random::{Purpose, derive};
-use crate::foundations::{SimDuration, whole};
 use crate::workload::program::{
     Branch, Join, LoopStep, ModelChoice, Program, SpawnStep, Step, StepIndex, StepKind, ToolStep,
 };
@@ -16,7 +16,7 @@ const MOST_IDLE_STEPS: u32 = 100_000;
 
 /// A drawn number of tokens or things: rounded, never negative, never past a `u32`.
 pub(super) fn count(drawn: f64) -> u32 {
-    whole(drawn).min(u32::MAX.into()) as u32
+    (drawn + 0.5) as u32
 }
 
 impl World<'_> {

@@ -33,6 +33,8 @@ pub struct Empirical {
     /// Of each cell, and of the one behind the last: the first point that is not below it, but the
     /// very first.
     guide: Box<[u32]>,
+    /// The value, where there is only one.
+    only: Option<f64>,
 }
 
 /// Most cells of a guide.
@@ -72,7 +74,8 @@ impl Law {
         let cells = (4 * points.len()).next_power_of_two().min(MOST_CELLS);
         let beyond = |cell| points.partition_point(|point| point.0 < cell as f64 / cells as f64);
         let guide = (0..=cells).map(|cell| beyond(cell).max(1) as u32).collect();
-        Self::Empirical(Arc::new(Empirical { points: points.into(), guide })).finite()
+        let only = (first.1 == last.1).then_some(first.1);
+        Self::Empirical(Arc::new(Empirical { points: points.into(), guide, only })).finite()
     }
 
     /// From observations: the i-th smallest of n stands at probability `(i - 1)/(n - 1)`.
@@ -90,6 +93,14 @@ impl Law {
         let points: Vec<(f64, f64)> =
             sorted.into_iter().enumerate().map(|(i, value)| (i as f64 / last, value)).collect();
         Self::empirical(&points)
+    }
+}
+
+impl Empirical {
+    /// The value, where there is only one.
+    #[inline]
+    pub(super) fn only(&self) -> Option<f64> {
+        self.only
     }
 }
 

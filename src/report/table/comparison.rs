@@ -259,10 +259,12 @@ fn legend(comparison: &Comparison<'_>, main: &Measure, style: Style) -> String {
     let gains = gains.map(Contrast::pairing_gain).filter(|gain| gain.is_finite());
     let least = gains.fold(f64::INFINITY, f64::min);
     if least.is_finite() && least >= 1.0 {
-        let times = roughly(Unit::Ratio, Some(least));
+        let times = match roughly(Unit::Ratio, Some(least)) {
+            one if one == "1" => String::new(),
+            times => format!("{times} times "),
+        };
         text.push_str(&format!(
-            "Every variant had the same tasks: separate ones would leave {} {times} times as \
-             unsure.",
+            "Every variant had the same tasks: separate ones would leave {} {times}as unsure.",
             noun(main)
         ));
     }

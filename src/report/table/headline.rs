@@ -123,8 +123,13 @@ pub(super) fn of_many(answers: &Answers<'_>) -> String {
         .filter_map(|other| Some((other.plan.name.as_str(), cost(other)? / least)))
         .enumerate()
         .map(|(at, (name, factor))| {
-            let (verb, end) = if at == 0 { ("costs ", " as much") } else { ("", "") };
-            format!("{name} {verb}{} times{end}", roughly(Unit::Ratio, Some(factor)))
+            let verb = if at == 0 { "costs " } else { "" };
+            let times = match (roughly(Unit::Ratio, Some(factor)), at) {
+                (one, _) if one == "1" => "as much".to_owned(),
+                (times, 0) => format!("{times} times as much"),
+                (times, _) => format!("{times} times"),
+            };
+            format!("{name} {verb}{times}")
         })
         .collect();
     if !factors.is_empty() {
