@@ -390,16 +390,39 @@ precision = { weights = "fp8", kv = "fp8" }
         let actors: std::collections::BTreeSet<u64> = calls.iter().map(|call| call.actor).collect();
         assert_eq!((trace.roots.len(), trace.sessions.len()), (roots.len(), actors.len()));
         assert!(roots.len() < actors.len());
+        // A pause behind sub-agents counts from the last of them, not from the call before them.
+        let pauses = |trace: &Trace| {
+            let of = |session: u32| {
+                let actions = trace.actions_of(session).iter();
+                let calls = actions.filter_map(|action| match action.step {
+                    RecordedStep::Call(call) => Some((call, action.delay.as_s())),
+                    RecordedStep::Spawn(_) => None,
+                });
+                calls.map(|(call, pause)| (trace.calls[call as usize].input, pause)).collect()
+            };
+            let mut all: Vec<Vec<(u32, f64)>> = (0..trace.sessions.len() as u32).map(of).collect();
+            all.sort_by(|a, b| a.partial_cmp(b).unwrap());
+            all.concat()
+        };
+        let (own, read) = (pauses(&as_own_sessions(&calls)), pauses(&trace));
+        assert_eq!(own.len(), read.len());
+        for (own, read) in own.iter().zip(&read) {
+            assert!(own.0 == read.0 && (own.1 - read.1).abs() < 1e-6, "{own:?} {read:?}");
+        }
+    }
+
+    fn as_own_sessions(calls: &[LoggedCall]) -> Trace {
+        let mut trace = Assembler::new("t");
+        let (version, scope) = (VERSION, KeyScope::Global);
+        trace.begin(&Header { version, source: "x".into(), scope, block_size: 1 }).unwrap();
+        sessions(calls).into_iter().for_each(|session| trace.session(session).unwrap());
+        trace.finish(Ending::default()).unwrap()
     }
 
     #[test]
     fn own_sessions_give_back_the_simulated_clock() {
         let (_, calls) = simulated();
-        let mut trace = Assembler::new("t");
-        let (version, scope) = (VERSION, KeyScope::Global);
-        trace.begin(&Header { version, source: "x".into(), scope, block_size: 1 }).unwrap();
-        sessions(&calls).into_iter().for_each(|session| trace.session(session).unwrap());
-        let trace = trace.finish(Ending::default()).unwrap();
+        let trace = as_own_sessions(&calls);
         assert_eq!(sizes(&trace), sizes_of(&calls));
         // A session's agent makes its calls when it made them: starts, pauses and service add up.
         let first = calls.iter().min_by_key(|call| call.since).unwrap();

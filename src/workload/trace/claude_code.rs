@@ -13,7 +13,9 @@
 //! `t - duration_ms` lies 0.1 to 1.1 s behind the end of the parent's call that spawned it, and the
 //! parent's next call begins after `t`. (Taken as the spawn, `t` would put that call before the end
 //! of what it waited for.) A file that writes the spawn instead is recognised by `t - duration_ms`
-//! lying before the end of the parent's call.
+//! lying before the end of the parent's call. Times of a sub-agent's calls count from its spawn; a
+//! session in which a sub-agent's first call lies behind its whole duration counts them from the
+//! session's start.
 //!
 //! Source: <https://github.com/callanjfox/kv-cache-tester> (739 sessions, Apache-2.0); the cap on
 //! idle gaps is that of <https://github.com/SemiAnalysisAI/InferenceX> `utils/agentic`.

@@ -17,6 +17,8 @@ pub(super) struct Builder<'s> {
     /// What all sessions agree in.
     header: Option<Header>,
     has_calls: bool,
+    /// Whether calls of sub-agents carry times of their session rather than of their spawn.
+    on_session_clock: bool,
     pub(super) counts: Counts,
 }
 
@@ -33,6 +35,19 @@ struct Child<'a> {
     at: At<'a>,
     spawn: f64,
     end: f64,
+}
+
+/// Whether some sub-agent's first call lies behind its whole duration, and not before its session
+/// could have spawned it: its times are then those of the session.
+fn on_session_clock(requests: &[Entry]) -> bool {
+    requests.iter().any(|entry| {
+        let Some(inner) = &entry.requests else { return false };
+        let span = entry.duration_ms.map(|ms| ms / 1000.0).zip(inner.first().map(|first| first.t));
+        let shows = span.is_some_and(|(duration, first)| {
+            first > duration + CLOCK_S && first >= entry.t - duration - CLOCK_S
+        });
+        shows || on_session_clock(inner)
+    })
 }
 
 impl<'a> At<'a> {
@@ -52,7 +67,8 @@ impl<'a> At<'a> {
 
 impl<'s> Builder<'s> {
     pub(super) fn new(options: ClaudeCodeOptions, sink: &'s mut dyn Sink) -> Self {
-        Self { sink, options, header: None, has_calls: false, counts: Counts::default() }
+        let (header, counts) = (None, Counts::default());
+        Self { sink, options, header, has_calls: false, on_session_clock: false, counts }
     }
 
     /// Adds a session that stands at `place`.
@@ -82,7 +98,8 @@ impl<'s> Builder<'s> {
                 self.header = Some(header);
             }
         }
-        let actions = self.session(&requests, block_size, false, &at)?;
+        self.on_session_clock = on_session_clock(&requests);
+        let actions = self.session(&requests, block_size, None, &at)?;
         if actions.is_empty() {
             self.counts.empty_sessions += 1;
             return Ok(());
@@ -101,20 +118,21 @@ impl<'s> Builder<'s> {
         Ok(Ending { clock_grid_s: 0.0, notes: self.counts.notes() })
     }
 
-    /// What a session does, its sub-agents included.
+    /// What a session does, its sub-agents included; a sub-agent was `spawned` at a time on the
+    /// clock of its own calls.
     fn session(
         &mut self,
         requests: &[Entry],
         block_size: u32,
-        is_child: bool,
+        spawned: Option<f64>,
         at: &At<'_>,
     ) -> Result<Vec<Action>, TraceError> {
+        let is_child = spawned.is_some();
         let mut actions = Vec::new();
         let mut children = Vec::new();
         let mut previous: Option<&Entry> = None;
-        // When the last action ended, where that is known. A session's clock starts with it, a
-        // sub-agent's with its spawn.
-        let mut end = if is_child { Some(0.0) } else { requests.first().map(|first| first.t) };
+        // When the last action ended, where that is known.
+        let mut end = spawned.or(requests.first().map(|first| first.t));
         for (index, entry) in requests.iter().enumerate() {
             let here = at.request(index);
             if entry.kind == EntryType::Subagent {
@@ -201,10 +219,17 @@ impl<'s> Builder<'s> {
         let last_end = last_end.map(|call| call.end().unwrap_or(call.t));
         let duration = entry.duration_ms.map(|ms| ms / 1000.0).or(last_end).unwrap_or(0.0);
         let spawner_end = previous.map_or(0.0, |call| call.end().unwrap_or(call.t));
-        let stamped_at_end = entry.t - duration >= spawner_end - CLOCK_S;
+        let first = requests.first().filter(|_| self.on_session_clock).map(|first| first.t);
+        let stamped_at_end = match first {
+            Some(first) => first < entry.t - CLOCK_S,
+            None => entry.t - duration >= spawner_end - CLOCK_S,
+        };
         self.counts.stamped_at_spawn += u64::from(!stamped_at_end);
+        self.counts.on_session_clock += u64::from(self.on_session_clock);
         let spawn = if stamped_at_end { entry.t - duration } else { entry.t };
-        Ok(Child { entry, requests, at, spawn, end: spawn + last_end.unwrap_or(duration) })
+        let behind_spawn = if self.on_session_clock { 0.0 } else { spawn };
+        let end = last_end.map_or(spawn + duration, |end| behind_spawn + end);
+        Ok(Child { entry, requests, at, spawn, end })
     }
 
     /// Adds the sub-agents that wait in `children`, one action for those that overlap in time;
@@ -232,7 +257,8 @@ impl<'s> Builder<'s> {
             }
             let mut sessions = Vec::with_capacity(wave.len());
             for child in wave {
-                let actions = self.session(child.requests, block_size, true, &child.at)?;
+                let spawned = if self.on_session_clock { child.spawn } else { 0.0 };
+                let actions = self.session(child.requests, block_size, Some(spawned), &child.at)?;
                 let start = SimDuration::from_s_saturating(child.spawn - spawn).as_s();
                 let name = child.entry.agent_id.clone();
                 let start_s = Some(start);

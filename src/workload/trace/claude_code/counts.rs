@@ -17,6 +17,7 @@ pub(super) struct Counts {
     pub(super) no_output: u64,
     pub(super) uncovered: u64,
     pub(super) stamped_at_spawn: u64,
+    pub(super) on_session_clock: u64,
     no_think_time: u64,
     unknown: u64,
     overlapped: u64,
@@ -67,6 +68,7 @@ impl Counts {
             (self.unknown, "pauses were unknown: replayed as none"),
             (self.overlapped, "actions began before the one they waited for ended: no pause"),
             (self.stamped_at_spawn, "sub-agents carry the time of their spawn, not of their end"),
+            (self.on_session_clock, "sub-agents carry times of their session, not of their spawn"),
         ];
         let mut notes: Vec<String> = counted
             .iter()

@@ -201,6 +201,35 @@ fn the_time_of_a_spawn_is_recognised() {
 }
 
 #[test]
+fn times_of_the_session_in_sub_agents_are_recognised() {
+    // The same session as a file whose sub-agents tell their session's times, stamped at their
+    // spawn or at their end.
+    for at_end in [true, false] {
+        let mut file: Value = serde_json::from_str(TWO_WAVES).unwrap();
+        for entry in file["requests"].as_array_mut().unwrap() {
+            if raw_is_subagent(entry) {
+                let spawn = seconds(&entry["t"]) - seconds(&entry["duration_ms"]) / 1e3;
+                for inner in entry["requests"].as_array_mut().unwrap() {
+                    inner["t"] = (seconds(&inner["t"]) + spawn).into();
+                }
+                if !at_end {
+                    entry["t"] = spawn.into();
+                }
+            }
+        }
+        let (ours, theirs) = (read_str(&file.to_string()).unwrap(), read_str(TWO_WAVES).unwrap());
+        let clock = "4 sub-agents carry times of their session, not of their spawn";
+        assert_eq!(ours.notes.last().map(String::as_str), Some(clock));
+        assert_eq!(ours.sessions.len(), theirs.sessions.len());
+        for (ours, theirs) in ours.actions.iter().zip(&theirs.actions) {
+            let apart = (ours.delay.as_s() - theirs.delay.as_s()).abs();
+            assert!(apart < 1e-6, "{apart} {at_end}");
+            assert_eq!(ours.step, theirs.step);
+        }
+    }
+}
+
+#[test]
 fn long_pauses_are_cut_and_counted() {
     let idle_cap = SimDuration::from_s(300.0);
     let options = ClaudeCodeOptions { idle_cap, ..ClaudeCodeOptions::default() };

@@ -4,10 +4,14 @@
 //! "timestamp", "wait_for": [request ids], "delay", "tool_wait_ms"}` for each request. Version 2
 //! opens with a header `{"schema": "dynamo.agentic_mooncake", "version": 2, "block_size", ...}`, and
 //! its rows name their play and `"dependencies": [{"request_id", "trigger", "delay_ms",
-//! "relation"}]` instead. Times are milliseconds.
+//! "relation"}]` instead. Times are milliseconds; a delay counts from the end of the other request,
+//! or from its start where `trigger` is `dispatch`.
 //!
 //! Rows of one session follow each other. A session whose first row waited for a row of another one
-//! is its sub-agent, spawned behind that row; here a parent waits for its sub-agents.
+//! is its sub-agent, spawned behind that row, and its parent waits for it before it goes on. One
+//! that no later row of its parent waited for is a session of its own where its time is known.
+//! Each delay of a row is counted from a recorded end, so the least of them is the pause behind the
+//! last that it waited for.
 //!
 //! Source: the crate `dynamo-data-gen` 1.3 (version 1) and 1.6 (version 2), Apache-2.0.
 
@@ -53,10 +57,12 @@ struct Row {
     output_length: Option<u32>,
     #[serde(default)]
     hash_ids: Option<BlockIds>,
-    #[serde(alias = "not_before_ms")]
+    #[serde(alias = "not_before_ms", alias = "created_time")]
     timestamp: Option<f64>,
+    #[serde(alias = "delay_ms")]
     delay: Option<f64>,
     tool_wait_ms: Option<f64>,
+    recorded_api_time_ms: Option<f64>,
     #[serde(default)]
     wait_for: Vec<String>,
     #[serde(default)]
@@ -67,15 +73,32 @@ struct Row {
 struct Dependency {
     request_id: String,
     delay_ms: f64,
+    #[serde(default)]
+    trigger: Trigger,
 }
 
-/// A request, its waits in seconds.
+/// What of another request a request waits for.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Trigger {
+    #[default]
+    Completion,
+    Dispatch,
+}
+
+/// A request and when it began, on the recorded clock.
 struct Request {
     id: String,
     call: Call,
-    start_s: f64,
-    wait_s: f64,
-    after: Vec<String>,
+    start_s: Option<f64>,
+    waits: Vec<Wait>,
+}
+
+/// A wait of a request: `delay_s` after another one.
+struct Wait {
+    on: String,
+    delay_s: f64,
+    trigger: Trigger,
 }
 
 /// A session of the file: its requests in their order, and what spawned it.
@@ -86,6 +109,13 @@ struct Thread {
     /// Sub-agents by the place of the request that they follow.
     children: BTreeMap<usize, Vec<usize>>,
     is_child: bool,
+}
+
+impl Thread {
+    /// When its first request began.
+    fn start_s(&self) -> Option<f64> {
+        self.requests.first()?.start_s
+    }
 }
 
 pub(super) fn read(
@@ -119,18 +149,27 @@ pub(super) fn read(
         };
         notes.count_if(output == 0, NO_OUTPUT);
         let blocks = row.hash_ids.unwrap_or_default();
-        let seconds = |ms: Option<f64>| (ms.unwrap_or(0.0) / 1e3).clamp(0.0, 1e7);
-        let longest = row.dependencies.iter().map(|on| on.delay_ms).fold(0.0, f64::max);
-        let named = row.dependencies.into_iter().map(|on| on.request_id);
+        let seconds = |ms: f64| (ms / 1e3).clamp(0.0, 1e7);
+        let paused = seconds(row.delay.unwrap_or(0.0)) + seconds(row.tool_wait_ms.unwrap_or(0.0));
+        let before = row.wait_for.into_iter().map(|on| Wait {
+            on,
+            delay_s: paused,
+            trigger: Trigger::Completion,
+        });
+        let named = row.dependencies.into_iter().map(|wait| Wait {
+            on: wait.request_id,
+            delay_s: seconds(wait.delay_ms),
+            trigger: wait.trigger,
+        });
         let request = Request {
-            after: row.wait_for.into_iter().chain(named).collect(),
-            wait_s: seconds(row.delay) + seconds(row.tool_wait_ms) + seconds(Some(longest)),
-            start_s: seconds(row.timestamp),
+            waits: before.chain(named).collect(),
+            start_s: row.timestamp.map(|ms| ms / 1e3),
             call: Call {
                 input,
                 output: output.max(1),
                 context: Context::Blocks(blocks.runs),
                 model: row.model,
+                time_s: row.recorded_api_time_ms.map(seconds),
                 ..Call::default()
             },
             id: row.request_id,
@@ -151,13 +190,13 @@ pub(super) fn read(
     let block_size = stated.unwrap_or_else(|| fitting_block_size(&threads));
     clip_blocks(&mut threads, block_size, &mut notes);
     sink.begin(&Header { version: VERSION, source: "agentic-mooncake".into(), scope, block_size })?;
-    adopt(&mut threads, &mut notes);
-    for root in 0..threads.len() {
-        if !threads[root].is_child {
-            let start = threads[root].requests.first().map_or(0.0, |first| first.start_s);
-            let session = take(&mut threads, root, Some(start), 0);
-            sink.session(session)?;
-        }
+    let pauses = adopt(&mut threads, &mut notes);
+    let starts = || threads.iter().filter_map(Thread::start_s);
+    let origin = starts().min_by(f64::total_cmp).unwrap_or(0.0);
+    let roots: Vec<usize> = (0..threads.len()).filter(|&root| !threads[root].is_child).collect();
+    for root in roots {
+        let start = threads[root].start_s().map_or(0.0, |start| start - origin);
+        sink.session(take(&mut threads, &pauses, root, start.min(1e7), 0))?;
     }
     Ok(Ending { clock_grid_s: 0.0, notes: notes.into_lines() })
 }
@@ -176,7 +215,7 @@ fn fitting_block_size(threads: &[Thread]) -> u32 {
     let fits = |size: &u32| {
         calls().all(|call| u64::from(call.input).div_ceil(u64::from(*size)) <= count(call).max(1))
     };
-    let sizes: Vec<u32> = (4..=13).map(|power| 1 << power).collect();
+    let sizes: Vec<u32> = (0..=13).map(|power| 1 << power).collect();
     sizes.iter().copied().find(fits).unwrap_or(512)
 }
 
@@ -201,20 +240,46 @@ fn clip_blocks(threads: &mut [Thread], block_size: u32, notes: &mut Notes) {
     }
 }
 
+/// Pauses before each request of each thread, seconds.
+type Pauses = Vec<Vec<f64>>;
+
 /// Hangs sessions that waited for a request of another session below it.
-fn adopt(threads: &mut [Thread], notes: &mut Notes) {
-    let mut owner: FxHashMap<String, (usize, usize)> = FxHashMap::default();
+fn adopt(threads: &mut [Thread], notes: &mut Notes) -> Pauses {
+    let mut owner: FxHashMap<&str, (usize, usize)> = FxHashMap::default();
     for (thread, found) in threads.iter().enumerate() {
         for (place, request) in found.requests.iter().enumerate() {
-            owner.insert(request.id.clone(), (thread, place));
+            owner.insert(&request.id, (thread, place));
         }
     }
+    // Threads and places that each request of each thread waited for.
+    let waited: Vec<Vec<Vec<(usize, usize)>>> = threads
+        .iter()
+        .map(|thread| {
+            let of = |request: &Request| {
+                let found = request.waits.iter().filter_map(|wait| owner.get(wait.on.as_str()));
+                let found: Vec<_> = found.copied().collect();
+                let missing = request.waits.len() - found.len();
+                notes.add("named dependencies are in no row", missing as u64);
+                found
+            };
+            thread.requests.iter().map(of).collect()
+        })
+        .collect();
+    let pause = |request: &Request| {
+        let behind_end = |wait: &Wait| match (wait.trigger, owner.get(wait.on.as_str())) {
+            (Trigger::Completion, _) => wait.delay_s,
+            (Trigger::Dispatch, Some(&(thread, place))) => {
+                let time_s = threads[thread].requests[place].call.time_s;
+                time_s.map_or(0.0, |time_s| (wait.delay_s - time_s).max(0.0))
+            }
+            (Trigger::Dispatch, None) => 0.0,
+        };
+        request.waits.iter().map(behind_end).min_by(f64::total_cmp).unwrap_or(0.0)
+    };
+    let pauses = threads.iter().map(|thread| thread.requests.iter().map(pause).collect()).collect();
     let mut parents: Vec<Option<usize>> = vec![None; threads.len()];
     for child in 0..threads.len() {
-        let Some(first) = threads[child].requests.first() else { continue };
-        let found = first.after.iter().filter_map(|id| owner.get(id).copied());
-        let Some((parent, place)) = found.into_iter().find(|&(parent, _)| parent != child) else {
-            notes.add("named dependencies are in no row", first.after.len() as u64);
+        let Some(&(parent, place)) = waited[child][0].iter().find(|wait| wait.0 != child) else {
             continue;
         };
         // A loop of sessions that wait for each other has no beginning.
@@ -222,25 +287,39 @@ fn adopt(threads: &mut [Thread], notes: &mut Notes) {
         while let Some(next) = above.filter(|&next| next != child) {
             above = parents[next];
         }
-        if above.is_none() {
-            parents[child] = Some(parent);
-            threads[child].is_child = true;
-            threads[parent].children.entry(place).or_default().push(child);
-        } else {
+        if above.is_some() {
             notes.count("sessions waited for each other in a circle: begun at their timestamps");
+            continue;
         }
+        let later = &waited[parent][place + 1..];
+        let joined = later.iter().position(|waits| waits.iter().any(|wait| wait.0 == child));
+        let spawned = threads[parent].requests[place].start_s;
+        let start = threads[child].start_s();
+        let is_dated = start.zip(spawned).is_some_and(|(start, spawned)| start > spawned);
+        if joined.is_none() && !later.is_empty() && is_dated {
+            notes.count("sub-agents that nobody waited for: sessions of their own");
+            continue;
+        }
+        notes.count_if(
+            joined != Some(0) && !later.is_empty(),
+            "sub-agents ran beside later calls of their parent: here it waits for them first",
+        );
+        parents[child] = Some(parent);
+        threads[child].is_child = true;
+        threads[parent].children.entry(place).or_default().push(child);
     }
+    pauses
 }
 
 /// A session with its sub-agents; beyond a depth that no agent reaches they are left out.
-fn take(threads: &mut [Thread], at: usize, start_s: Option<f64>, depth: u32) -> Session {
+fn take(threads: &mut [Thread], pauses: &Pauses, at: usize, start_s: f64, depth: u32) -> Session {
     const DEEPEST: u32 = 30;
     let Thread { name, requests, mut children, is_child } = std::mem::take(&mut threads[at]);
     let mut actions = Vec::with_capacity(requests.len());
     for (place, request) in requests.into_iter().enumerate() {
         let is_first = actions.is_empty();
         actions.push(Action {
-            wait_s: if is_first { 0.0 } else { request.wait_s },
+            wait_s: if is_first { 0.0 } else { pauses[at][place] },
             gap: if is_first { Gap::None } else { Gap::Tool },
             task: is_first && !is_child,
             call: Some(request.call),
@@ -249,14 +328,11 @@ fn take(threads: &mut [Thread], at: usize, start_s: Option<f64>, depth: u32) -> 
         let spawned = children.remove(&place).unwrap_or_default();
         let spawned = spawned.into_iter().filter(|_| depth < DEEPEST);
         let spawn: Vec<Session> = spawned
-            .map(|child| {
-                let delay = threads[child].requests.first().map_or(0.0, |first| first.wait_s);
-                take(threads, child, Some(delay), depth + 1)
-            })
+            .map(|child| take(threads, pauses, child, pauses[child][0], depth + 1))
             .collect();
         if !spawn.is_empty() {
             actions.push(Action { gap: Gap::Tool, spawn, ..Action::default() });
         }
     }
-    Session { name, start_s, actions, ..Session::default() }
+    Session { name, start_s: Some(start_s), actions, ..Session::default() }
 }

@@ -37,3 +37,6 @@ pub(super) const NO_INPUT: &str = "calls without a prompt left out";
 /// Where the recording holds sizes only.
 pub(super) const NO_SHARING: &str =
     "requests were recorded without what they share: each prompt is taken as new";
+/// Where the recording holds sizes only, of calls that follow each other.
+pub(super) const ASSUMED_SHARING: &str =
+    "prompts are taken to go on from one before them: what they share was not recorded";

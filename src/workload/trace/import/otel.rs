@@ -5,11 +5,17 @@
 //! of a conversation is a task. Calls below an agent's span inside another agent's are a
 //! sub-agent's. Read are the names of today (`gen_ai.usage.input_tokens`, `gen_ai.provider.name`,
 //! `gen_ai.usage.cache_read.input_tokens`) and the older ones (`gen_ai.usage.prompt_tokens`,
-//! `llm.usage.prompt_tokens`, `gen_ai.system`). Calls that overlap ran in parallel.
+//! `llm.usage.prompt_tokens`, `gen_ai.system`, `traceloop.span.kind`, OpenInference's). Calls that
+//! overlap ran in parallel.
+//!
+//! Where both a framework and its client library are traced, one request has two spans, one inside
+//! the other, and a framework's span may hold the sum of several: only the innermost is counted.
+//! The conventions say that input tokens include cached ones; some libraries hand on counts that do
+//! not. A model with a call that read more from the cache than it had input is one of those.
 //!
 //! Source: OpenTelemetry semantic conventions for generative AI, status Development.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use rustc_hash::FxHashMap;
@@ -94,6 +100,8 @@ struct Span {
     end_s: f64,
     call: Call,
     cached: Option<u32>,
+    /// Tokens that the call wrote into the cache.
+    written: u32,
     conversation: Option<String>,
 }
 
@@ -130,6 +138,8 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
         }
         notes.add("blank lines passed over", lines.blank);
     }
+    leave_out_enclosing(&mut spans, &order, &mut notes);
+    include_cached(&mut spans, &order, &mut notes);
     let agents = agents(&spans, &order);
     let sessions = sessions(&spans, &order);
     if sessions.is_empty() {
@@ -157,6 +167,49 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
     Ok(Ending { clock_grid_s: 0.0, notes: notes.into_lines() })
 }
 
+/// Makes calls around other calls no calls.
+fn leave_out_enclosing(
+    spans: &mut FxHashMap<(String, String), Span>,
+    order: &[(String, String)],
+    notes: &mut Notes,
+) {
+    let is_told = |span: &&Span| span.kind == Kind::Call && span.call.input > 0;
+    let enclosing: Vec<(String, String)> = order
+        .iter()
+        .map(|key| &spans[key])
+        .filter(is_told)
+        .flat_map(|span| above(spans, span, Kind::Call))
+        .cloned()
+        .collect();
+    for span in enclosing {
+        if let Some(span) = spans.get_mut(&span).filter(|span| span.kind == Kind::Call) {
+            span.kind = Kind::Other;
+            notes.count("calls lay around other calls: only what is inside them is counted");
+        }
+    }
+}
+
+/// Adds cached tokens to prompts that were told without them.
+fn include_cached(
+    spans: &mut FxHashMap<(String, String), Span>,
+    order: &[(String, String)],
+    notes: &mut Notes,
+) {
+    let without: BTreeSet<String> = order
+        .iter()
+        .map(|key| &spans[key])
+        .filter(|span| span.kind == Kind::Call && span.cached > Some(span.call.input))
+        .map(|span| span.call.model.clone())
+        .collect();
+    for span in spans.values_mut() {
+        let more = span.cached.unwrap_or(0).saturating_add(span.written);
+        if span.kind == Kind::Call && more > 0 && without.contains(&span.call.model) {
+            span.call.input = span.call.input.saturating_add(more);
+            notes.count("prompts were told without their cached tokens: those were added");
+        }
+    }
+}
+
 /// The outermost agent of each session, by the name of the session.
 fn agents(
     spans: &FxHashMap<(String, String), Span>,
@@ -165,7 +218,7 @@ fn agents(
     let mut agents = BTreeMap::new();
     for key in order {
         let span = &spans[key];
-        if span.kind == Kind::Agent && agents_above(spans, span).is_empty() {
+        if span.kind == Kind::Agent && above(spans, span, Kind::Agent).is_empty() {
             let session = span.conversation.as_ref().unwrap_or(&span.trace);
             agents.entry(session.clone()).or_insert_with(|| span.name.clone());
         }
@@ -188,7 +241,7 @@ fn sessions(spans: &FxHashMap<(String, String), Span>, order: &[(String, String)
         if let Some(conversation) = &span.conversation {
             conversations.entry(&span.trace).or_insert(conversation);
         }
-        let above = agents_above(spans, span);
+        let above = above(spans, span, Kind::Agent);
         match span.kind {
             Kind::Call => {
                 let turn = Turn {
@@ -220,7 +273,7 @@ fn sessions(spans: &FxHashMap<(String, String), Span>, order: &[(String, String)
             agent: turns,
             ..Turn::default()
         };
-        let above = agents_above(spans, span);
+        let above = above(spans, span, Kind::Agent);
         match depth {
             0 | 1 => roots.entry(&span.trace).or_default().push(turn),
             _ => below.entry(above[0]).or_default().push(turn),
@@ -235,16 +288,17 @@ fn sessions(spans: &FxHashMap<(String, String), Span>, order: &[(String, String)
     sessions
 }
 
-/// Spans of agents above a span, the innermost first.
-fn agents_above<'s>(
+/// Spans of a kind above a span, the innermost first.
+fn above<'s>(
     spans: &'s FxHashMap<(String, String), Span>,
     span: &Span,
+    kind: Kind,
 ) -> Vec<&'s (String, String)> {
     let mut above = Vec::new();
     let mut key = (span.trace.clone(), span.parent.clone());
     for _ in 0..DEEPEST {
         let Some((known, parent)) = spans.get_key_value(&key) else { break };
-        if parent.kind == Kind::Agent {
+        if parent.kind == kind {
             above.push(known);
         }
         key.1.clone_from(&parent.parent);
@@ -276,11 +330,16 @@ fn span(raw: RawSpan) -> Option<Span> {
         "llm.usage.completion_tokens",
         "llm.token_count.completion",
     ]);
-    let operation = text(&["gen_ai.operation.name", "llm.request.type"]);
-    let kind = match operation.as_deref() {
-        Some("chat" | "text_completion" | "completion" | "generate_content") => Kind::Call,
-        Some("invoke_agent" | "create_agent" | "invoke_workflow") => Kind::Agent,
-        Some("execute_tool") => Kind::Tool,
+    let operation = text(&[
+        "gen_ai.operation.name",
+        "llm.request.type",
+        "openinference.span.kind",
+        "traceloop.span.kind",
+    ]);
+    let kind = match operation.map(|name| name.to_lowercase()).as_deref() {
+        Some("chat" | "text_completion" | "completion" | "generate_content" | "llm") => Kind::Call,
+        Some("invoke_agent" | "create_agent" | "invoke_workflow" | "agent") => Kind::Agent,
+        Some("execute_tool" | "tool") => Kind::Tool,
         Some(_) => Kind::Other,
         None if input.is_some() => Kind::Call,
         None if attributes.contains_key("gen_ai.tool.name") => Kind::Tool,
@@ -289,7 +348,8 @@ fn span(raw: RawSpan) -> Option<Span> {
     let call = Call {
         input: input.unwrap_or(0),
         output: output.unwrap_or(0),
-        model: text(&["gen_ai.response.model", "gen_ai.request.model"]).unwrap_or_default(),
+        model: text(&["gen_ai.response.model", "gen_ai.request.model", "llm.model_name"])
+            .unwrap_or_default(),
         ttft_s: number(&[
             "gen_ai.response.time_to_first_chunk",
             "gen_ai.server.time_to_first_token",
@@ -300,12 +360,28 @@ fn span(raw: RawSpan) -> Option<Span> {
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
         "gen_ai.usage.cached_tokens",
+        "llm.token_count.prompt_details.cache_read",
+    ]);
+    let written = tokens(&[
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "llm.token_count.prompt_details.cache_write",
     ]);
     let conversation = text(&["gen_ai.conversation.id", "session.id", "gen_ai.session.id"]);
     let agent = text(&["gen_ai.agent.name"]).unwrap_or(raw.name);
     let (start_s, end_s) = (start as f64 / 1e9, end.max(start) as f64 / 1e9);
-    let (trace, parent) = (raw.trace_id, raw.parent_span_id);
-    Some(Span { kind, trace, parent, name: agent, start_s, end_s, call, cached, conversation })
+    Some(Span {
+        kind,
+        trace: raw.trace_id,
+        parent: raw.parent_span_id,
+        name: agent,
+        start_s,
+        end_s,
+        call,
+        cached,
+        written: written.unwrap_or(0),
+        conversation,
+    })
 }
 
 /// A number: `{"intValue": "12"}`, `{"doubleValue": 1.5}`, or a plain one.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::workload::trace::assemble::Assembler;
 use crate::workload::trace::recording::{Session, Writer};
-use crate::workload::trace::{Gap, RecordedStep, Trace};
+use crate::workload::trace::{Gap, KeyScope, RecordedStep, Trace};
 
 /// A small file of each format that is one file.
 const SAMPLES: [(Format, &str); 14] = [
@@ -244,6 +244,8 @@ fn what_was_written_is_read_again_as_it_was() {
         let options = ImportOptions::default();
         let ending = read(format, std::slice::from_ref(&path), &options, &mut writer).unwrap();
         writer.finish(ending).unwrap();
+        let empty = String::from_utf8_lossy(&written).matches("\"actions\":[]").count();
+        assert_eq!(empty, 0, "{} writes sessions in which nothing happens", format.name());
         let direct = assembled(format, &[path]).unwrap();
         let again = assembled(Format::Tokenfleet, &[file(folder.path(), &written)]).unwrap();
         assert_eq!(direct, again, "{}", format.name());
@@ -330,6 +332,148 @@ fn parts_of_prompts_are_shared_in_their_order() {
     let trace = assembled(Format::RagPulse, &[folder.path().to_owned()]).unwrap();
     assert_eq!(trace.common_prefix(0, 1), 750);
     assert_eq!(trace.pieces_of(0).last().unwrap().end, 1010);
+}
+
+#[test]
+fn a_request_of_agentic_mooncake_waits_for_the_last_that_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"schema":"dynamo.agentic_mooncake","version":2,"block_size":64,"hash_id_scope":"local","source":{"format":"x","digest":"d"}}"#;
+    let row = |id: &str, session: &str, start: u32, waits: &[(&str, &str, u32)]| {
+        let wait = |(on, trigger, delay): &(&str, &str, u32)| {
+            format!(
+                r#"{{"request_id":"{on}","trigger":"{trigger}","delay_ms":{delay},"relation":"join"}}"#
+            )
+        };
+        let waits: Vec<String> = waits.iter().map(wait).collect();
+        format!(
+            r#"{{"request_id":"{id}","play_id":"p","session_id":"{session}","model":"m","input_length":64,"output_length":5,"hash_ids":[1],"not_before_ms":{start},"recorded_api_time_ms":4000,"dependencies":[{}]}}"#,
+            waits.join(",")
+        )
+    };
+    let import = |rows: &[String]| {
+        let text = format!("{header}\n{}\n", rows.join("\n"));
+        let mut trace = Assembler::new("t");
+        let path = file(folder.path(), text.as_bytes());
+        let options = ImportOptions::default();
+        let ending = read(Format::AgenticMooncake, &[path], &options, &mut trace).unwrap();
+        let notes = ending.notes.clone();
+        (trace.finish(ending).unwrap(), notes)
+    };
+    let call = |wait| Some((64, 5, wait));
+    // A sub-agent of 100 s that begins 2 s behind its parent's answer, 6 s behind its start; the
+    // parent goes on a second behind it.
+    let first = row("a", "lead", 0, &[]);
+    let helper = row("b", "helper", 6000, &[("a", "dispatch", 6000)]);
+    let waits = [("a", "completion", 103_000), ("b", "completion", 1000)];
+    let (trace, notes) =
+        import(&[first.clone(), helper.clone(), row("c", "lead", 107_000, &waits)]);
+    assert_eq!(shape(&trace), [[call(0.0), None, call(1.0)]]);
+    assert_eq!(notes, [""; 0]);
+    let below = trace.sessions.iter().find(|session| &*session.name == "helper").unwrap();
+    assert_eq!(below.start.as_s(), 2.0);
+    // Nobody waits for it: a session of its own, at its time.
+    let (trace, notes) =
+        import(&[first.clone(), helper.clone(), row("c", "lead", 9000, &waits[..1])]);
+    assert_eq!(shape(&trace), [vec![call(0.0), call(103.0)], vec![call(0.0)]]);
+    assert_eq!(trace.sessions[trace.roots[1] as usize].start.as_s(), 6.0);
+    assert_eq!(notes, ["1 sub-agents that nobody waited for: sessions of their own"]);
+    // Waited for later only.
+    let between = row("c", "lead", 5000, &[("a", "completion", 1000)]);
+    let (trace, notes) = import(&[first, helper, between, row("d", "lead", 99_000, &waits[1..])]);
+    assert_eq!(shape(&trace), [[call(0.0), None, call(1.0), call(1.0)]]);
+    assert!(notes[0].starts_with("1 sub-agents ran beside later calls"), "{notes:?}");
+}
+
+#[test]
+fn tokens_of_llmservingsim_tell_what_prompts_share() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |tokens: std::ops::Range<u32>, at: u64| {
+        let tokens: Vec<String> = tokens.map(|token| (token % 40).to_string()).collect();
+        let (input, tokens) = (tokens.len(), tokens.join(","));
+        format!(
+            r#"{{"input_toks":{input},"output_toks":4,"arrival_time_ns":{at},"input_tok_ids":[{tokens}]}}"#
+        )
+    };
+    let text = [row(0..38, 0), row(0..50, 1), row(2..40, 2)].join("\n");
+    let trace = assembled(Format::LlmServingSim, &[file(folder.path(), text.as_bytes())]).unwrap();
+    let common = [(0, 1), (0, 2), (1, 2)].map(|(one, other)| trace.common_prefix(one, other));
+    assert_eq!((common, trace.scope), ([32, 0, 0], KeyScope::Global));
+}
+
+/// A span: identity, parent's, start and end in seconds, attributes.
+type RawSpan<'a> = (&'a str, &'a str, u64, u64, &'a [(&'a str, &'a str)]);
+
+/// OTLP JSON of the spans of one trace.
+fn spans(of: &[RawSpan<'_>]) -> String {
+    let span = |&(id, parent, start, end, attributes): &RawSpan<'_>| {
+        let attribute = |(key, value): &(&str, &str)| {
+            let kind = if value.parse::<u32>().is_ok() { "intValue" } else { "stringValue" };
+            format!(r#"{{"key":"{key}","value":{{"{kind}":"{value}"}}}}"#)
+        };
+        let attributes: Vec<String> = attributes.iter().map(attribute).collect();
+        format!(
+            r#"{{"traceId":"t","spanId":"{id}","parentSpanId":"{parent}","name":"{id}","startTimeUnixNano":"{start}000000000","endTimeUnixNano":"{end}000000000","attributes":[{}]}}"#,
+            attributes.join(",")
+        )
+    };
+    let spans: Vec<String> = of.iter().map(span).collect();
+    format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#, spans.join(","))
+}
+
+fn otel(of: &[RawSpan<'_>]) -> (Trace, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut trace = Assembler::new("t");
+    let path = file(folder.path(), spans(of).as_bytes());
+    let ending = read(Format::Otel, &[path], &ImportOptions::default(), &mut trace).unwrap();
+    let notes = ending.notes.clone();
+    (trace.finish(ending).unwrap(), notes)
+}
+
+#[test]
+fn a_request_that_a_framework_and_its_library_both_tell_counts_once() {
+    let tokens = |input: &'static str| {
+        [
+            ("gen_ai.operation.name", "chat"),
+            ("gen_ai.usage.input_tokens", input),
+            ("gen_ai.usage.output_tokens", "5"),
+        ]
+    };
+    let (trace, notes) = otel(&[
+        ("agent", "", 0, 30, &[("traceloop.span.kind", "agent")]),
+        ("framework", "agent", 1, 20, &tokens("300")),
+        ("chain", "framework", 1, 20, &[]),
+        ("one", "chain", 2, 4, &tokens("100")),
+        ("two", "chain", 10, 12, &tokens("200")),
+        ("alone", "agent", 22, 24, &tokens("250")),
+    ]);
+    let call = |input, wait| Some((input, 5, wait));
+    assert_eq!(shape(&trace), [[call(100, 0.0), call(200, 6.0), call(250, 10.0)]]);
+    assert!(
+        notes.iter().any(|note| note.starts_with("1 calls lay around other calls")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn cached_tokens_belong_to_the_prompt_whether_or_not_a_library_counts_them() {
+    let call = |model: &'static str, input: &'static str, cached: &'static str| {
+        [
+            ("gen_ai.operation.name", "chat"),
+            ("gen_ai.request.model", model),
+            ("gen_ai.usage.input_tokens", input),
+            ("gen_ai.usage.output_tokens", "5"),
+            ("gen_ai.usage.cache_read.input_tokens", cached),
+            ("gen_ai.usage.cache_creation.input_tokens", "10"),
+        ]
+    };
+    let (trace, notes) = otel(&[
+        ("a", "", 0, 1, &call("without", "1000", "0")),
+        ("b", "", 2, 3, &call("without", "20", "1010")),
+        ("c", "", 4, 5, &call("with", "2000", "1900")),
+    ]);
+    let sizes: Vec<u32> = trace.calls.iter().map(|call| call.input).collect();
+    assert_eq!(sizes, [1010, 1040, 2000]);
+    assert!(notes.iter().any(|note| note.starts_with("2 prompts were told without")), "{notes:?}");
 }
 
 /// Takes whatever comes.

@@ -5,7 +5,7 @@
 //! consists of, a prompt is taken to go on from the longest of the last few that is not longer than
 //! itself: agents append. A prompt that is shorter than all of them begins anew.
 
-use super::notes::{NO_INPUT, NO_OUTPUT, Notes};
+use super::notes::{ASSUMED_SHARING, NO_INPUT, NO_OUTPUT, Notes};
 use crate::workload::trace::Gap;
 use crate::workload::trace::recording::{Action, Call, Context, Session};
 
@@ -156,6 +156,8 @@ fn call(turn: Turn, thread: u32, prompts: &mut Prompts, notes: &mut Notes) -> Ca
     call.ttft_s = call.ttft_s.filter(|time| *time >= 0.0);
     if call.context == Context::default() {
         call.context = prompts.before(call.input, cached, thread);
+        let is_assumed = cached.is_none() && call.context != Context::default();
+        notes.count_if(is_assumed, ASSUMED_SHARING);
     }
     prompts.all.push((thread, call.input));
     call
