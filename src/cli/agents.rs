@@ -130,8 +130,9 @@ impl Sink for Recorded {
 }
 
 fn recorded(pair: &Pair, path: &Path) -> Result<Recorded, Failure> {
-    let columns = pair.columns.iter().map(|&(what, name)| (what.to_owned(), name.to_owned()));
-    let options = ImportOptions { columns: columns.collect(), ..ImportOptions::default() };
+    let columns = pair.columns.iter().map(|column| column.parse().map_err(Failure::Usage));
+    let columns = columns.collect::<Result<_, _>>()?;
+    let options = ImportOptions { columns, ..ImportOptions::default() };
     let mut recorded = Recorded { start: pair.sessions, ..Recorded::default() };
     recorded.together.window = pair.window;
     import::read(pair.format, &[path.to_owned()], &options, &mut recorded)?;

@@ -15,7 +15,7 @@ use crate::foundations::units::{format_duration, format_number, format_percent, 
 use crate::simulation::World;
 use crate::simulation::call_log::LoggedCall;
 use crate::simulation::plan::{Behaviour, Population};
-use crate::workload::trace::import::{self, Format, ImportOptions};
+use crate::workload::trace::import::{self, Format, ImportOptions, NamedColumn};
 
 /// What `tokenfleet drift` is told.
 #[derive(Args, Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct DriftArguments {
 
     /// What a column means: `input=prompt_tokens`. May be repeated
     #[arg(long, value_name = "MEANING=NAME")]
-    pub column: Vec<String>,
+    pub column: Vec<NamedColumn>,
 
     /// Simulated trials that the expectation rests on; one where the scenario replays a recording
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
@@ -123,8 +123,7 @@ fn observed(arguments: &DriftArguments) -> Result<Observed, Failure> {
             Failure::Usage(format!("`{name}` looks like none of the formats: {known}"))
         })?,
     };
-    let columns = arguments.column.iter().filter_map(|column| column.split_once('='));
-    let columns = columns.map(|(what, name)| (what.to_owned(), name.to_owned())).collect();
+    let columns = arguments.column.clone();
     let options = ImportOptions { columns, ..ImportOptions::default() };
     let mut observed = Observed::default();
     let ending = import::read(format, &arguments.telemetry, &options, &mut observed)?;

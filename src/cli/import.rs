@@ -15,7 +15,7 @@ use crate::report::fitted::FittedProgram;
 use crate::report::starter::{self, Agents};
 use crate::workload::trace::TraceError;
 use crate::workload::trace::habits::Habits;
-use crate::workload::trace::import::{self, Format, ImportOptions};
+use crate::workload::trace::import::{self, Format, ImportOptions, NamedColumn};
 use crate::workload::trace::recording::{Trailer, Writer};
 use crate::workload::trace::survey::{Figures, Survey};
 
@@ -53,7 +53,7 @@ pub struct ImportArguments {
 
     /// What a column means: `input=prompt_tokens`. May be repeated
     #[arg(long, value_name = "MEANING=NAME")]
-    pub column: Vec<String>,
+    pub column: Vec<NamedColumn>,
 
     /// Also write NAME-fit.toml, a program of laws fitted to the recording, and NAME-fit.md, a page
     /// that lays the laws over the data
@@ -128,12 +128,6 @@ fn format(arguments: &ImportArguments) -> Result<Format, Failure> {
 }
 
 fn options(arguments: &ImportArguments) -> Result<ImportOptions, Failure> {
-    let column = |text: &String| {
-        let pair = text.split_once('=').map(|(what, name)| (what.to_owned(), name.to_owned()));
-        pair.ok_or_else(|| {
-            Failure::Usage(format!("--column {text}: write MEANING=NAME, as input=prompt_tokens"))
-        })
-    };
     if let Some(span) = arguments.span.filter(|span| !(1.0..=1e7).contains(span)) {
         return Err(Failure::Usage(format!("--span {span}: give 1 to 10,000,000 seconds")));
     }
@@ -142,7 +136,7 @@ fn options(arguments: &ImportArguments) -> Result<ImportOptions, Failure> {
         longest_call: arguments.longest_call,
         span_s: arguments.span,
         seed: arguments.seed,
-        columns: arguments.column.iter().map(column).collect::<Result<_, _>>()?,
+        columns: arguments.column.clone(),
     })
 }
 

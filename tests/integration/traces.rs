@@ -186,3 +186,22 @@ fn a_foreign_or_truncated_file_is_refused_with_its_place() {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }
+
+#[test]
+fn a_column_of_no_known_meaning_is_refused_before_any_file_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |words: &[&str], expected: &str| {
+        let mut command = Command::cargo_bin("tokenfleet").unwrap();
+        let output = command.current_dir(dir.path()).args(words).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("--column") && said.contains(expected), "{said}");
+    };
+    let import = ["import", "columns", "none.csv", "--out", "ours", "--column"];
+    let drift = ["drift", "none.toml", "none.csv", "--column"];
+    for words in [&import[..], &drift] {
+        refused(&[words, &["wait-after=pause"]].concat(), "did you mean `wait_after`?");
+        refused(&[words, &["colour=pause"]].concat(), "a column may mean input, output, session");
+        refused(&[words, &["pause"]].concat(), "write MEANING=NAME");
+    }
+}

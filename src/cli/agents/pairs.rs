@@ -12,7 +12,7 @@ pub(super) struct Pair {
     pub(super) sessions: &'static str,
     /// Sessions with longer prompts are not asked about contexts, tokens.
     pub(super) window: Option<u32>,
-    pub(super) columns: &'static [(&'static str, &'static str)],
+    pub(super) columns: &'static [&'static str],
     pub(super) what: &'static str,
     pub(super) traits: &'static [Trait],
     /// What is published of all that the recording is a part of: names of tables of quantiles, and
@@ -82,7 +82,7 @@ pub(super) const PAIRS: [Pair; 6] = [
         format: Recording::Columns,
         file: "claude_code_weka/llm_calls.csv.gz",
         window: Some(200_000),
-        columns: &[("cached", "prefix_hit_blocks64*64")],
+        columns: &["cached=prefix_hit_blocks64*64"],
         what: "Claude Code sessions (WEKA kv-cache-tester, Apache-2.0), about half of 710. Contexts are \
                compared with those three in four that stay within 200k tokens, the window for which \
                the archetype cuts them. Its tasks and think times are those of all 710.",

@@ -24,6 +24,8 @@ mod trie;
 
 use std::path::{Path, PathBuf};
 
+pub use columns::NamedColumn;
+
 use super::claude_code::{self, ClaudeCodeOptions};
 use super::mooncake::{self, MooncakeOptions};
 use super::recording::{self, Ending, Sink};
@@ -175,8 +177,8 @@ pub struct ImportOptions {
     pub span_s: Option<f64>,
     /// Seed of what is drawn.
     pub seed: u64,
-    /// Meanings of columns, as `(meaning, column)`.
-    pub columns: Vec<(String, String)>,
+    /// Columns whose meaning their own name does not tell.
+    pub columns: Vec<NamedColumn>,
 }
 
 /// Reads files of one format into a sink.

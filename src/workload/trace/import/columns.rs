@@ -14,7 +14,9 @@
 //! A row is at least `output`. Rows of one session are its calls; a second thread in it is a
 //! sub-agent's. Where nobody recorded prompts, they are assumed (see [`assume_prompts`]).
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
@@ -24,6 +26,7 @@ use super::azure::one_call;
 use super::input::{Table, files, name, open, timestamp_s};
 use super::notes::{NO_INPUT, NO_OUTPUT, Notes};
 use super::timeline::{self, Turn};
+use crate::foundations::error::suggest;
 use crate::workload::trace::lines::{Lines, malformed};
 use crate::workload::trace::recording::{Call, Ending, Header, Sink};
 use crate::workload::trace::{Gap, TraceError, TracePlace};
@@ -83,7 +86,7 @@ type Columns = FxHashMap<&'static str, (String, f64)>;
 
 pub(super) fn read(
     paths: &[PathBuf],
-    named: &[(String, String)],
+    named: &[NamedColumn],
     sink: &mut dyn Sink,
 ) -> Result<Ending, TraceError> {
     sink.begin(&Header::without_blocks("columns"))?;
@@ -100,7 +103,7 @@ pub(super) fn read(
     rows.finish(sink)
 }
 
-fn read_table(path: &Path, named: &[(String, String)], rows: &mut Rows) -> Result<(), TraceError> {
+fn read_table(path: &Path, named: &[NamedColumn], rows: &mut Rows) -> Result<(), TraceError> {
     let mut table = Table::open(path)?;
     let place = TracePlace { file: name(path), line: 1, ..TracePlace::default() };
     let columns = columns(&table.header, named, &place)?;
@@ -122,7 +125,7 @@ fn read_table(path: &Path, named: &[(String, String)], rows: &mut Rows) -> Resul
     Ok(())
 }
 
-fn read_lines(path: &Path, named: &[(String, String)], rows: &mut Rows) -> Result<(), TraceError> {
+fn read_lines(path: &Path, named: &[NamedColumn], rows: &mut Rows) -> Result<(), TraceError> {
     let mut lines = Lines::new(&name(path), open(path)?);
     let mut known: Option<Columns> = None;
     while lines.read()? {
@@ -157,10 +160,44 @@ fn read_lines(path: &Path, named: &[(String, String)], rows: &mut Rows) -> Resul
     Ok(())
 }
 
+/// What a column means, said by name: `input=prompt_tokens`, with a factor `cached=blocks*64`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedColumn {
+    meaning: &'static str,
+    name: String,
+}
+
+impl FromStr for NamedColumn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (meaning, name) =
+            text.split_once('=').ok_or("write MEANING=NAME, as input=prompt_tokens")?;
+        let meanings = || MEANINGS.iter().map(|&(meaning, _)| meaning);
+        let known = meanings().find(|known| *known == meaning);
+        let meaning = known.ok_or_else(|| {
+            let meant = suggest(meaning, meanings());
+            let meant = meant.map(|meant| format!(" (did you mean `{meant}`?)"));
+            let meanings = meanings().collect::<Vec<_>>().join(", ");
+            format!(
+                "no meaning `{meaning}`{}; a column may mean {meanings}",
+                meant.unwrap_or_default()
+            )
+        })?;
+        Ok(Self { meaning, name: name.to_owned() })
+    }
+}
+
+impl fmt::Display for NamedColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.meaning, self.name)
+    }
+}
+
 /// Finds the columns: those that were named, then those whose names say what they are.
 fn columns(
     header: &[String],
-    named: &[(String, String)],
+    named: &[NamedColumn],
     place: &TracePlace,
 ) -> Result<Columns, TraceError> {
     let refuse = |problem: String| {
@@ -168,16 +205,10 @@ fn columns(
         malformed(place.clone(), problem, mend)
     };
     let mut columns = Columns::default();
-    for (meaning, column) in named {
-        let known = MEANINGS.iter().find(|(known, _)| known == meaning);
-        let Some(&(meaning, _)) = known else {
-            let meanings: Vec<&str> = MEANINGS.iter().map(|&(meaning, _)| meaning).collect();
-            let mend = format!("a column may mean {}", meanings.join(", "));
-            return Err(malformed(place.clone(), format!("no meaning `{meaning}`"), mend));
-        };
-        let (column, factor) = match column.split_once('*') {
+    for NamedColumn { meaning, name } in named {
+        let (column, factor) = match name.split_once('*') {
             Some((column, factor)) => (column, factor.trim().parse().ok()),
-            None => (column.as_str(), Some(unit(column).1)),
+            None => (name.as_str(), Some(unit(name).1)),
         };
         let column = column.trim();
         if !header.iter().any(|known| known == column) {
@@ -185,7 +216,7 @@ fn columns(
         }
         let factor = factor.filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
         let factor = factor.ok_or_else(|| refuse(format!("no factor behind `{column}*`")))?;
-        columns.insert(meaning, (column.to_owned(), factor));
+        columns.insert(*meaning, (column.to_owned(), factor));
     }
     for (meaning, names) in MEANINGS {
         let of = |wanted: &&str| {
