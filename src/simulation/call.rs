@@ -176,8 +176,9 @@ impl World<'_> {
         if limits.tokens.is_some_and(|most| task.input_tokens + task.output_tokens >= most) {
             return Some(Cause::TokenLimit);
         }
+        let most = limits.usd?;
         let spent = task.charged_pico as f64 / PICO_PER_USD;
-        limits.usd.is_some_and(|most| spent >= most).then_some(Cause::BudgetLimit)
+        (spent >= most).then_some(Cause::BudgetLimit)
     }
 
     pub(super) fn retry_policy(&self, actor: Handle) -> Option<&RetryPolicy> {

@@ -212,11 +212,13 @@ impl World<'_> {
     /// Whether a call to a pool finds nobody, and need not wait for anybody.
     #[inline]
     pub(super) fn turns_away(&self, pool: u16) -> bool {
-        if let Some(side) = self.plan.pools[usize::from(pool)].prefill
-            && self.turns_away(side.pool)
-        {
-            return true;
-        }
+        let side = self.plan.pools[usize::from(pool)].prefill.map(|side| side.pool);
+        self.is_shut(pool) || side.is_some_and(|side| self.is_shut(side))
+    }
+
+    /// Whether nobody in a pool takes calls, and nobody will.
+    #[inline]
+    fn is_shut(&self, pool: u16) -> bool {
         let Some(fleet) = &self.pools[usize::from(pool)].fleet else { return false };
         let waits = self
             .law(pool)
