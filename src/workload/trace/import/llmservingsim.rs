@@ -69,7 +69,7 @@ fn context(tokens: &[u32], input: u32) -> Context {
 
 pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, TraceError> {
     let mut notes = Notes::default();
-    let mut begun = false;
+    let mut scope = None;
     for path in files(paths)? {
         let mut lines = Lines::new(&name(&path), open(&path)?);
         while lines.read()? {
@@ -92,11 +92,19 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
                 }
                 _ => return Err(wrong("neither `sub_requests` nor `input_toks`, `output_toks`")),
             };
-            if !begun {
-                let tells_tokens = requests.iter().any(|request| request.input_tok_ids.is_some());
-                sink.begin(&header(tells_tokens))?;
-                begun = true;
-            }
+            let tells_tokens = requests.iter().any(|request| request.input_tok_ids.is_some());
+            let is_shared = match scope {
+                Some(scope) => scope == KeyScope::Global,
+                None => {
+                    let header = header(tells_tokens);
+                    sink.begin(&header)?;
+                    *scope.insert(header.scope) == KeyScope::Global
+                }
+            };
+            notes.count_if(
+                tells_tokens && !is_shared,
+                "rows told tokens, but not the first: shared within their session only",
+            );
             let turns = requests.into_iter().map(|request| Turn {
                 call: Call {
                     input: request.input_toks,
@@ -119,7 +127,7 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
         }
         notes.add("blank lines passed over", lines.blank);
     }
-    if !begun {
+    if scope.is_none() {
         sink.begin(&header(false))?;
     }
     Ok(Ending { clock_grid_s: 0.0, notes: notes.into_lines() })

@@ -138,8 +138,8 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
         }
         notes.add("blank lines passed over", lines.blank);
     }
-    leave_out_enclosing(&mut spans, &order, &mut notes);
-    include_cached(&mut spans, &order, &mut notes);
+    leave_out_enclosing(&mut spans, &mut notes);
+    include_cached(&mut spans, &mut notes);
     let agents = agents(&spans, &order);
     let sessions = sessions(&spans, &order);
     if sessions.is_empty() {
@@ -168,15 +168,10 @@ pub(super) fn read(paths: &[PathBuf], sink: &mut dyn Sink) -> Result<Ending, Tra
 }
 
 /// Makes calls around other calls no calls.
-fn leave_out_enclosing(
-    spans: &mut FxHashMap<(String, String), Span>,
-    order: &[(String, String)],
-    notes: &mut Notes,
-) {
+fn leave_out_enclosing(spans: &mut FxHashMap<(String, String), Span>, notes: &mut Notes) {
     let is_told = |span: &&Span| span.kind == Kind::Call && span.call.input > 0;
-    let enclosing: Vec<(String, String)> = order
-        .iter()
-        .map(|key| &spans[key])
+    let enclosing: Vec<(String, String)> = spans
+        .values()
         .filter(is_told)
         .flat_map(|span| above(spans, span, Kind::Call))
         .cloned()
@@ -190,14 +185,9 @@ fn leave_out_enclosing(
 }
 
 /// Adds cached tokens to prompts that were told without them.
-fn include_cached(
-    spans: &mut FxHashMap<(String, String), Span>,
-    order: &[(String, String)],
-    notes: &mut Notes,
-) {
-    let without: BTreeSet<String> = order
-        .iter()
-        .map(|key| &spans[key])
+fn include_cached(spans: &mut FxHashMap<(String, String), Span>, notes: &mut Notes) {
+    let without: BTreeSet<String> = spans
+        .values()
         .filter(|span| span.kind == Kind::Call && span.cached > Some(span.call.input))
         .map(|span| span.call.model.clone())
         .collect();
@@ -330,18 +320,17 @@ fn span(raw: RawSpan) -> Option<Span> {
         "llm.usage.completion_tokens",
         "llm.token_count.completion",
     ]);
-    let operation = text(&[
-        "gen_ai.operation.name",
-        "llm.request.type",
-        "openinference.span.kind",
-        "traceloop.span.kind",
-    ]);
-    let kind = match operation.map(|name| name.to_lowercase()).as_deref() {
-        Some("chat" | "text_completion" | "completion" | "generate_content" | "llm") => Kind::Call,
-        Some("invoke_agent" | "create_agent" | "invoke_workflow" | "agent") => Kind::Agent,
-        Some("execute_tool" | "tool") => Kind::Tool,
+    let operation = text(&["gen_ai.operation.name", "llm.request.type"]);
+    let span_kind = text(&["openinference.span.kind", "traceloop.span.kind"]);
+    let span_kind = span_kind.map(|kind| kind.to_lowercase());
+    let kind = match operation.as_deref() {
+        Some("chat" | "text_completion" | "completion" | "generate_content") => Kind::Call,
+        Some("invoke_agent" | "create_agent" | "invoke_workflow") => Kind::Agent,
+        Some("execute_tool") => Kind::Tool,
         Some(_) => Kind::Other,
-        None if input.is_some() => Kind::Call,
+        None if span_kind.as_deref() == Some("agent") => Kind::Agent,
+        None if span_kind.as_deref() == Some("tool") => Kind::Tool,
+        None if input.is_some() || span_kind.as_deref() == Some("llm") => Kind::Call,
         None if attributes.contains_key("gen_ai.tool.name") => Kind::Tool,
         None => Kind::Other,
     };

@@ -398,6 +398,13 @@ fn tokens_of_llmservingsim_tell_what_prompts_share() {
     let trace = assembled(Format::LlmServingSim, &[file(folder.path(), text.as_bytes())]).unwrap();
     let common = [(0, 1), (0, 2), (1, 2)].map(|(one, other)| trace.common_prefix(one, other));
     assert_eq!((common, trace.scope), ([32, 0, 0], KeyScope::Global));
+    // Behind a first row without tokens they count within a session, which is said.
+    let plain = r#"{"input_toks":9,"output_toks":4,"arrival_time_ns":0}"#;
+    let text = [plain, &row(0..38, 1)].join("\n");
+    let path = file(folder.path(), text.as_bytes());
+    let ending = read(Format::LlmServingSim, &[path], &ImportOptions::default(), &mut Nowhere);
+    let notes = ending.unwrap().notes;
+    assert_eq!(notes, ["1 rows told tokens, but not the first: shared within their session only"]);
 }
 
 /// A span: identity, parent's, start and end in seconds, attributes.
@@ -452,6 +459,19 @@ fn a_request_that_a_framework_and_its_library_both_tell_counts_once() {
         notes.iter().any(|note| note.starts_with("1 calls lay around other calls")),
         "{notes:?}"
     );
+}
+
+#[test]
+fn tokens_make_a_call_of_a_span_whose_kind_says_less() {
+    let spans = ["task", "CHAIN"].map(|kind| {
+        [
+            ("traceloop.span.kind", kind),
+            ("llm.token_count.prompt", "70"),
+            ("llm.token_count.completion", "5"),
+        ]
+    });
+    let (trace, _) = otel(&[("a", "", 0, 1, &spans[0]), ("b", "", 2, 3, &spans[1])]);
+    assert_eq!(shape(&trace), [[Some((70, 5, 0.0)), Some((70, 5, 1.0))]]);
 }
 
 #[test]
