@@ -83,7 +83,7 @@ pub use memory::{ContextBytes, MemoryPlan, usual_reserve};
 pub use mixture_of_experts::{ExpertGroup, busiest, coverage};
 pub use pipeline::{Passage, Pipeline, Shape};
 pub use power::GpuPower;
-pub use smooth_max::SmoothMax;
+pub use smooth_max::{SmoothMax, SmoothMaxTable};
 pub use speculation::Speculation;
 pub use step_cost::StepCost;
 pub use step_time::{KernelGroup, StepModel};

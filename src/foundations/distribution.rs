@@ -189,6 +189,17 @@ impl Law {
         self.draw(stream.uniform())
     }
 
+    /// Draws a value; what is constant takes nothing from the stream.
+    #[must_use]
+    pub fn sample_unless_constant(&self, stream: &mut Stream) -> f64 {
+        // Counts are drawn most often, by laws between bounds.
+        match self {
+            Self::Constant(law) => law.quantile(0.5),
+            Self::Clamped(law) => law.only().unwrap_or_else(|| law.draw(stream.uniform())),
+            _ => self.is_constant().unwrap_or_else(|| self.sample(stream)),
+        }
+    }
+
     /// The value that the uniform number `u` draws, `0 < u < 1`: for quasi-random points and
     /// antithetic pairs. Rises with `u` unless the law contains a mixture.
     #[inline]
@@ -244,7 +255,7 @@ impl Law {
     #[must_use]
     #[inline]
     pub fn is_constant(&self) -> Option<f64> {
-        // Asked for every draw: the usual laws answer at once.
+        // Asked for many draws: the usual laws answer at once.
         match self {
             Self::Constant(law) => return Some(law.quantile(0.5)),
             Self::Lognormal(_) | Self::Exponential(_) | Self::Gamma(_) => return None,

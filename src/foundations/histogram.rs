@@ -258,8 +258,16 @@ impl Histogram {
     /// Takes account of values between `low` and `high` with the given sum.
     #[inline]
     fn cover(&mut self, low: u64, high: u64, sum: u128) {
-        (self.min, self.max) = (self.min.min(low), self.max.max(high));
         self.sum = self.sum.saturating_add(sum);
+        if low < self.min || high > self.max {
+            self.widen(low, high);
+        }
+    }
+
+    /// Makes buckets from `low` to `high`; seldom, once there are some values.
+    #[cold]
+    fn widen(&mut self, low: u64, high: u64) {
+        (self.min, self.max) = (self.min.min(low), self.max.max(high));
         for place in [place(low), place(high)] {
             if place.wrapping_sub(self.first) >= self.buckets.len() {
                 self.reach(place);

@@ -4,7 +4,11 @@
 //! both, most where they are equal: `P(a, b) = (a^p + b^p)^(1/p)`. With `p = 1` nothing overlaps,
 //! with `p` to infinity everything does (the roofline).
 
+mod table;
+
 use crate::foundations::special_function::{exp, ln};
+
+pub use table::SmoothMaxTable;
 
 /// `P(a, b)` of one sharpness.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,7 +18,14 @@ pub struct SmoothMax {
     root: f64,
     /// Ratio of the smaller to the larger time below which the smaller adds less than 1e-9.
     negligible: f64,
+    /// Lowest bits of a ratio, as a number in memory, that don't change the cell of a table it is in.
+    cell_bits: u32,
 }
+
+/// Bits of a double below its exponent.
+const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+/// Cells of a table to a doubling of the ratio, over the sharpness.
+const CELLS: f64 = 4.0;
 
 impl SmoothMax {
     /// The smooth maximum of sharpness `p`, of at least 1.
@@ -22,7 +33,9 @@ impl SmoothMax {
     pub fn new(p: f64) -> Self {
         let sharpness = p.max(1.0);
         let root = 1.0 / sharpness;
-        Self { sharpness, root, negligible: libm::pow(1e-9, root) }
+        let cells = libm::ceil(libm::log2(CELLS * sharpness)) as u32;
+        let cell_bits = FRACTION_BITS.saturating_sub(cells).max(1);
+        Self { sharpness, root, negligible: libm::pow(1e-9, root), cell_bits }
     }
 
     /// `(a^p + b^p)^(1/p)`, of times that are not negative.
@@ -32,7 +45,13 @@ impl SmoothMax {
         if low <= high * self.negligible {
             return high;
         }
-        high * exp(ln(1.0 + exp(self.sharpness * ln(low / high))) * self.root)
+        high * self.of_ratio(low / high)
+    }
+
+    /// The smooth maximum of `ratio` and 1.
+    #[inline(always)]
+    fn of_ratio(self, ratio: f64) -> f64 {
+        exp(ln(1.0 + exp(self.sharpness * ln(ratio))) * self.root)
     }
 }
 

@@ -339,6 +339,17 @@ impl StepModel {
     /// Attention of `new` prompt tokens behind `cached` ones, through all layers one after the other.
     #[must_use]
     pub fn prefill_attention(&self, new: u32, cached: u32) -> PrefillCost {
+        self.prefill_attention_bent(new, cached, |a, b| self.bend.of(a, b))
+    }
+
+    /// The same with a way to find the smooth maximum of two times.
+    #[inline]
+    pub(crate) fn prefill_attention_bent(
+        &self,
+        new: u32,
+        cached: u32,
+        mut bend: impl FnMut(f64, f64) -> f64,
+    ) -> PrefillCost {
         if new == 0 {
             return PrefillCost::default();
         }
@@ -348,7 +359,7 @@ impl StepModel {
         for stream in &self.prompt {
             let pairs = pairs(n, q, f64::from(stream.limit));
             let compute = (pairs + n * stream.padding) * stream.pair_s;
-            seconds += self.bend.of(compute, (q + n) * stream.read_s);
+            seconds += bend(compute, (q + n) * stream.read_s);
             flops += pairs * stream.pair_flops;
         }
         if let Some(pipeline) = &self.pipeline {

@@ -6,7 +6,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::cold_path;
-use std::ops::Range;
 
 use super::usage::{Progression, triangle};
 use crate::performance::{StepModel, WindowCost};
@@ -67,9 +66,10 @@ pub(super) struct DecodeBatch {
     windows: Vec<Window>,
     /// When requests have produced all. May hold requests that left early; their ticket says so.
     ends: BinaryHeap<Reverse<Due>>,
-    /// Requests by (context - steps) modulo the block size: which step takes a block.
+    /// Requests by (context - steps) modulo the block size, which says in which step one takes a
+    /// block. Written twice, so that steps in a row are a slice, the last one first.
     phases: Vec<u32>,
-    /// `steps` modulo the block size.
+    /// `steps` modulo the block size; the block size itself for nothing.
     turn: usize,
     /// Where a step gives more than one token: what takes the place of contexts, windows and phases.
     paced: Option<Box<Paced>>,
@@ -80,12 +80,18 @@ impl DecodeBatch {
         if speculates {
             self.paced.get_or_insert_default().clear();
         }
-        (self.steps, self.size, self.context, self.turn) = (0, 0, 0, 0);
+        (self.steps, self.size, self.context, self.turn) = (0, 0, 0, block as usize);
         self.windows.clear();
         self.windows.resize_with(model.windows.len(), Window::default);
         self.ends.clear();
         self.phases.clear();
-        self.phases.resize(block as usize, 0);
+        self.phases.resize(2 * block as usize, 0);
+    }
+
+    /// Tokens in a block.
+    #[inline(always)]
+    fn block(&self) -> usize {
+        self.phases.len() / 2
     }
 
     /// Adds a request that reads `context` tokens in its next step and makes `remaining` more, one in
@@ -110,7 +116,9 @@ impl DecodeBatch {
             }
         }
         let phase = self.phase_of(context);
-        self.phases[phase] += 1;
+        for at in [phase, phase + self.block()] {
+            self.phases[at] += 1;
+        }
         let end = self.steps + u64::from(remaining);
         self.ends.push(Reverse(Due::new(end, slot, ticket)));
         Stay { joined: self.steps, context }
@@ -168,7 +176,9 @@ impl DecodeBatch {
             }
         }
         let phase = self.phase_of(context as u32);
-        self.phases[phase] -= 1;
+        for at in [phase, phase + self.block()] {
+            self.phases[at] -= 1;
+        }
         stayed
     }
 
@@ -176,7 +186,7 @@ impl DecodeBatch {
     /// multiple of the block size.
     #[inline(always)]
     fn phase_of(&self, context: u32) -> usize {
-        let block = self.phases.len();
+        let block = self.block();
         (context as usize + block - 1 + block - self.turn) % block
     }
 
@@ -185,20 +195,14 @@ impl DecodeBatch {
     pub(super) fn blocks_for(&self, steps: u64) -> u64 {
         if let Some(paced) = &self.paced {
             cold_path();
-            return paced.blocks_for(self.steps, steps, self.phases.len() as u32);
+            return paced.blocks_for(self.steps, steps, self.block() as u32);
         }
         if steps == 1 {
             return self.blocks_in_step(0);
         }
-        let block = self.phases.len() as u64;
-        let (cycles, rest) = (steps / block, (steps % block) as usize);
-        let sum = |steps: Range<usize>| steps.map(|ahead| self.blocks_in_step(ahead)).sum::<u64>();
-        // In a whole cycle each request takes one, so the fewer steps tell of the others, too.
-        let part = match 2 * rest <= block as usize {
-            true => sum(0..rest),
-            false => self.size - sum(rest..block as usize),
-        };
-        cycles * self.size + part
+        let block = self.block();
+        let (cycles, rest) = (steps / block as u64, (steps % block as u64) as usize);
+        cycles * self.size + self.blocks_in(rest)
     }
 
     /// Whether so many blocks are enough for the next step.
@@ -206,7 +210,7 @@ impl DecodeBatch {
     pub(super) fn can_step(&self, blocks: u64) -> bool {
         if let Some(paced) = &self.paced {
             cold_path();
-            return paced.lasts(self.steps, blocks, 1, self.phases.len() as u32);
+            return paced.lasts(self.steps, blocks, 1, self.block() as u32);
         }
         self.blocks_in_step(0) <= blocks
     }
@@ -214,16 +218,23 @@ impl DecodeBatch {
     /// Blocks that the `ahead`-th step from now takes, with `ahead` less than the block size.
     #[inline(always)]
     fn blocks_in_step(&self, ahead: usize) -> u64 {
-        let block = self.phases.len();
-        let turn = self.turn + ahead;
-        let turn = if turn >= block { turn - block } else { turn };
-        u64::from(self.phases[if turn == 0 { 0 } else { block - turn }])
+        u64::from(self.phases[self.phases.len() - self.turn - ahead])
+    }
+
+    /// Blocks that the next `steps` steps take, fewer than the block size.
+    #[inline(always)]
+    fn blocks_in(&self, steps: usize) -> u64 {
+        let (block, behind) = (self.block(), self.phases.len() - self.turn + 1);
+        // All phases are looked at, so that how many count need not be guessed.
+        let others = (block - steps) as u32;
+        let count = |(at, &phase): (u32, &u32)| if at >= others { phase } else { 0 };
+        u64::from((0..).zip(&self.phases[behind - block..behind]).map(count).sum::<u32>())
     }
 
     /// The most steps, up to `limit`, that `blocks` blocks last for.
     #[inline(always)]
     fn steps_within(&self, blocks: u64, limit: u64) -> u64 {
-        let block = self.phases.len() as u64;
+        let block = self.block() as u64;
         // Most often there is plenty: no request takes more than this.
         if (limit / block + 1) * self.size <= blocks || self.blocks_for(limit) <= blocks {
             return limit;
@@ -262,7 +273,7 @@ impl DecodeBatch {
         let steps = self.ends.peek().map_or(u64::MAX, until);
         if let Some(paced) = &self.paced {
             cold_path();
-            return paced.undisturbed(self.steps, blocks, steps, self.phases.len() as u32);
+            return paced.undisturbed(self.steps, blocks, steps, self.block() as u32);
         }
         let fills = self.windows.iter().map(|w| w.fills.peek().map_or(u64::MAX, until));
         let steps = fills.fold(steps, u64::min);
@@ -354,7 +365,7 @@ impl DecodeBatch {
             return paced.advance(model, now, steps, alive);
         }
         self.steps += steps;
-        self.turn = ((self.turn as u64 + steps) % self.phases.len() as u64) as usize;
+        self.turn = ((self.turn as u64 - 1 + steps) % self.block() as u64) as usize + 1;
         self.context += self.size * steps;
         for window in &mut self.windows {
             window.context += window.growing * steps;

@@ -100,27 +100,41 @@ impl PrefixTree {
     /// later piece, since a block's identity includes all its tokens.
     #[inline(always)]
     pub(super) fn find(&self, pieces: &[Piece], prompt: u32, block: u32) -> Match {
+        let want = |piece: &Piece| piece.end.min(prompt) / block;
+        // Most often a session goes on. A key names all before it, too, and what is before a node is
+        // known as long as the node is.
+        if let Some(last) = pieces.last()
+            && let Some(&first) = self.by_key.get(&last.key)
+            && self.nodes[first as usize].start < want(last)
+        {
+            return self.find_in_run(first, want(last));
+        }
         let mut found = Match { node: NONE, blocks: 0 };
         for piece in pieces {
-            let want = piece.end.min(prompt) / block;
-            if want <= found.blocks {
-                continue;
-            }
-            let Some(&first) = self.by_key.get(&piece.key) else { return found };
-            let mut index = first;
-            loop {
-                let node = &self.nodes[index as usize];
-                found = Match { node: index, blocks: node.end.min(want) };
-                if node.end >= want {
+            let want = want(piece);
+            if want > found.blocks {
+                let Some(&first) = self.by_key.get(&piece.key) else { break };
+                found = self.find_in_run(first, want);
+                if found.blocks < want {
                     break;
                 }
-                if node.continuation == NONE {
-                    return found;
-                }
-                index = node.continuation;
             }
         }
         found
+    }
+
+    /// How much of the first `want` blocks of a context is known, of which the node `first` and what
+    /// goes on under its key hold the last.
+    #[inline(always)]
+    fn find_in_run(&self, first: u32, want: u32) -> Match {
+        let mut node = first;
+        loop {
+            let Node { end, continuation, .. } = self.nodes[node as usize];
+            if end >= want || continuation == NONE {
+                return Match { node, blocks: end.min(want) };
+            }
+            node = continuation;
+        }
     }
 
     /// Blocks of the matched path that nobody stands on: locking it makes so many less evictable.

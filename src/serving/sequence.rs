@@ -86,7 +86,7 @@ impl Sequence {
         self.tag = request.tag;
         self.ready = 0;
         self.pieces.clear();
-        self.pieces.extend(request.pieces.iter().copied());
+        self.pieces.extend_from_slice(request.pieces);
         (self.kept, self.luck, self.standing) = (request.kept, request.luck, request.standing);
         self.stage = request.stage;
         (self.prompt, self.output) = (request.prompt.max(1), request.output.max(1));

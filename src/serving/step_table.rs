@@ -2,7 +2,7 @@
 
 use std::hint::cold_path;
 
-use crate::performance::{Passage, PrefillCost, Speculation, StepCost, StepModel};
+use crate::performance::{Passage, PrefillCost, SmoothMaxTable, Speculation, StepCost, StepModel};
 
 /// Prompts that a table holds are up to so long; engines seldom compute more in one step.
 const LONGEST_KNOWN: u32 = 1 << 15;
@@ -17,6 +17,7 @@ pub struct StepTable {
     draft_tokens: Vec<StepCost>,
     draft_head: Vec<StepCost>,
     prompts: Vec<PrefillCost>,
+    bends: SmoothMaxTable,
 }
 
 /// A step of so many decodes and nothing else, attention aside.
@@ -80,7 +81,10 @@ impl StepTable {
             0 if new <= LONGEST_KNOWN => {
                 lookup(&mut self.prompts, new, |n| model.prefill_attention(n, 0))
             }
-            _ => model.prefill_attention(new, cached),
+            _ => {
+                let bend = |a, b| self.bends.of(model.bend, a, b);
+                model.prefill_attention_bent(new, cached, bend)
+            }
         }
     }
 

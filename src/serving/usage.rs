@@ -56,17 +56,14 @@ impl Progression {
         n * base + slope * triangle(steps)
     }
 
-    /// Whole steps done after `gap` ps, at most `limit`: a square root and a correction.
+    /// Whole steps done after `gap` ps, at most `limit`: a guess and a correction.
     #[inline(always)]
     pub(super) fn completed(&self, gap: u64, limit: u64) -> u64 {
-        let (base, slope, gap_ps) = (self.base as f64, self.slope as f64, gap as f64);
-        let guess = if self.slope == 0 {
-            gap_ps / base
-        } else {
-            let half = base - slope / 2.0;
-            (libm::sqrt(half * half + 2.0 * slope * gap_ps) - half) / slope
-        };
-        let mut steps = (guess as u64).min(limit);
+        // As many as if none took longer than the first, where that is a step too many or two.
+        let alike = gap / self.base.max(1);
+        let longer = self.slope.saturating_mul(alike).saturating_mul(alike);
+        let guess = if longer <= self.base.saturating_mul(2) { alike } else { self.root(gap) };
+        let mut steps = guess.min(limit);
         let (mut end, gap) = (self.sum(steps), u128::from(gap));
         let step = |at: u64| u128::from(self.base) + u128::from(self.slope) * u128::from(at);
         while end > gap && steps > 0 {
@@ -78,6 +75,14 @@ impl Progression {
             steps += 1;
         }
         steps
+    }
+
+    /// Steps in `gap` ps, by the root of their sum, to a step or two.
+    #[cold]
+    fn root(&self, gap: u64) -> u64 {
+        let [base, slope, gap] = [self.base, self.slope, gap].map(|ps| ps as f64);
+        let half = base - slope / 2.0;
+        ((libm::sqrt(half * half + 2.0 * slope * gap) - half) / slope) as u64
     }
 
     /// Sum over `steps` steps of (`value` + `growth` i) x (time of step i).

@@ -1,5 +1,7 @@
 //! How actors walk their programs: everything but the calls themselves.
 
+use std::hint::cold_path;
+
 use super::actor::{Actor, OnWake, Script};
 use super::cause::Cause;
 use super::event::{Event, Handle};
@@ -96,15 +98,17 @@ impl World<'_> {
 
     fn repeat(&mut self, actor: Handle, program: &Program, step: &LoopStep) -> StepIndex {
         let at = step.counter as usize;
-        if self.actors[actor].loops.len() < program.loops as usize {
-            self.actors[actor].loops.resize(program.loops as usize, 0);
+        let loops = &mut self.actors[actor].loops;
+        if loops.len() < program.loops as usize {
+            cold_path();
+            loops.resize(program.loops as usize, 0);
         }
-        if self.actors[actor].loops[at] == 0 {
-            self.actors[actor].loops[at] = self.draw_count(actor, &step.times).saturating_add(1);
-        }
-        let left = &mut self.actors[actor].loops[at];
-        *left -= 1;
-        if *left > 0 { step.body } else { step.next }
+        let left = match loops[at] {
+            0 => self.draw_count(actor, &step.times).saturating_add(1),
+            left => left,
+        };
+        self.actors[actor].loops[at] = left - 1;
+        if left > 1 { step.body } else { step.next }
     }
 
     /// Calls a step's tools; where to go on at once when that takes no time.
@@ -114,9 +118,10 @@ impl World<'_> {
         let calls = self.draw_count(actor, &step.parallel);
         let ahead =
             if step.streamed { self.written_for(actor) / u64::from(calls.max(1)) } else { 0 };
-        self.actors[actor].tools_since = self.now;
-        self.actors[actor].round += 1;
-        self.actors[actor].tool_failed = false;
+        let waiting = &mut self.actors[actor];
+        waiting.tools_since = self.now;
+        waiting.round += 1;
+        waiting.tool_failed = false;
         let (mut tokens, mut longest) = (0u32, SimDuration::ZERO);
         for behind in (0..calls).rev() {
             let mut time = self.draw_time(actor, &tool.latency_s);
@@ -415,10 +420,9 @@ impl World<'_> {
     /// What is constant takes nothing from the stream.
     #[inline(always)]
     pub(super) fn draw(&mut self, actor: Handle, law: &Law) -> f64 {
-        match (law.is_constant(), &mut self.actors[actor].stream) {
-            (Some(value), _) => value,
-            (None, Some(stream)) => law.sample(stream),
-            (None, None) => law.mean(),
+        match &mut self.actors[actor].stream {
+            Some(stream) => law.sample_unless_constant(stream),
+            None => law.is_constant().unwrap_or_else(|| law.mean()),
         }
     }
 

@@ -375,15 +375,19 @@ impl<'p> World<'p> {
         let plan = self.plan;
         let pool = self.pool_of_replica[index];
         let spec = &plan.pools[pool as usize].replica;
-        let mut finished = std::mem::take(&mut self.finished);
         let (state, replica) = (&mut self.pools[pool as usize], &mut self.replicas[index]);
-        replica.step(spec, &mut state.table, self.now, &mut finished);
+        replica.step(spec, &mut state.table, self.now, &mut self.finished);
+        let attended = state.attended;
         if replica.has_gaps() {
             replica.count_gaps(&mut state.inter_token);
         }
         self.log_boundary(index);
         self.follow(index);
-        if self.pools[pool as usize].attended {
+        if self.finished.is_empty() && !attended {
+            return;
+        }
+        let mut finished = std::mem::take(&mut self.finished);
+        if attended {
             self.hand_over(index, pool, &mut finished);
             self.heed_tiers(index, pool);
             self.check_drained(index, pool);

@@ -6,7 +6,7 @@
 //!
 //! A guide table finds the piece of a probability: cells of equal width know their first piece (H.-C.
 //! Chen and Y. Asau, *On generating random variates from an empirical distribution*, AIIE Transactions
-//! 6, 1974), and with four cells for each point most hold one piece only. The width is a power of two,
+//! 6, 1974), and with two cells for each point few hold more than one. The width is a power of two,
 //! so that no rounding puts a probability into another cell.
 //!
 //! Moments are sums over the pieces; a piece of width `w` from `a` to `b` adds `w (a + b)/2` to the
@@ -23,6 +23,7 @@
 use super::{Distribution, Law, LawError, Partial, atom};
 use crate::foundations::units::format_number;
 use std::fmt;
+use std::hint::cold_path;
 use std::sync::Arc;
 
 /// A table of measured quantiles.
@@ -71,7 +72,7 @@ impl Law {
                 ));
             }
         }
-        let cells = (4 * points.len()).next_power_of_two().min(MOST_CELLS);
+        let cells = (2 * points.len()).next_power_of_two().min(MOST_CELLS);
         let beyond = |cell| points.partition_point(|point| point.0 < cell as f64 / cells as f64);
         let guide = (0..=cells).map(|cell| beyond(cell).max(1) as u32).collect();
         let only = (first.1 == last.1).then_some(first.1);
@@ -109,8 +110,14 @@ impl Distribution for Empirical {
     fn quantile(&self, p: f64) -> f64 {
         let cells = self.guide.len() - 1;
         let cell = ((p * cells as f64) as usize).min(cells - 1);
-        let [first, last] = [self.guide[cell], self.guide[cell + 1]].map(|point| point as usize);
-        let next = first + self.points[first..last].partition_point(|point| point.0 < p);
+        let first = self.guide[cell] as usize;
+        // Most cells hold one point at most: whether it is passed is added, not guessed.
+        let mut next = first + usize::from(self.points[first].0 < p);
+        if self.points[next].0 < p {
+            cold_path();
+            let last = self.guide[cell + 1] as usize;
+            next += self.points[next..last].partition_point(|point| point.0 < p);
+        }
         let ((p0, v0), (p1, v1)) = (self.points[next - 1], self.points[next]);
         v0 + (v1 - v0) * ((p - p0) / (p1 - p0))
     }

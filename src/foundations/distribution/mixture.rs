@@ -97,7 +97,9 @@ impl Distribution for Mixture {
     #[inline]
     fn draw(&self, u: f64) -> f64 {
         const END: f64 = f64::EPSILON / 2.0;
-        let picked = self.components.partition_point(|c| c.start < u).saturating_sub(1);
+        // Components are few, and which one it is can't be guessed: so they are counted.
+        let begun = self.components.iter().filter(|component| component.start < u).count();
+        let picked = begun.saturating_sub(1);
         let Component { start, weight, law } = &self.components[picked];
         law.draw(((u - start) / weight).clamp(END, 1.0 - END))
     }

@@ -28,7 +28,10 @@ impl Replica {
         let beside = if spec.host.prefill_alone { 0 } else { self.batch.size as u32 };
         let mut budget = spec.token_budget.saturating_sub(beside * spec.width());
         self.chunks.clear();
-        for &slot in &self.prefilling {
+        // A queue is gone through in two halves, which takes a while even where it is empty.
+        let prefilling = self.prefilling.len();
+        for at in 0..prefilling {
+            let slot = self.prefilling[at];
             let sequence = &self.sequences[slot as usize];
             let tokens = spec.chunk(sequence.target - sequence.computed, budget);
             if tokens == 0 {
@@ -70,7 +73,13 @@ impl Replica {
                 continue;
             }
             let Some(left) = self.admit(slot, spec, budget, now) else { break };
-            self.waiting.remove(at);
+            match at {
+                0 => self.waiting.pop_front(),
+                _ => {
+                    cold_path();
+                    self.waiting.remove(at)
+                }
+            };
             if left == 0 {
                 cold_path();
                 continue;
