@@ -26,10 +26,12 @@ impl SmoothMaxTable {
     #[inline]
     pub fn of(&mut self, bend: SmoothMax, a: f64, b: f64) -> f64 {
         let (low, high) = if a < b { (a, b) } else { (b, a) };
-        if low <= high * bend.negligible {
+        let ratio = low / high;
+        // Not so of two times of nothing either.
+        let matters = ratio > bend.negligible;
+        if !matters {
             return high;
         }
-        let ratio = low / high;
         let at = ratio.to_bits() >> bend.cell_bits;
         let cell = (at - (bend.negligible.to_bits() >> bend.cell_bits)) as usize;
         let middle = f64::from_bits((at << bend.cell_bits) + (1 << (bend.cell_bits - 1)));
