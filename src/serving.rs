@@ -1,6 +1,7 @@
 //! Floor 4: how servers batch, cache and route. Knows requests, not agents.
 
 mod batch;
+mod block_size;
 mod deploy;
 pub mod endpoint;
 pub mod interruption;

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint::cold_path;
 
+use super::block_size::BlockSize;
 use super::usage::{Progression, triangle};
 use crate::performance::{StepModel, WindowCost};
 
@@ -69,6 +70,7 @@ pub(super) struct DecodeBatch {
     /// Requests by (context - steps) modulo the block size, which says in which step one takes a
     /// block. Written twice, so that steps in a row are a slice, the last one first.
     phases: Vec<u32>,
+    block_size: BlockSize,
     /// `steps` modulo the block size; the block size itself for nothing.
     turn: usize,
     /// Where a step gives more than one token: what takes the place of contexts, windows and phases.
@@ -85,13 +87,14 @@ impl DecodeBatch {
         self.windows.resize_with(model.windows.len(), Window::default);
         self.ends.clear();
         self.phases.clear();
-        self.phases.resize(2 * block as usize, 0);
+        self.block_size = BlockSize::new(block);
+        self.phases.resize(2 * self.block(), 0);
     }
 
     /// Tokens in a block.
     #[inline(always)]
     fn block(&self) -> usize {
-        self.phases.len() / 2
+        self.block_size.tokens() as usize
     }
 
     /// Adds a request that reads `context` tokens in its next step and makes `remaining` more, one in
@@ -187,7 +190,7 @@ impl DecodeBatch {
     #[inline(always)]
     fn phase_of(&self, context: u32) -> usize {
         let block = self.block();
-        (context as usize + block - 1 + block - self.turn) % block
+        ((context as usize + block - 1 + block - self.turn) as u64 % self.block_size) as usize
     }
 
     /// Blocks that the next `steps` steps take.
@@ -200,9 +203,8 @@ impl DecodeBatch {
         if steps == 1 {
             return self.blocks_in_step(0);
         }
-        let block = self.block();
-        let (cycles, rest) = (steps / block as u64, (steps % block as u64) as usize);
-        cycles * self.size + self.blocks_in(rest)
+        let (cycles, rest) = (steps / self.block_size, steps % self.block_size);
+        cycles * self.size + self.blocks_in(rest as usize)
     }
 
     /// Whether so many blocks are enough for the next step.
@@ -236,7 +238,7 @@ impl DecodeBatch {
     fn steps_within(&self, blocks: u64, limit: u64) -> u64 {
         let block = self.block() as u64;
         // Most often there is plenty: no request takes more than this.
-        if (limit / block + 1) * self.size <= blocks || self.blocks_for(limit) <= blocks {
+        if (limit / self.block_size + 1) * self.size <= blocks || self.blocks_for(limit) <= blocks {
             return limit;
         }
         cold_path();
@@ -365,7 +367,7 @@ impl DecodeBatch {
             return paced.advance(model, now, steps, alive);
         }
         self.steps += steps;
-        self.turn = ((self.turn as u64 - 1 + steps) % self.block() as u64) as usize + 1;
+        self.turn = ((self.turn as u64 - 1 + steps) % self.block_size) as usize + 1;
         self.context += self.size * steps;
         for window in &mut self.windows {
             window.context += window.growing * steps;

@@ -8,6 +8,7 @@ mod retention;
 
 use std::hint::cold_path;
 
+use super::block_size::BlockSize;
 use super::prefix_tree::{NONE, PrefixTree};
 use super::request::Piece;
 use retention::Retained;
@@ -27,7 +28,7 @@ pub struct Holding {
 /// See the module's page.
 #[derive(Clone, Debug)]
 pub struct KvCache {
-    block: u32,
+    block: BlockSize,
     total: u64,
     /// Blocks of each request beside those of its context.
     beside: u64,
@@ -43,6 +44,7 @@ impl KvCache {
     /// takes `beside` blocks more than its context has.
     pub fn new(total: u64, block: u32, beside: u64, prefix_cache: bool) -> Self {
         let tree = prefix_cache.then(PrefixTree::default);
+        let block = BlockSize::new(block);
         Self { block, total, beside, free: total, tree, evicted: 0, retained: None }
     }
 
@@ -67,7 +69,7 @@ impl KvCache {
 
     /// Tokens in a block.
     pub fn block_tokens(&self) -> u32 {
-        self.block
+        self.block.tokens()
     }
 
     /// Blocks in all.
@@ -99,15 +101,15 @@ impl KvCache {
     /// At least one token must be computed, to have something to sample the next from; a prompt
     /// that is cached whole gives up its last block.
     fn reusable(&self, blocks: u32, prompt: u32) -> u32 {
-        let tokens = blocks * self.block;
-        if tokens >= prompt { tokens - self.block } else { tokens }
+        let tokens = blocks * self.block.tokens();
+        if tokens >= prompt { tokens - self.block.tokens() } else { tokens }
     }
 
     /// Takes the blocks for a prompt while leaving `reserve` available; `None` when they can't be
     /// had now.
     #[inline(always)]
     pub fn admit(&mut self, pieces: &[Piece], prompt: u32, reserve: u64) -> Option<Holding> {
-        let all = u64::from(prompt.div_ceil(self.block)) + self.beside;
+        let all = u64::from(self.block.covering(prompt)) + self.beside;
         let Some(tree) = &mut self.tree else {
             (self.free >= all + reserve).then(|| self.free -= all)?;
             return Some(Holding { leaf: NONE, tree_blocks: 0, cached_tokens: 0 });
@@ -138,7 +140,7 @@ impl KvCache {
 
     /// Whether [`KvCache::admit`] would find the blocks.
     pub fn has_room(&self, pieces: &[Piece], prompt: u32, reserve: u64) -> bool {
-        let all = u64::from(prompt.div_ceil(self.block)) + self.beside;
+        let all = u64::from(self.block.covering(prompt)) + self.beside;
         let (found, unlocked) = match &self.tree {
             None => (0, 0),
             Some(tree) => {
@@ -172,12 +174,12 @@ impl KvCache {
     /// Tokens of a holding that lie in the tree.
     #[inline(always)]
     pub fn tree_tokens(&self, holding: &Holding) -> u64 {
-        u64::from(holding.tree_blocks) * u64::from(self.block)
+        u64::from(holding.tree_blocks) * u64::from(self.block.tokens())
     }
 
     /// Blocks outside the tree of a request that has taken blocks for so many tokens.
     pub fn own_blocks(&self, holding: &Holding, tokens: u32) -> u64 {
-        let context = tokens.div_ceil(self.block).max(holding.tree_blocks);
+        let context = self.block.covering(tokens).max(holding.tree_blocks);
         u64::from(context - holding.tree_blocks) + self.beside
     }
 

@@ -12,6 +12,7 @@ use std::hint::cold_path;
 
 use rustc_hash::FxHashMap;
 
+use super::block_size::BlockSize;
 use super::request::Piece;
 use crate::foundations::SimDuration;
 use ranked::Ranked;
@@ -99,7 +100,7 @@ impl PrefixTree {
     /// How much of a context is known. Piece boundaries inside a block leave that block to the
     /// later piece, since a block's identity includes all its tokens.
     #[inline(always)]
-    pub(super) fn find(&self, pieces: &[Piece], prompt: u32, block: u32) -> Match {
+    pub(super) fn find(&self, pieces: &[Piece], prompt: u32, block: BlockSize) -> Match {
         let want = |piece: &Piece| piece.end.min(prompt) / block;
         // Most often a session goes on. A key names all before it, too, and what is before a node is
         // known as long as the node is.

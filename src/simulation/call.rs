@@ -292,6 +292,7 @@ impl World<'_> {
         let actor = self.in_flight[request].actor;
         let Some(replica) = self.route(actor, at) else { return self.hold(request, at, pool) };
         let context = &self.actors[actor].context;
+        let prompt = context.tokens();
         let Some(call) = &self.actors[actor].call else { return };
         let spec = &plan.pools[at as usize].replica;
         let claim = plan.populations[self.in_flight[request].population as usize].claim;
@@ -300,7 +301,7 @@ impl World<'_> {
             // A call is known by its context, which no two of a session have in common.
             Some(_) => {
                 cold_path();
-                let call = derive(self.actors[actor].entity, context.tokens().into());
+                let call = derive(self.actors[actor].entity, prompt.into());
                 self.streams.stream(Purpose::Speculation, call).next_u64()
             }
             None => 0,
@@ -308,7 +309,7 @@ impl World<'_> {
         let wanted = Request {
             tag: request.index,
             pieces: context.pieces(),
-            prompt: context.tokens(),
+            prompt,
             output: if stage == Stage::Prompt { 1 } else { call.output },
             kept: call.kept,
             luck,
@@ -327,7 +328,6 @@ impl World<'_> {
             Stage::Answer => Server::Answer { index, request: id },
         };
         if spec.retention.is_some() {
-            let prompt = self.actors[actor].context.tokens();
             self.prefetch(pool, replica, id, prompt);
         }
         self.follow(replica);
@@ -446,9 +446,9 @@ impl World<'_> {
     /// What a request owes the pool that it left.
     #[inline(always)]
     pub(super) fn charge_of(&mut self, finished: &Finished, pool: u16) -> u64 {
-        let price = self.plan.pools[pool as usize].pico_per_ps();
-        let pico = whole(finished.share.0 as f64 * price);
-        self.pools[pool as usize].charged_pico += u128::from(pico);
+        let state = &mut self.pools[pool as usize];
+        let pico = whole(finished.share.0 as f64 * state.pico_per_ps);
+        state.charged_pico += u128::from(pico);
         pico
     }
 

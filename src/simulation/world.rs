@@ -43,6 +43,8 @@ pub(super) struct PoolState {
     /// Its replicas among those of all pools.
     pub(super) replicas: Range<usize>,
     table: StepTable,
+    /// See [`Pool::pico_per_ps`].
+    pub(super) pico_per_ps: f64,
     pub(super) charged_pico: u128,
     /// Charged before measuring began to requests that were running then, picodollars.
     accrued_pico: u128,
@@ -153,6 +155,7 @@ impl<'p> World<'p> {
                 router: Router::new(pool.router, Streams::new(0, 0), index as u64),
                 replicas: first..replicas.len(),
                 table: StepTable::default(),
+                pico_per_ps: pool.pico_per_ps(),
                 charged_pico: 0,
                 accrued_pico: 0,
                 calls: 0,

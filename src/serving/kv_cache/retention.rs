@@ -168,7 +168,7 @@ impl KvCache {
     pub fn insert(&mut self, pieces: &[Piece], blocks: Range<u32>, reserve: u64) -> u64 {
         let Some(tree) = &mut self.tree else { return 0 };
         let Range { start, end } = blocks;
-        let found = tree.find(pieces, end.saturating_mul(self.block), self.block);
+        let found = tree.find(pieces, end.saturating_mul(self.block.tokens()), self.block);
         if found.blocks < start {
             return 0;
         }
